@@ -71,17 +71,13 @@ class DomainError(Exception):
         if "code" not in cls.__dict__:
             return
         if not cls.__doc__:
-            raise TypeError(
-                f"{cls.__qualname__} needs a docstring: it is the help page of {cls.code!r}"
-            )
+            raise TypeError(f"{cls.__qualname__} needs a docstring: it is the help page of {cls.code!r}")
         known = _registry.get(cls.code)
         if known is not None and (known.__module__, known.__qualname__) != (
             cls.__module__,
             cls.__qualname__,
         ):
-            raise TypeError(
-                f"Two errors share the code {cls.code!r}: {known.__qualname__} and {cls.__qualname__}"
-            )
+            raise TypeError(f"Two errors share the code {cls.code!r}: {known.__qualname__} and {cls.__qualname__}")
         _registry[cls.code] = cls
 
     def __init__(
@@ -95,18 +91,14 @@ class DomainError(Exception):
         """`extra` members are put into the problem document; they must be JSON values and not RFC 9457 names."""
         clash = _RESERVED & extra.keys()
         if clash:
-            raise TypeError(
-                f"{type(self).__qualname__} may not override {sorted(clash)}"
-            )
+            raise TypeError(f"{type(self).__qualname__} may not override {sorted(clash)}")
         self.detail = detail or self.title
         self.errors = tuple(errors)
         self.remedy = remedy
         self.extra = extra
         super().__init__(str(detail) if detail else self.code)
 
-    def as_document(
-        self, *, instance: str = "", request_id: str = ""
-    ) -> dict[str, Any]:
+    def as_document(self, *, instance: str = "", request_id: str = "") -> dict[str, Any]:
         """The RFC 9457 problem document of this error."""
         document: dict[str, Any] = {
             "type": f"/problems/{self.code}",
@@ -130,10 +122,7 @@ def registry() -> dict[str, type[DomainError]]:
 
 def help_text(error: type[DomainError]) -> list[str]:
     """The paragraphs of an error's help page, from its docstring."""
-    return [
-        " ".join(paragraph.split())
-        for paragraph in inspect.cleandoc(error.__doc__ or "").split("\n\n")
-    ]
+    return [" ".join(paragraph.split()) for paragraph in inspect.cleandoc(error.__doc__ or "").split("\n\n")]
 
 
 def map_constraint(name: str, error: type[DomainError]) -> None:

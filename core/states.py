@@ -43,9 +43,7 @@ def table_of(model: type[models.Model], *, field: str = "status") -> Transitions
 def allowed(obj: models.Model, *, field: str = "status") -> list[str]:
     """The states that can follow the object's current one, sorted; empty for a final state."""
     current: str = getattr(obj, field)
-    return sorted(
-        str(state) for state in table_of(type(obj), field=field).get(current, ())
-    )
+    return sorted(str(state) for state in table_of(type(obj), field=field).get(current, ()))
 
 
 def can_move(obj: models.Model, to: str, *, field: str = "status") -> bool:
@@ -63,7 +61,5 @@ def move(obj: models.Model, to: str, *, field: str = "status") -> None:
             "current": str(current),
             "to": str(to),
         }
-        raise InvalidTransition(
-            detail, current_state=str(current), allowed_transitions=following
-        )
+        raise InvalidTransition(detail, current_state=str(current), allowed_transitions=following)
     setattr(obj, field, to)
