@@ -1,0 +1,63 @@
+"""ISO 8601 durations, strictly."""
+
+import pytest
+
+from core.durations import format_duration, parse_duration
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("PT2H30M", 9_000),
+        ("PT45M", 2_700),
+        ("PT90S", 90),
+        ("PT0S", 0),
+        ("P7D", 604_800),
+        ("P1W", 604_800),
+        ("P1DT1S", 86_401),
+        ("PT168H", 604_800),
+        ("PT1H1S", 3_601),
+    ],
+)
+def test_reads_whole_units(text: str, seconds: int) -> None:
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "P",
+        "PT",
+        "P1DT",
+        "2H",
+        "PT2.5H",
+        "PT2,5H",
+        "-PT2H",
+        "+PT2H",
+        "PT-2H",
+        "P1Y",
+        "P1M",
+        "pt2h",
+        "PT2H ",
+        "PT2H\n",
+        "PT30M2H",
+        "P1W1D",
+        "PT1H2H",
+        "PT٢H",
+        "P5000D",
+        "PT99999999999S",
+    ],
+)
+def test_refuses_everything_else(text: str) -> None:
+    with pytest.raises(ValueError, match="duration"):
+        parse_duration(text)
+
+
+def test_writes_the_shortest_form() -> None:
+    assert format_duration(9_000) == "PT2H30M"
+    assert format_duration(0) == "PT0S"
+    assert format_duration(604_800) == "PT168H"
+    assert format_duration(3_601) == "PT1H1S"
+    with pytest.raises(ValueError, match="negative"):
+        format_duration(-1)
