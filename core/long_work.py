@@ -1,0 +1,116 @@
+"""Start and run operations: work that takes longer than a request may.
+
+The floor that does the work registers a runner for its ``kind``. A runner works in units of work of its own, reports
+with :func:`progress`, and may be started again after a crash: it must look at what is done already.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from django.db import transaction
+
+from core import states
+from core.models.operation import Operation
+from core.principal import Principal
+from core.problems import DomainError
+from core.unit_of_work import unit_of_work
+
+Runner = Callable[[Operation, dt.datetime], None]
+
+LEASE = dt.timedelta(minutes=3)
+log = structlog.get_logger(__name__)
+_runners: dict[str, Runner] = {}
+
+
+def runner(kind: str) -> Callable[[Runner], Runner]:
+    """Register the function that does operations of ``kind`` (``<app>.<verb_noun>``)."""
+
+    def decorate(function: Runner) -> Runner:
+        _runners[kind] = function
+        return function
+
+    return decorate
+
+
+def start(
+    *, kind: str, params: dict[str, Any], principal: Principal, now: dt.datetime, total: int = 0
+) -> Operation:
+    """Write the operation down and have a worker run it after the commit."""
+    if kind not in _runners:
+        raise LookupError(f"Nobody runs operations of the kind {kind}.")
+    operation = Operation.objects.create(
+        kind=kind,
+        params=params,
+        tenant_id=principal.tenant_id,
+        user_id=principal.user_id,
+        actor=principal.label,
+        scopes=sorted(principal.scopes),
+        total=total,
+        lease_until=now,
+    )
+    transaction.on_commit(lambda: _wake(operation.pk))
+    return operation
+
+
+def run(operation_id: int, *, now: dt.datetime) -> None:
+    """Do one operation, unless somebody else is at it or it is over."""
+    with unit_of_work(Principal.system("core.run_operation")):
+        operation = (
+            Operation.objects.select_for_update(no_key=True, of=("self",), skip_locked=True).filter(pk=operation_id).first()
+        )
+        if operation is None or operation.finished_at or (operation.lease_until and operation.lease_until > now):
+            return
+        states.move(operation, Operation.State.RUNNING, field="state")
+        operation.lease_until = now + LEASE
+        operation.save(update_fields=["state", "lease_until"])
+    try:
+        _runners[operation.kind](operation, now)
+    except Exception as error:  # whatever a runner raises is told to whoever waits for the operation
+        log.exception("operation_failed", operation=operation.public_id)
+        detail = error.detail if isinstance(error, DomainError) else "The work failed; nothing of this step was kept."
+        code = error.code if isinstance(error, DomainError) else "internal_error"
+        finish(operation, now=now, errors=[{"code": code, "detail": detail}], crashed=True)
+
+
+def finish(
+    operation: Operation,
+    *,
+    now: dt.datetime,
+    results: list[dict[str, Any]] | None = None,
+    errors: list[dict[str, Any]] | None = None,
+    crashed: bool = False,
+) -> None:
+    """Close the operation: succeeded without errors, failed without results, else partially succeeded."""
+    results, errors = results or [], errors or []
+    with unit_of_work(Principal.system("core.run_operation")):
+        locked = Operation.objects.select_for_update(no_key=True, of=("self",)).get(pk=operation.pk)
+        if locked.finished_at:
+            return
+        if not errors:
+            outcome = Operation.State.SUCCEEDED
+        elif results and not crashed:
+            outcome = Operation.State.PARTIALLY_SUCCEEDED
+        else:
+            outcome = Operation.State.FAILED
+        states.move(locked, outcome, field="state")
+        locked.results, locked.errors = results, errors
+        locked.done, locked.failed = len(results), len(errors)
+        locked.total = max(locked.total, locked.done + locked.failed)
+        locked.finished_at, locked.lease_until = now, None
+        locked.save()
+
+
+def resume(*, now: dt.datetime) -> None:
+    """Wake the jobs of operations that nobody works on: the broker forgot them or their worker died."""
+    for operation_id in Operation.objects.filter(finished_at=None, lease_until__lte=now).values_list("pk", flat=True):
+        _wake(operation_id)
+
+
+def _wake(operation_id: int) -> None:
+    from core.jobs import run_operation  # the job imports this module
+
+    run_operation.delay_quietly(operation_id)

@@ -1,0 +1,27 @@
+"""The kernel's door: what every floor may use."""
+
+from core.models.access_token import AccessToken
+from core.models.base import CadreModel, PublicIdField, TenantModel
+from core.models.event import Event
+from core.models.operation import Operation
+from core.models.tenant import Tenant, TenantAccess
+from core.models.user import User
+from core.principal import Kind, Principal
+from core.unit_of_work import unit_of_work
+from core.walls import Wall
+
+__all__ = [
+    "AccessToken",
+    "CadreModel",
+    "Event",
+    "Kind",
+    "Operation",
+    "Principal",
+    "PublicIdField",
+    "Tenant",
+    "TenantAccess",
+    "TenantModel",
+    "User",
+    "Wall",
+    "unit_of_work",
+]
