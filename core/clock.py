@@ -16,6 +16,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 _frozen: ContextVar[dt.datetime | None] = ContextVar("cadre_frozen_clock", default=None)
+_known = {"offset": dt.timedelta(0)}
 
 
 class ClockIsFixed(RuntimeError):
@@ -28,6 +29,11 @@ def now() -> dt.datetime:
     if frozen is not None:
         return frozen
     return timezone.now() + _offset()
+
+
+def stamp() -> dt.datetime:
+    """When a row was written, for ``created_at``: with the offset that this process last read, and without a query."""
+    return _frozen.get() or timezone.now() + _known["offset"]
 
 
 def advance(by: dt.timedelta) -> dt.datetime:
@@ -61,4 +67,5 @@ def _offset() -> dt.timedelta:
     with connection.cursor() as cursor:
         cursor.execute("SELECT seconds FROM core_clockoffset WHERE id = 1")
         row = cursor.fetchone()
-    return dt.timedelta(seconds=row[0]) if row else dt.timedelta(0)
+    _known["offset"] = dt.timedelta(seconds=row[0]) if row else dt.timedelta(0)
+    return _known["offset"]

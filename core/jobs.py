@@ -11,7 +11,7 @@ import structlog
 from celery import shared_task
 from kombu.exceptions import OperationalError
 
-from core import clock, idempotency, long_work, outbox
+from core import clock, long_work, outbox
 from core.principal import Principal
 from core.unit_of_work import unit_of_work
 
@@ -79,14 +79,7 @@ def resume_operations() -> None:
     long_work.resume(now=clock.now())
 
 
-@job(name="core.forget_old_keys")
-def forget_old_keys() -> None:
-    """Delete idempotency records past their time."""
-    idempotency.forget_expired(now=clock.now())
-
-
 PERIODIC = {
     "core.drain_outbox": dt.timedelta(minutes=1),
     "core.resume_operations": dt.timedelta(minutes=1),
-    "core.forget_old_keys": dt.timedelta(hours=1),
 }

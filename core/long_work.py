@@ -36,9 +36,7 @@ def runner(kind: str) -> Callable[[Runner], Runner]:
     return decorate
 
 
-def start(
-    *, kind: str, params: dict[str, Any], principal: Principal, now: dt.datetime, total: int = 0
-) -> Operation:
+def start(*, kind: str, params: dict[str, Any], principal: Principal, now: dt.datetime, total: int = 0) -> Operation:
     """Write the operation down and have a worker run it after the commit."""
     if kind not in _runners:
         raise LookupError(f"Nobody runs operations of the kind {kind}.")
@@ -60,7 +58,9 @@ def run(operation_id: int, *, now: dt.datetime) -> None:
     """Do one operation, unless somebody else is at it or it is over."""
     with unit_of_work(Principal.system("core.run_operation")):
         operation = (
-            Operation.objects.select_for_update(no_key=True, of=("self",), skip_locked=True).filter(pk=operation_id).first()
+            Operation.objects.select_for_update(no_key=True, of=("self",), skip_locked=True)
+            .filter(pk=operation_id)
+            .first()
         )
         if operation is None or operation.finished_at or (operation.lease_until and operation.lease_until > now):
             return

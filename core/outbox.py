@@ -119,7 +119,9 @@ def _attempt(handling_id: int, *, now: dt.datetime) -> None:
         return
     _, handler = _subscribers[handling.subscriber]
     try:
-        with unit_of_work(Principal.system(handling.subscriber), reason=f"{handling.event.name} {handling.event.public_id}"):
+        with unit_of_work(
+            Principal.system(handling.subscriber), reason=f"{handling.event.name} {handling.event.public_id}"
+        ):
             handler(handling.event, now)
             EventHandling.objects.filter(pk=handling_id).update(done_at=now, last_error="")
     except Exception as error:  # whatever a handler raises must not stop the others

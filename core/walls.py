@@ -33,19 +33,23 @@ class RaiseWalls(Operation):
     """Last operation of a migration: walls for all tables of the app that have a tenant, and for the ledger's.
 
     It can run any number of times; what stands already is left alone. ``ledger`` names the models (lower case) whose
-    rows only the platform's role may see; ``sealed`` those that nobody but the owner may update or delete.
+    rows only the platform's role may see; ``sealed`` those that nobody but the owner may update or delete;
+    ``unwalled`` those read before any scope can be bound.
     """
 
     reduces_to_sql = False
     reversible = True
 
-    def __init__(self, *, ledger: tuple[str, ...] = (), sealed: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, *, ledger: tuple[str, ...] = (), sealed: tuple[str, ...] = (), unwalled: tuple[str, ...] = ()
+    ) -> None:
         self.ledger = ledger
         self.sealed = sealed
+        self.unwalled = unwalled
 
     def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
         """What a migration file needs to write this operation down."""
-        named = {"ledger": self.ledger, "sealed": self.sealed}
+        named = {"ledger": self.ledger, "sealed": self.sealed, "unwalled": self.unwalled}
         return type(self).__name__, [], {name: value for name, value in named.items() if value}
 
     def state_forwards(self, app_label: str, state: ProjectState) -> None:
@@ -56,7 +60,7 @@ class RaiseWalls(Operation):
     ) -> None:
         """Raise what is missing."""
         for model in to_state.apps.get_models(include_auto_created=True):
-            if model._meta.app_label == app_label:
+            if model._meta.app_label == app_label and model._meta.model_name not in self.unwalled:
                 for statement in self._statements(model):
                     schema_editor.execute(statement, params=None)
 
@@ -130,10 +134,7 @@ def _policies(table: str, *, reach: str | None) -> Iterator[str]:
 
 
 def _policy(table: str, name: str, clause: str) -> str:
-    return (
-        f'DROP POLICY IF EXISTS {name} ON "{table}"; '
-        f'CREATE POLICY {name} ON "{table}" {clause}'
-    )
+    return f'DROP POLICY IF EXISTS {name} ON "{table}"; CREATE POLICY {name} ON "{table}" {clause}'
 
 
 def _once(constraint: str, statement: str) -> str:

@@ -42,7 +42,7 @@ class CadreModel(models.Model):
 
     wall: ClassVar[Wall]
 
-    created_at = models.DateTimeField(default=clock.now, editable=False)
+    created_at = models.DateTimeField(default=clock.stamp, editable=False)
 
     class Meta:
         abstract = True

@@ -64,9 +64,7 @@ class EventHandling(models.Model):
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=("event", "subscriber"), name="core_eventhandling_once"),)
-        indexes = (
-            models.Index(fields=("next_attempt_at",), condition=Q(done_at=None), name="core_eventhandling_due"),
-        )
+        indexes = (models.Index(fields=("next_attempt_at",), condition=Q(done_at=None), name="core_eventhandling_due"),)
 
     def __str__(self) -> str:
         return f"{self.subscriber}: {self.event_id}"

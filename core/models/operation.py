@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -41,9 +43,12 @@ class Operation(CadreModel):
         PARTIALLY_SUCCEEDED = "partially_succeeded"
         FAILED = "failed"
 
-    TRANSITIONS: Transitions = {
+    STATE_TRANSITIONS: ClassVar[Transitions] = {
         State.PENDING: {State.RUNNING, State.FAILED},
         State.RUNNING: {State.RUNNING, State.SUCCEEDED, State.PARTIALLY_SUCCEEDED, State.FAILED},
+        State.SUCCEEDED: set(),
+        State.PARTIALLY_SUCCEEDED: set(),
+        State.FAILED: set(),
     }
 
     wall = Wall.KERNEL

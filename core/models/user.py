@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
@@ -40,7 +41,7 @@ class User(AbstractBaseUser, PermissionsMixin, CadreModel):
     wall = Wall.KERNEL
 
     public_id = PublicIdField(prefix="usr")
-    email = models.EmailField(_("e-mail address"), max_length=254)
+    email = models.EmailField(_("e-mail address"), max_length=254, unique=True)
     name = models.CharField(_("name"), max_length=200, blank=True)
     is_active = models.BooleanField(_("active"), default=True)
     is_staff = models.BooleanField(_("works for the platform"), default=False)
@@ -51,7 +52,7 @@ class User(AbstractBaseUser, PermissionsMixin, CadreModel):
     EMAIL_FIELD = "email"
 
     class Meta:
-        constraints = (models.UniqueConstraint(Lower("email"), name="core_user_email_once"),)
+        constraints = (models.CheckConstraint(condition=Q(email=Lower("email")), name="core_user_email_lower"),)
         ordering = ("email",)
 
     def __str__(self) -> str:

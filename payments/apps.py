@@ -1,0 +1,12 @@
+"""The floor ``payments`` as a Django app."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class PaymentsConfig(AppConfig):
+    """See the package's docstring."""
+
+    name = "payments"
+    default_auto_field = "django.db.models.BigAutoField"
