@@ -21,6 +21,7 @@ app.conf.update(
     accept_content=["json"],
     task_ignore_result=True,
     task_default_queue="default",
+    task_routes={"payments.*": {"queue": "payments"}},
     # A worker killed at any moment gives its job back; every job may therefore run twice.
     task_acks_late=True,
     task_reject_on_worker_lost=True,

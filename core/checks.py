@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from django.apps.config import AppConfig
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import connection
 
@@ -13,7 +12,7 @@ from core import ports
 
 
 @register()
-def every_port_is_answered(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+def every_port_is_answered(**_options: Any) -> list[CheckMessage]:
     """Each declared port has an implementation."""
     return [
         Error(f"Nobody answers the port {port.name}.", id="core.E001", hint="Register it in AppConfig.ready().")
@@ -24,7 +23,7 @@ def every_port_is_answered(app_configs: Sequence[AppConfig] | None, **kwargs: An
 
 @register(Tags.database)
 def the_role_cannot_see_over_the_walls(
-    app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
+    *, databases: Sequence[str] | None = None, **_options: Any
 ) -> list[CheckMessage]:
     """The log-in role is no superuser, bypasses no policy, inherits nothing and owns nothing."""
     if not databases:

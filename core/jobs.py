@@ -5,17 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
-import structlog
 from celery import shared_task
-from kombu.exceptions import OperationalError
 
 from core import clock, long_work, outbox
 from core.principal import Principal
 from core.unit_of_work import unit_of_work
-
-log = structlog.get_logger(__name__)
 
 
 class Job(Protocol):
@@ -23,40 +19,29 @@ class Job(Protocol):
 
     name: str
 
-    def __call__(self, *args: Any) -> Any:
+    def __call__(self, *args: int | str) -> None:
         """Run it here."""
 
-    def delay(self, *args: Any) -> Any:
+    def delay(self, *args: int | str) -> object:
         """Leave it to a worker."""
 
-    def delay_quietly(self, *args: Any) -> None:
-        """Leave it to a worker; a broker that is down is no error, the sweeper will wake the job."""
 
-
-def job(*, name: str, queue: str = "default", bound: bool = True) -> Callable[[Callable[..., Any]], Job]:
-    """Make a function a job called ``name`` (``<app>.<verb_noun>``).
+def job(*, name: str, bound: bool = True) -> Callable[[Callable[..., None]], Job]:
+    """Make a function a job called ``name`` (``<app>.<verb_noun>``); the app's name decides the queue.
 
     ``bound`` wraps it into one unit of work as the platform; jobs that need several open them themselves.
     """
 
-    def decorate(function: Callable[..., Any]) -> Job:
+    def decorate(function: Callable[..., None]) -> Job:
         @wraps(function)
-        def run(*args: Any) -> Any:
+        def run(*args: int | str) -> None:
             if not bound:
-                return function(*args)
+                function(*args)
+                return
             with unit_of_work(Principal.system(name)):
-                return function(*args)
+                function(*args)
 
-        made = shared_task(name=name, queue=queue)(run)
-
-        def delay_quietly(*args: Any) -> None:
-            try:
-                made.apply_async(args=args, retry=False)
-            except OperationalError:
-                log.warning("broker_down", job=name)
-
-        made.delay_quietly = delay_quietly
-        return cast(Job, made)
+        return cast(Job, shared_task(name=name)(run))
 
     return decorate
 

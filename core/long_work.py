@@ -11,13 +11,13 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
-from django.db import transaction
 
 from core import states
 from core.models.operation import Operation
 from core.principal import Principal
 from core.problems import DomainError
 from core.unit_of_work import unit_of_work
+from core.wake import wake, wake_after_commit
 
 Runner = Callable[[Operation, dt.datetime], None]
 
@@ -50,7 +50,7 @@ def start(*, kind: str, params: dict[str, Any], principal: Principal, now: dt.da
         total=total,
         lease_until=now,
     )
-    transaction.on_commit(lambda: _wake(operation.pk))
+    wake_after_commit("core.run_operation", operation.pk)
     return operation
 
 
@@ -107,10 +107,4 @@ def finish(
 def resume(*, now: dt.datetime) -> None:
     """Wake the jobs of operations that nobody works on: the broker forgot them or their worker died."""
     for operation_id in Operation.objects.filter(finished_at=None, lease_until__lte=now).values_list("pk", flat=True):
-        _wake(operation_id)
-
-
-def _wake(operation_id: int) -> None:
-    from core.jobs import run_operation  # the job imports this module
-
-    run_operation.delay_quietly(operation_id)
+        wake("core.run_operation", operation_id)

@@ -18,6 +18,7 @@ from django.db import transaction
 from core.models.event import Event, EventHandling
 from core.principal import Principal
 from core.unit_of_work import unit_of_work
+from core.wake import wake_after_commit
 
 Handler = Callable[[Event, dt.datetime], None]
 
@@ -76,7 +77,7 @@ def publish(
     ]
     if debts:
         EventHandling.objects.bulk_create(debts)
-        transaction.on_commit(_wake_drain)
+        wake_after_commit("core.drain_outbox")
     return event
 
 
@@ -87,12 +88,6 @@ def drain(*, now: dt.datetime, limit: int = 1000) -> int:
         tried += 1
         _attempt(handling_id, now=now)
     return tried
-
-
-def _wake_drain() -> None:
-    from core.jobs import drain_outbox  # the job imports this module
-
-    drain_outbox.delay_quietly()
 
 
 def _next_due(*, now: dt.datetime) -> int | None:

@@ -140,7 +140,7 @@ def _policy(table: str, name: str, clause: str) -> str:
 def _once(constraint: str, statement: str) -> str:
     """``statement`` (with %I for the constraint's name), unless that constraint stands already."""
     quoted = statement.replace("'", "''")
-    return (
+    return (  # names of our own tables and constraints, no input
         "DO $do$ BEGIN "
         f"IF NOT EXISTS (SELECT 1 FROM pg_constraint WHERE conname = '{constraint}') THEN "
         f"EXECUTE format('{quoted}', '{constraint}'); "
