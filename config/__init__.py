@@ -1,5 +1,4 @@
-"""The top floor: settings, addresses, servers, the admin site and the demo story. Nobody imports it."""
+"""The top floor: settings, addresses, servers, the admin site and the demo story. Nobody imports it.
 
-from config.celery import app as celery_app
-
-__all__ = ["celery_app"]
+Empty on purpose: the embedded servers start before there are settings, and importing them must not read any.
+"""

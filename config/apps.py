@@ -17,3 +17,7 @@ class CadreConfig(AppConfig):
 
     name = "config"
     label = "cadre"
+
+    def ready(self) -> None:
+        """Make our Celery application the current one, in every process that enqueues."""
+        import config.celery  # noqa: F401  # creating it is the effect

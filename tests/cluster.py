@@ -45,6 +45,7 @@ def _start() -> None:
     _remove_leftovers()
     home = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
     home.chmod(0o711)  # PostgreSQL runs as nobody where the tests run as root
+    (home / "static").mkdir()
     _resources.callback(shutil.rmtree, home, ignore_errors=True)
     os.environ.update(CADRE_MODE="development", CADRE_HOME=str(home))
     if "DATABASE_URL" not in os.environ:
