@@ -1,0 +1,22 @@
+"""One way to show money in a page."""
+
+from __future__ import annotations
+
+from babel.numbers import format_currency
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import get_language, to_locale
+
+from core.money import Money
+
+register = template.Library()
+
+
+@register.simple_tag
+def money(value: Money | None) -> SafeString | str:
+    """The amount in the reader's language, never reordered by the right-to-left text around it."""
+    if value is None:
+        return "–"
+    text = format_currency(value.decimal, value.currency, locale=to_locale(get_language() or "en"))
+    return format_html('<bdi dir="ltr">{}</bdi>', text)
