@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.sites import UnfoldAdminSite
 
 from core import clock, scope
-from core.admin import Queue, Text, principal_of, queues
+from core.desk import Queue, Text, principal_of, queues
 
 View = Callable[..., HttpResponse]
 

@@ -1,0 +1,232 @@
+"""What every operator's page shares: read-only tables, actions that ask first, and the registry of queues.
+
+Queues are composed into the dashboard and the side bar by ``config.admin_site``, so no floor knows the others' queues.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, TypeVar
+
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.exceptions import PermissionDenied
+from django.db import models, transaction
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from unfold.admin import ModelAdmin
+
+from core.money import Money
+from core.principal import Kind, Principal
+from core.problems import DomainError
+
+M = TypeVar("M", bound=models.Model)
+Text = str | Promise
+
+
+@dataclass(frozen=True)
+class Queue:
+    """Something that waits for an operator: a query, the field that says since when, and where to go."""
+
+    name: str
+    label: Text
+    path: str
+    permission: str
+    waiting: Callable[[], models.QuerySet[Any]]
+    since: str
+
+
+queues: list[Queue] = []
+
+
+def register_queue(
+    *,
+    name: str,
+    label: Text,
+    path: str,
+    permission: str,
+    waiting: Callable[[], models.QuerySet[Any]],
+    since: str = "created_at",
+) -> None:
+    """Put a queue on the dashboard of those who hold ``permission`` ("payments.release_payrun").
+
+    ``waiting`` gives the rows that wait, ``since`` names their timestamp, ``path`` is the change list with its filter
+    ("/admin/payments/payrun/?status__exact=review").
+    """
+    queues.append(Queue(name, label, path, permission, waiting, since))
+
+
+def principal_of(request: HttpRequest) -> Principal:
+    """The member of staff who sits before the page."""
+    user = request.user
+    label = f"user:{getattr(user, 'public_id', 'anonymous')}"
+    return Principal(kind=Kind.STAFF, label=label, user_id=user.pk)
+
+
+class CadreAdmin(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
+    """Rows come from operations: nothing is added, changed or deleted by hand; legal moves are actions."""
+
+    list_per_page = 50
+    show_full_result_count = False
+    compressed_fields = True
+    list_filter_submit = False
+    warn_unsaved_form = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Nobody adds rows by hand."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        """Nobody edits rows by hand; a crafted POST is refused like the button that is not there."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        """Nobody deletes rows by hand."""
+        return False
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """The actions whose permission the operator holds."""
+        return {
+            name: action
+            for name, action in super().get_actions(request).items()
+            if name != "delete_selected" and _holds(request, getattr(action[0], "needs", None))
+        }
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """What happened to the row, from the guarded history tables."""
+        obj = self.get_object(request, object_id)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("History of %(object)s") % {"object": obj},
+            "opts": self.opts,
+            "object": obj,
+            "rows": _history_rows(obj) if obj else [],
+        }
+        return TemplateResponse(request, "admin/history.html", context)
+
+
+def confirmed(
+    *,
+    description: Text,
+    permission: str,
+    reason: bool = False,
+    amount: Callable[[Any], Money | None] | None = None,
+    choices: Callable[[], Sequence[tuple[str, Text]]] | None = None,
+) -> Callable[[Callable[..., None]], Callable[..., HttpResponse | None]]:
+    """Make ``method(self, request, obj, *, reason, choice)`` an action that shows count and sum before it acts.
+
+    ``reason`` asks for a text, ``choices`` for one of several codes, ``amount`` gives the money an object moves.
+    Each object is its own savepoint: what the domain refuses is told, the rest is done.
+    """
+
+    def decorate(method: Callable[..., None]) -> Callable[..., HttpResponse | None]:
+        @admin.action(description=description)
+        @wraps(method)
+        def action(self: Any, request: HttpRequest, queryset: models.QuerySet[Any]) -> HttpResponse | None:
+            if not _holds(request, permission):
+                raise PermissionDenied
+            given = str(request.POST.get("reason", "")).strip()
+            choice = str(request.POST.get("choice", ""))
+            ready = request.POST.get("confirmed") and (given or not reason) and (choice or choices is None)
+            if not ready:
+                return _ask(self, request, queryset, method.__name__, description, reason, amount, choices)
+            extra = ({"reason": given} if reason else {}) | ({"choice": choice} if choices else {})
+            _act(self, request, queryset, method, extra)
+            return None
+
+        action.needs = permission  # type: ignore[attr-defined]  # read by get_actions
+        return action
+
+    return decorate
+
+
+def _holds(request: HttpRequest, permission: str | None) -> bool:
+    return permission is None or request.user.has_perm(permission)
+
+
+def _ask(
+    model_admin: Any,
+    request: HttpRequest,
+    queryset: models.QuerySet[Any],
+    action: str,
+    description: Text,
+    reason: bool,
+    amount: Callable[[Any], Money | None] | None,
+    choices: Callable[[], Sequence[tuple[str, Text]]] | None,
+) -> HttpResponse:
+    rows = list(queryset)
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "title": description,
+        "opts": model_admin.opts,
+        "action": action,
+        "rows": rows[:50],
+        "count": len(rows),
+        "sums": _sums(filter(None, map(amount, rows))) if amount else [],
+        "needs_reason": reason,
+        "missing": bool(request.POST.get("confirmed")),
+        "choices": choices() if choices else [],
+        "checkbox": ACTION_CHECKBOX_NAME,
+        "selected": [row.pk for row in rows],
+    }
+    return TemplateResponse(request, "admin/confirm.html", context)
+
+
+def _sums(amounts: Iterable[Money]) -> list[Money]:
+    """One sum per currency, in the order of their codes."""
+    totals: dict[str, Money] = {}
+    for money in amounts:
+        totals[money.currency] = totals[money.currency] + money if money.currency in totals else money
+    return [totals[currency] for currency in sorted(totals)]
+
+
+def _act(
+    model_admin: Any,
+    request: HttpRequest,
+    queryset: models.QuerySet[Any],
+    method: Callable[..., None],
+    extra: dict[str, str],
+) -> None:
+    done = 0
+    for obj in queryset.order_by("pk"):
+        try:
+            with transaction.atomic():
+                method(model_admin, request, obj, **extra)
+            done += 1
+        except DomainError as error:
+            messages.error(request, f"{obj}: {error.detail}")
+    if done:
+        messages.success(request, ngettext("%(n)d done.", "%(n)d done.", done) % {"n": done})
+
+
+def _history_rows(obj: models.Model) -> list[dict[str, Any]]:
+    """The last 100 history rows of an object, each with the fields that changed."""
+    for relation in type(obj)._meta.related_objects:
+        if hasattr(relation.related_model, "pgh_tracked_model") and relation.field.name == "pgh_obj":
+            events = relation.related_model._default_manager.filter(pgh_obj_id=obj.pk).order_by("pgh_id")
+            return _differences(list(events.values()))
+    return []
+
+
+def _differences(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    former: dict[str, Any] = {}
+    told = []
+    for row in rows:
+        context = row["pgh_context"] or {}
+        fields = {name: value for name, value in row.items() if not name.startswith("pgh_")}
+        told.append(
+            {
+                "at": row["pgh_created_at"],
+                "what": row["pgh_label"],
+                "who": context.get("actor", "–"),
+                "why": context.get("reason", ""),
+                "changes": [(n, former.get(n), v) for n, v in fields.items() if former.get(n) != v],
+            }
+        )
+        former = fields
+    return told[::-1][:100]
