@@ -63,6 +63,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "core.api.middleware.EdgeMiddleware",  # names the request before anything logs it
     "django_structlog.middlewares.RequestMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -172,8 +173,33 @@ UNFOLD: dict[str, Any] = {
 }
 
 # --- API ------------------------------------------------------------------------------------------------------------
-REST_FRAMEWORK: dict[str, Any] = {}
-SPECTACULAR_SETTINGS: dict[str, Any] = {}
+REST_FRAMEWORK: dict[str, Any] = {
+    "EXCEPTION_HANDLER": "core.api.errors.exception_handler",
+    "DEFAULT_SCHEMA_CLASS": "core.api.schema.EndpointSchema",
+    "DEFAULT_AUTHENTICATION_CLASSES": [],  # each audience's view names its own
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "URL_FORMAT_OVERRIDE": None,  # ?format= belongs to the endpoints that declare it
+}
+SPECTACULAR_SETTINGS: dict[str, Any] = {
+    "TITLE": "Cadre",
+    "DESCRIPTION": "A marketplace where AI labs buy expert judgement and experts are paid for it to the cent.",
+    "VERSION": "1",
+    "LICENSE": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+    "OAS_VERSION": "3.1.1",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "ENFORCE_NON_BLANK_FIELDS": True,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "POSTPROCESSING_HOOKS": ["core.api.openapi.finish"],
+}
+# "requests/seconds", per caller; "closed" refuses while Valkey cannot be asked.
+RATE_LIMITS: dict[str, str] = {
+    "default": env.str("RATE_LIMIT", "1200/60"),
+    "money": env.str("RATE_LIMIT_MONEY", "120/60 closed"),
+    "login": env.str("RATE_LIMIT_LOGIN", "20/60 closed"),
+}
+RATE_LIMITS_ENABLED: bool = env.bool("RATE_LIMITS_ENABLED", True)
+METRICS_TOKEN: str = env.str("METRICS_TOKEN", "")
 
 # --- Mail -----------------------------------------------------------------------------------------------------------
 EMAIL_BACKEND: str = env.str(

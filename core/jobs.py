@@ -9,7 +9,7 @@ from typing import Protocol, cast
 
 from celery import shared_task
 
-from core import clock, long_work, outbox
+from core import clock, idempotency, long_work, outbox
 from core.principal import Principal
 from core.unit_of_work import unit_of_work
 
@@ -64,7 +64,14 @@ def resume_operations() -> None:
     long_work.resume(now=clock.now())
 
 
+@job(name="core.forget_idempotency_keys")
+def forget_idempotency_keys() -> None:
+    """Delete answers that nobody may ask for again."""
+    idempotency.sweep(now=clock.now())
+
+
 PERIODIC = {
     "core.drain_outbox": dt.timedelta(minutes=1),
     "core.resume_operations": dt.timedelta(minutes=1),
+    "core.forget_idempotency_keys": dt.timedelta(hours=1),
 }

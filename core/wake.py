@@ -21,3 +21,12 @@ def wake(job: str, *args: int | str) -> None:
 def wake_after_commit(job: str, *args: int | str) -> None:
     """Leave ``job`` to a worker once the running transaction is committed; a rollback wakes nobody."""
     transaction.on_commit(lambda: wake(job, *args))
+
+
+def wake_sweepers_after_commit() -> list[str]:
+    """Wake every periodic job once the running transaction is committed (the clock has moved); their names."""
+    current_app.finalize()
+    names = sorted(current_app.conf.beat_schedule)
+    for name in names:
+        wake_after_commit(name)
+    return names

@@ -3,6 +3,7 @@
 from core.models.access_token import AccessToken
 from core.models.clock_offset import ClockOffset
 from core.models.event import Event, EventHandling
+from core.models.idempotency import IdempotencyRecord
 from core.models.operation import Operation
 from core.models.tenant import Tenant, TenantAccess
 from core.models.user import User
@@ -12,6 +13,7 @@ __all__ = [
     "ClockOffset",
     "Event",
     "EventHandling",
+    "IdempotencyRecord",
     "Operation",
     "Tenant",
     "TenantAccess",

@@ -1,0 +1,101 @@
+"""Reading the body of a request: media type, size and syntax, before any field is looked at."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.http import HttpRequest, UnreadablePostError
+from django.http.multipartparser import MultiPartParserError
+from django.utils.translation import gettext as _
+
+from core.api import wire
+from core.problems import BodyTooLarge, FieldError, InvalidInput, MalformedBody, UnsupportedMediaType
+
+MEGABYTE: Final = 1024 * 1024
+JSON: Final = "application/json"
+NDJSON: Final = "application/x-ndjson"
+MULTIPART: Final = "multipart/form-data"
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What the caller sent: plain values, and a digest by which a repetition is recognised.
+
+    `textual` is true for multipart forms, whose scalar values are always text.
+    """
+
+    data: Any
+    digest: str
+    textual: bool = False
+
+
+EMPTY: Final = Body({}, hashlib.sha256(b"").hexdigest())
+
+
+def read(request: HttpRequest, *, max_bytes: int, ndjson: str = "", multipart: bool = False) -> Body:
+    """Read the body once. `ndjson` names the member that the lines of an NDJSON body become."""
+    announced = _content_length(request, max_bytes)
+    if announced == 0:
+        return EMPTY
+    media_type = request.content_type or ""
+    accepted = [MULTIPART] if multipart else [JSON, NDJSON] if ndjson else [JSON]
+    if media_type not in accepted or _charset(request) not in {"utf-8", "utf8"}:
+        raise UnsupportedMediaType(
+            _("Send the body as %(types)s in UTF-8.") % {"types": _(" or ").join(accepted)}, accepted=accepted
+        )
+    if multipart:
+        return _read_form(request)
+    try:
+        raw = request.read(max_bytes + 1)
+    except UnreadablePostError:
+        raise MalformedBody(_("The connection broke before the whole body had arrived.")) from None
+    if len(raw) > max_bytes:
+        raise BodyTooLarge(max_bytes=max_bytes)
+    if not raw.strip():
+        return EMPTY
+    data = {ndjson: wire.load_lines(raw, member=ndjson)} if media_type == NDJSON else wire.loads(raw)
+    return Body(data, hashlib.sha256(wire.dumps(data, sort_keys=True)).hexdigest())
+
+
+def _charset(request: HttpRequest) -> str:
+    return (request.content_params or {}).get("charset", "utf-8").lower()
+
+
+def _content_length(request: HttpRequest, max_bytes: int) -> int:
+    if "chunked" in request.headers.get("Transfer-Encoding", "").lower() and not request.META.get("CONTENT_LENGTH"):
+        raise MalformedBody(_("Send the body with a Content-Length; chunked bodies are not read."))
+    try:
+        length = int(request.META.get("CONTENT_LENGTH") or 0)
+    except ValueError:
+        raise MalformedBody(_("Content-Length is not a number.")) from None
+    if length > max_bytes:
+        detail = _("The body has %(length)s bytes; at most %(max)s are accepted here.")
+        raise BodyTooLarge(detail % {"length": length, "max": max_bytes}, max_bytes=max_bytes)
+    return length
+
+
+def _read_form(request: HttpRequest) -> Body:
+    try:
+        fields, files = request.POST, request.FILES
+    except RequestDataTooBig as error:
+        raise BodyTooLarge(str(error)) from None
+    except (MultiPartParserError, SuspiciousOperation, UnreadablePostError, ValueError) as error:
+        raise MalformedBody(_("The form cannot be read: %(reason)s") % {"reason": error}) from None
+    data: dict[str, Any] = {}
+    digest = hashlib.sha256()
+    for name, values in sorted(fields.lists()):
+        if any("\x00" in value for value in (name, *values)):
+            detail = _("NUL characters are not accepted.")
+            pointer = f"/{wire.escape(name)}"
+            raise InvalidInput(errors=[FieldError(pointer, "null_characters_not_allowed", detail)])
+        data[name] = values if len(values) > 1 else values[0]
+        digest.update(wire.dumps([name, values]))
+    for name, uploads in sorted(files.lists()):
+        data[name] = uploads if len(uploads) > 1 else uploads[0]
+        for upload in uploads:
+            digest.update(wire.dumps([name, upload.name, upload.content_type]))
+            for chunk in upload.chunks():
+                digest.update(chunk)
+            upload.seek(0)
+    return Body(data, digest.hexdigest(), textual=True)

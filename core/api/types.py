@@ -1,0 +1,93 @@
+"""Types that answers are made of: TypedDicts name their members with these, and the OpenAPI document is read from them.
+
+A member is annotated with what JSON cannot say: `Annotated[str, Doc("…"), Example("…")]`.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, TypedDict
+
+from core.durations import format_duration
+from core.money import Money
+
+
+@dataclass(frozen=True, slots=True)
+class Doc:
+    """One sentence about a member."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """The value a member has in generated examples."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """JSON Schema keywords beside the type: `Schema({"format": "uri"})`."""
+
+    keywords: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class IdOf:
+    """A public id with this prefix."""
+
+    prefix: str
+
+    @property
+    def example(self) -> str:
+        """An id that looks real."""
+        return f"{self.prefix}_01k9w3v6z8f2qj5t4h7xnm0ceg"
+
+
+Timestamp = Annotated[dt.datetime, Example("2026-11-16T09:30:00Z")]
+Day = Annotated[dt.date, Example("2026-11-16")]
+Duration = Annotated[str, Schema({"format": "duration"}), Doc("ISO 8601."), Example("PT2H30M")]
+Currency = Annotated[str, Schema({"pattern": "^[A-Z]{3}$"}), Doc("ISO 4217."), Example("USD")]
+Amount = Annotated[
+    str, Schema({"pattern": r"^-?\d+(\.\d+)?$"}), Doc("With the decimals of its currency."), Example("1275.00")
+]
+Metadata = Annotated[dict[str, str], Doc("The lab's own notes."), Example({"cost_centre": "R-17"})]
+ExternalId = Annotated[str | None, Doc("The lab's own id, unique among its things of this kind."), Example("job-4711")]
+Link = Annotated[str, Schema({"format": "uri-reference"}), Example("/problems/not_found")]
+AnyJson = Annotated[Any, Doc("Any JSON value.")]
+
+TenantId = Annotated[str, IdOf("ten")]
+OperationId = Annotated[str, IdOf("op")]
+KeyId = Annotated[str, IdOf("key")]
+
+PER_HOUR: Final = "hour"
+
+
+class MoneyOut(TypedDict):
+    """An amount in one currency."""
+
+    amount: Amount
+    currency: Currency
+
+
+class RateOut(TypedDict):
+    """Pay per hour."""
+
+    amount: Amount
+    currency: Currency
+    per: Annotated[str, Schema({"enum": [PER_HOUR]}), Example(PER_HOUR)]
+
+
+def render_money(money: Money) -> MoneyOut:
+    """An amount as it is written in answers."""
+    return {"amount": money.amount, "currency": money.currency}
+
+
+def render_rate(rate: Money) -> RateOut:
+    """Pay per hour as it is written in answers."""
+    return {"amount": rate.amount, "currency": rate.currency, "per": PER_HOUR}
+
+
+def render_duration(seconds: int) -> str:
+    """Whole seconds as ISO 8601."""
+    return format_duration(seconds)

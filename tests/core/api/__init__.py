@@ -1,0 +1,1 @@
+"""The API edge, through HTTP."""
