@@ -15,6 +15,7 @@ from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, F, Min, QuerySet, Value
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from unfold.sites import UnfoldAdminSite
@@ -56,7 +57,7 @@ class CadreAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold ships no 
             with pghistory.context(actor=principal.label, reason=request.path):
                 scope.bind(principal)
                 response = view(request, *args, **kwargs)
-                if hasattr(response, "render") and not response.is_rendered:
+                if isinstance(response, TemplateResponse) and not response.is_rendered:
                     response.render()
             return response
 

@@ -25,7 +25,7 @@ def logging_settings(shape: str) -> dict[str, Any]:
     renderer: Any = (
         structlog.processors.JSONRenderer() if shape == "json" else structlog.dev.ConsoleRenderer(colors=False)
     )
-    processors = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
+    processors: list[Any] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
     if shape == "json":
         processors.append(structlog.processors.format_exc_info)
     return {

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
@@ -125,7 +125,7 @@ def confirmed(
     """
 
     def decorate(method: Callable[..., None]) -> Callable[..., HttpResponse | None]:
-        @admin.action(description=description)
+        @admin.action(description=cast(str, description))
         @wraps(method)
         def action(self: Any, request: HttpRequest, queryset: models.QuerySet[Any]) -> HttpResponse | None:
             if not _holds(request, permission):

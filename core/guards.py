@@ -47,7 +47,7 @@ class GuardSql(compiler.UpsertTriggerSql):
 class Guard(pgtrigger.Trigger):
     """A trigger compiled from :class:`GuardSql`."""
 
-    def compile(self, model: type[models.Model]) -> compiler.Trigger:
+    def compile(self, model: Any) -> compiler.Trigger:
         """Re-render the stock compilation with our template."""
         stock = super().compile(model)
         _, _, kwargs = stock.sql.deconstruct()
@@ -79,7 +79,8 @@ class _Tracked(pghistory.RowEvent):
             "condition": self.condition,
             "level": self.level,
         }
-        pgtrigger.register(HistoryRow(**options))(event_model.pgh_tracked_model)  # type: ignore[attr-defined]  # set by pghistory on every event model
+        tracked: type[models.Model] = event_model.pgh_tracked_model  # type: ignore[attr-defined]  # pghistory sets it
+        pgtrigger.register(HistoryRow(**options))(tracked)  # type: ignore[no-untyped-call]  # pghistory's is untyped
 
 
 class Inserted(_Tracked, pghistory.InsertEvent):

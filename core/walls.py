@@ -13,10 +13,20 @@ from typing import Any
 
 from django.db import models
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations.operations import RunSQL
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 
 REACH = "string_to_array(NULLIF(current_setting('app.tenant_ids', true), ''), ',')::bigint[]"
+
+GRANTS = """
+GRANT USAGE ON SCHEMA public TO cadre_app, cadre_admin;
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO cadre_app, cadre_admin;
+GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO cadre_app, cadre_admin;
+ALTER DEFAULT PRIVILEGES IN SCHEMA public
+    GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO cadre_app, cadre_admin;
+ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE, SELECT ON SEQUENCES TO cadre_app, cadre_admin;
+"""
 
 
 class Wall(StrEnum):
@@ -27,6 +37,20 @@ class Wall(StrEnum):
     EXPERT = "expert"
     PLATFORM = "platform"
     LEDGER = "ledger"
+
+
+class GrantRoles(RunSQL):
+    """First operation of all: let the working roles read and write what the owner has made and will make.
+
+    Default privileges belong to one database, so that every test database needs them again.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(GRANTS, RunSQL.noop)
+
+    def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
+        """What a migration file needs to write this operation down."""
+        return type(self).__name__, [], {}
 
 
 class RaiseWalls(Operation):

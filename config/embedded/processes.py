@@ -60,7 +60,7 @@ class Account:
 def spawn(
     command: Sequence[str | Path],
     *,
-    log: IO[bytes],
+    log: IO[bytes] | None,
     env: Mapping[str, str],
     death_signal: signal.Signals,
     account: Account | None = None,
@@ -69,13 +69,16 @@ def spawn(
 ) -> subprocess.Popen[bytes]:
     """Start a child that gets `death_signal` when this process dies, even by kill -9.
 
+    log      where its output goes; None: to our own
+    account  the system user it runs as; None: ours
+    stdin    what it reads; None: nothing
     Call it from the main thread: Linux sends the signal when the *thread* that started the child ends.
     """
     process = subprocess.Popen(  # noqa: S603  # our own command lines, never a shell
         command,
         stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
         stdout=log,
-        stderr=subprocess.STDOUT,
+        stderr=subprocess.STDOUT if log else None,
         env=dict(env),
         cwd=cwd,
         start_new_session=True,

@@ -31,9 +31,9 @@ class PublicIdField(models.CharField[str, str]):
         return True
 
     def deconstruct(self) -> tuple[str, str, Any, Any]:
-        """Keep the prefix in migrations and copies."""
+        """Keep the prefix in migrations and copies, and uniqueness too: history tables have many rows of one id."""
         name, path, args, kwargs = super().deconstruct()
-        kwargs |= {"prefix": self.prefix} | ({"random": True} if self.random else {})
+        kwargs |= {"prefix": self.prefix, "unique": self.unique} | ({"random": True} if self.random else {})
         return name, path, args, kwargs
 
 

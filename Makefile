@@ -1,0 +1,66 @@
+# Everything starts here: `make help`. Needs Python >= 3.11 and make; the rest is installed into .venv.
+.DEFAULT_GOAL := help
+.PHONY: help run demo codes test check fmt bench openapi lock
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.installed
+SCRATCH := $(BIN)/python -m config.supervisor scratch
+APPS := config core experts marketplace tasks payments
+TEMPLATES = find $(APPS) -name '*.html' -path '*/templates/*'
+COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet
+
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+run: $(READY) ## Serve Cadre on PORT (8000) with its data in CADRE_HOME (.local); Ctrl-C stops it
+	@$(BIN)/python -m config.supervisor run
+
+demo: $(READY) ## Play the demo story in a private instance [INPUT=FILE.ndjson] [JSON=1]
+	@$(BIN)/python -m config.supervisor demo $(if $(INPUT),--input "$(INPUT)") $(if $(JSON),--json)
+
+codes: $(READY) ## Print the operators' one-time codes of this moment
+	@$(BIN)/python -m config.supervisor codes
+
+test: $(READY) ## Run the tests [ARGS="tests/core -k money"]
+	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
+
+check: $(READY) ## Lint, types, floors, migrations, OpenAPI and deployment settings
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(TEMPLATES) -exec $(BIN)/djade --check --target-version 5.2 {} +
+	CADRE_MODE=development $(BIN)/mypy .
+	$(BIN)/lint-imports
+	$(SCRATCH) $(BIN)/python manage.py makemigrations --check --dry-run
+	$(SCRATCH) $(BIN)/python manage.py spectacular --validate --fail-on-warn --file $(VENV)/openapi.yaml
+	@cmp docs/openapi.yaml $(VENV)/openapi.yaml || { echo "docs/openapi.yaml is out of date: make openapi" >&2; exit 1; }
+	CADRE_MODE=production SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(64))') \
+	    BASE_URL=https://cadre.example $(BIN)/python manage.py check --deploy --fail-level WARNING
+
+fmt: $(READY) ## Format code and templates, fix what can be fixed
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+	$(TEMPLATES) -exec $(BIN)/djade --target-version 5.2 {} +
+
+bench: $(READY) ## Measure the hot paths against stock DRF and the naive ORM
+	@$(BIN)/python -m bench
+
+openapi: $(READY) ## Write docs/openapi.yaml anew
+	$(SCRATCH) $(BIN)/python manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml
+
+lock: $(READY) ## Write the lock files anew from pyproject.toml [UPGRADE=1]
+	$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml -o requirements.lock
+	$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --group dev -o requirements-dev.lock
+
+# uv where there is one, else uv by its own lock, else (where uv has no wheel) pip: each checks every hash.
+$(READY): requirements-dev.lock requirements-uv.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	    || { echo "Cadre needs Python 3.11 or newer: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@command -v uv >/dev/null || test -x $(BIN)/uv \
+	    || $(BIN)/pip install --quiet --require-hashes -r requirements-uv.lock || true
+	@PATH="$$PWD/$(BIN):$$PATH"; \
+	    uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.lock \
+	    || $(BIN)/pip install --quiet --require-hashes -r requirements-dev.lock
+	@touch $@

@@ -1,0 +1,133 @@
+"""The rules of the house that a linter cannot see."""
+
+from __future__ import annotations
+
+import ast
+from statistics import quantiles
+
+from tests.architecture.source import ROOT, Source, lines_of, product
+
+SAYS_NOTHING = {"utils", "helpers", "services", "signals", "common", "misc", "tasks"}
+EDGES = {"api", "jobs", "admin", "desk", "management", "demo", "views", "admin_site", "seed"}
+
+
+def _p95(sizes: list[int]) -> float:
+    return quantiles(sizes, n=20)[-1]
+
+
+def test_no_module_has_a_name_that_says_nothing() -> None:
+    assert [s.name for s in product() if s.rooms and s.rooms[-1] in SAYS_NOTHING] == []
+
+
+def test_files_keep_their_budget() -> None:
+    sizes = {source.name: source.text.count("\n") for source in product()}
+    assert {name: size for name, size in sizes.items() if size > 500} == {}
+    assert _p95(list(sizes.values())) <= 350
+
+
+def test_functions_keep_their_budget() -> None:
+    sizes = {f"{s.name}:{node.name}": lines_of(node) for s in product() for node in s.functions()}
+    assert {name: size for name, size in sizes.items() if size > 60} == {}
+    assert _p95(list(sizes.values())) <= 40
+
+
+def test_models_keep_their_budget_of_fields() -> None:
+    """Fields that a model declares itself; what it inherits and what keys every row do not count."""
+    too_wide = {}
+    for source in product():
+        if source.rooms[:1] == ("models",):
+            for node in ast.walk(source.tree):
+                if isinstance(node, ast.ClassDef) and (fields := _own_fields(node)) > 20:
+                    too_wide[f"{source.name}:{node.name}"] = fields
+    assert too_wide == {}
+
+
+def _own_fields(node: ast.ClassDef) -> int:
+    return sum(
+        isinstance(item, ast.Assign)
+        and isinstance(item.value, ast.Call)
+        and ast.unparse(item.value.func).endswith(("Field", "ForeignKey", "Key"))
+        for item in node.body
+    )
+
+
+def test_only_operations_assign_a_status() -> None:
+    assert [
+        f"{source.name}:{node.lineno}"
+        for source in product()
+        if "operations" not in source.rooms and source.name != "core/states.py"
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Attribute) and target.attr == "status" and not _is_self(target)
+    ] == []
+
+
+def _is_self(target: ast.Attribute) -> bool:
+    return isinstance(target.value, ast.Name) and target.value.id in {"self", "response"}
+
+
+def test_only_edges_read_the_clock() -> None:
+    assert [
+        f"{source.name}:{node.lineno}"
+        for source in product()
+        if not EDGES.intersection(source.rooms) and source.name != "core/clock.py"
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "clock.now"
+    ] == []
+
+
+def test_locks_are_as_weak_as_is_right() -> None:
+    """FOR NO KEY UPDATE of the table itself: a stronger lock would stop every insert that refers to the row."""
+    assert [
+        f"{source.name}:{node.lineno}"
+        for source in product()
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "select_for_update"
+        and not {"no_key", "of"} <= {keyword.arg for keyword in node.keywords}
+    ] == []
+
+
+def test_other_floors_are_entered_by_their_door() -> None:
+    """import-linter proves the layers; here the doors: public, ports and events only."""
+    assert [
+        f"{source.name}: {module}"
+        for source in product()
+        if source.path.relative_to(ROOT).parts[0] != "config"
+        for module in _imports(source)
+        if _is_other_floor(source, module) and module.split(".")[1:2] not in (["public"], ["ports"], ["events"])
+    ] == []
+
+
+def _imports(source: Source) -> list[str]:
+    found = []
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found += [node.module if "." in node.module else f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+    return found
+
+
+def _is_other_floor(source: Source, module: str) -> bool:
+    floor = module.split(".", maxsplit=1)[0]
+    return floor in {"experts", "marketplace", "tasks", "payments"} and floor != source.path.relative_to(ROOT).parts[0]
+
+
+def test_every_lab_and_expert_view_starts_at_visible_to() -> None:
+    """A view that reads rows does so through a queryset's gate, its own or a query function's."""
+    assert [
+        f"{source.name}:{node.lineno}"
+        for source in product()
+        if "api" in source.rooms and source.path.relative_to(ROOT).parts[0] not in {"core", "config"}
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Attribute)
+        and node.attr in {"all", "filter", "get", "exclude"}
+        and _is_manager(node.value)
+    ] == []
+
+
+def _is_manager(node: ast.expr) -> bool:
+    return isinstance(node, ast.Attribute) and node.attr == "objects"
