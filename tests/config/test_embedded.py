@@ -28,14 +28,6 @@ time.sleep(60)
 
 
 @pytest.fixture
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("instance")
-    for part in [folder, *folder.parents][:3]:
-        part.chmod(0o711)  # pytest's own folders are closed to the account PostgreSQL runs as
-    return folder
-
-
-@pytest.fixture
 def postgres(home: Path) -> Iterator[PostgresServer]:
     server = start_postgres(home, fsync=False)
     yield server

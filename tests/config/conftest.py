@@ -1,0 +1,16 @@
+"""A folder in which embedded servers can live."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An instance's empty folder; pytest's own parents of it are closed to the account PostgreSQL runs as."""
+    folder = tmp_path_factory.mktemp("instance")
+    for part in [folder, *folder.parents][:3]:
+        part.chmod(0o711)
+    return folder
