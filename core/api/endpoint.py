@@ -11,7 +11,7 @@ its one domain call:
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import wraps
 from typing import Any, Final, Literal, TypeVar, cast
 
@@ -39,108 +39,49 @@ BULK_BYTES: Final = 16 * MEGABYTE
 JSON_TYPE: Final = "application/json"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Endpoint:
-    """The declaration of one endpoint; see `endpoint` for the meaning of each part."""
+    """The declaration of one endpoint; used as a decorator under the name `endpoint`."""
 
     summary: str
-    description: str
-    scope: str
-    body: SerializerClass | None
-    query: SerializerClass | None
-    returns: Any
-    status: int
-    also: Mapping[int, Any]
-    errors: Sequence[type[DomainError]]
-    idempotency: Idempotency
-    example: Any
-    paginated: bool
-    render: Callable[..., Any] | None
-    order: str
-    max_body: int
-    ndjson: str
-    multipart: bool
-    partial: bool
-    rate: str
-    secrets: Sequence[str]
-    operation_id: str
-    tag: str
+    # The lab scope that is needed ("projects:write"); experts need none.
+    scope: str = ""
+    # Serializers; unknown members and parameters and coerced types are refused with 400. PATCH bodies are partial.
+    body: SerializerClass | None = None
+    query: SerializerClass | None = None
+    # A TypedDict, `list[…]`, `Accepted` (202 with an operation), `Download("application/pdf")` or None (204).
+    returns: Any = None
+    # 200 unless said otherwise or told by `returns`; `also` declares further successes for handlers that make a Reply.
+    status: int = 0
+    also: Mapping[int, Any] = field(default_factory=dict)
+    # The DomainErrors that the handler's domain call may raise; those of the edge itself are documented anyway.
+    errors: Sequence[type[DomainError]] = ()
+    # For POSTs; "required" for money, time and bulk.
+    idempotency: Idempotency = "optional"
+    # An example of the request body; those of answers are generated from their types.
+    example: Any = None
+    # The handler returns a visible, filtered QuerySet (or a ranked sequence); `render` turns one row into its
+    # TypedDict, `order` is the unique column to walk along.
+    paginated: bool = False
+    render: Callable[..., Any] | None = None
+    order: str = "-id"
+    # Bytes; the member that the lines of an NDJSON body become; whether the body is a form with files.
+    max_body: int = MEGABYTE
+    ndjson: str = ""
+    multipart: bool = False
+    # The policy in settings.RATE_LIMITS.
+    rate: str = "default"
+    # Members of the answer that are null in a replay.
+    secrets: Sequence[str] = ()
+    # For the document, where the defaults read badly; the description is the handler's docstring.
+    operation_id: str = ""
+    tag: str = ""
+    description: str = ""
 
-    @cached_property
-    def query_names(self) -> frozenset[str]:
-        """Every query parameter that the endpoint knows."""
-        own = self.query().fields if self.query else ()
-        return frozenset([*own, *(pagination.PARAMETERS if self.paginated else ())])
-
-
-def endpoint(
-    *,
-    summary: str,
-    scope: str = "",
-    body: SerializerClass | None = None,
-    query: SerializerClass | None = None,
-    returns: Any = None,
-    status: int = 0,
-    also: Mapping[int, Any] | None = None,
-    errors: Sequence[type[DomainError]] = (),
-    idempotency: Idempotency = "optional",
-    example: Any = None,
-    paginated: bool = False,
-    render: Callable[..., Any] | None = None,
-    order: str = "-id",
-    max_body: int = MEGABYTE,
-    ndjson: str = "",
-    multipart: bool = False,
-    rate: str = "default",
-    secrets: Sequence[str] = (),
-    operation_id: str = "",
-    tag: str = "",
-) -> Callable[[Handler], Handler]:
-    """Declare an endpoint.
-
-    - `scope`: the lab scope it needs ("projects:write"); experts need none.
-    - `body`, `query`: serializers; unknown members and parameters and coerced types are refused with 400. PATCH
-      bodies are partial.
-    - `returns`: a TypedDict, `list[…]`, `Accepted` (202 with an operation), `Download("application/pdf")` or None (204);
-      `status` is 200 unless said otherwise; `also` declares further successes for handlers that return a Reply.
-    - `errors`: the DomainErrors that the handler's domain call may raise.
-    - `idempotency`: for POSTs; "required" for money, time and bulk.
-    - `example`: an example of the request body; those of responses are generated from their types.
-    - `paginated`: the handler returns a visible, filtered QuerySet; `render` turns one row into its TypedDict, `order`
-      is the unique column to walk along.
-    - `max_body` in bytes; `ndjson` names the member that the lines of an NDJSON body become; `multipart` for uploads.
-    - `rate`: the policy in settings.RATE_LIMITS.
-    - `secrets`: members of the answer that are null in a replay.
-    """
-    if returns is Accepted:
-        status = status or 202
-    status = status or (204 if returns is None and not paginated else 200)
-
-    def decorate(handler: Handler) -> Handler:
-        spec = Endpoint(
-            summary=summary,
-            description=(handler.__doc__ or "").strip(),
-            scope=scope,
-            body=body,
-            query=query,
-            returns=returns,
-            status=status,
-            also=also or {},
-            errors=tuple(errors),
-            idempotency=idempotency,
-            example=example,
-            paginated=paginated,
-            render=render,
-            order=order,
-            max_body=max_body,
-            ndjson=ndjson,
-            multipart=multipart,
-            partial=handler.__name__ == "patch",
-            rate=rate,
-            secrets=tuple(secrets),
-            operation_id=operation_id,
-            tag=tag,
-        )
+    def __call__(self, handler: Handler) -> Handler:
+        """Wrap a handler that takes a Call into one that takes a request."""
+        usual = 202 if self.returns is Accepted else 204 if self.returns is None else 200
+        spec = replace(self, description=(handler.__doc__ or "").strip(), status=self.status or usual)
 
         @wraps(handler)
         def run(view: Any, request: Request, **path: Any) -> HttpResponseBase:
@@ -149,7 +90,14 @@ def endpoint(
         run.endpoint = spec  # type: ignore[attr-defined]  # views and the OpenAPI document read the declaration here
         return run  # type: ignore[return-value]  # Django calls it with a request, and the author reads it with a Call
 
-    return decorate
+    @cached_property
+    def query_names(self) -> frozenset[str]:
+        """Every query parameter that the endpoint knows."""
+        own = self.query().fields if self.query else ()
+        return frozenset([*own, *(pagination.PARAMETERS if self.paginated else ())])
+
+
+endpoint = Endpoint
 
 
 def spec_of(view: Any, method: str) -> Endpoint | None:
@@ -222,7 +170,7 @@ def _validate(spec: Endpoint, body: Body, request: Request) -> dict[str, Any]:
             raise InvalidInput(errors=shape.unknown((), body.data))
         return {}
     context = {"principal": request.auth, "request": request}
-    serializer = spec.body(data=body.data, partial=spec.partial, context=context)
+    serializer = spec.body(data=body.data, partial=request.method == "PATCH", context=context)
     # Everything in a form is text; only names can be compared there.
     deviations = shape.unknown(serializer.fields, body.data) if body.textual else shape.check(serializer, body.data)
     if deviations:
