@@ -23,7 +23,7 @@ def _label(model: type[models.Model]) -> str:
     return model._meta.label
 
 
-def _one(sql: str, *parameters: object) -> Any:
+def _one(sql: str, *parameters: str) -> Any:
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         return cursor.fetchone()
