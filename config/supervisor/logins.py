@@ -19,7 +19,7 @@ def summary(base_url: str, credentials: Path) -> str:
         "",
         f"  Start page   {base_url}/",
         f"  Operators    {base_url}/admin/",
-        f"  API          {base_url}/api/docs",
+        f"  API          {base_url}/api/v1/docs/",
     ]
     if credentials.exists():
         known = json.loads(credentials.read_text())
