@@ -3,17 +3,19 @@
 import csv
 from pathlib import Path
 
+from django.apps.registry import Apps
 from django.db import migrations
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 FOLDER = Path(__file__).resolve().parent.parent / "taxonomy"
 
 
-def _rows(name):
+def _rows(name: str) -> list[dict[str, str]]:
     with (FOLDER / name).open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
-def plant(apps, schema_editor):
+def plant(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     IscedField = apps.get_model("experts", "IscedField")
     Domain = apps.get_model("experts", "Domain")
     fields = {}
@@ -31,7 +33,7 @@ def plant(apps, schema_editor):
         )
 
 
-def uproot(apps, schema_editor):
+def uproot(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     apps.get_model("experts", "Domain").objects.all().delete()
     apps.get_model("experts", "IscedField").objects.order_by("-code").delete()
 

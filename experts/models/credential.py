@@ -34,9 +34,10 @@ VERIFICATION_TRANSITIONS: Transitions = {
     VerificationStatus.UNVERIFIED: {VerificationStatus.PENDING, VerificationStatus.REJECTED},
     VerificationStatus.PENDING: {VerificationStatus.VERIFIED, VerificationStatus.REJECTED},
     VerificationStatus.VERIFIED: {VerificationStatus.EXPIRED, VerificationStatus.REVOKED},
-    VerificationStatus.REJECTED: set(),
+    # An appeal can bring a claim back: a person's word verifies it, the clock's puts it into the queue again.
+    VerificationStatus.REJECTED: {VerificationStatus.PENDING, VerificationStatus.VERIFIED},
+    VerificationStatus.REVOKED: {VerificationStatus.PENDING, VerificationStatus.VERIFIED},
     VerificationStatus.EXPIRED: set(),
-    VerificationStatus.REVOKED: set(),
 }
 
 DECIDED = ("verified", "rejected", "revoked")
@@ -58,7 +59,8 @@ class CredentialQuerySet(OwnedQuerySet["Credential"]):
 class Credential(CadreModel):
     """A degree, licence, post, certificate, publication or portfolio.
 
-    unverified (its document is in quarantine) → pending → verified | rejected; verified → expired | revoked
+    unverified (its document is in quarantine) → pending → verified | rejected; verified → expired | revoked;
+    after a successful appeal rejected | revoked → verified (a person decided) | pending (the clock did)
     """
 
     class Kind(models.TextChoices):

@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from core import guards, history
@@ -15,7 +15,7 @@ from core.public import CadreModel, PublicIdField, Tenant, Wall
 from core.states import Transitions
 from experts.models.document import Document
 from experts.models.expert import Expert
-from experts.models.owned import NotByHimself, NotByTheFirstDecider, OwnedQuerySet
+from experts.models.owned import NotByHimself, OwnedQuerySet
 
 
 class Decision(CadreModel):
@@ -115,6 +115,9 @@ class Appeal(CadreModel):
     reason = models.TextField(_("reason"))
     status = models.CharField(_("status"), max_length=20, choices=Status.choices, default=Status.OPEN)
     due_at = models.DateTimeField(_("due at"))
+    first_decider = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
     answer = models.TextField(_("answer of the first decider"), blank=True)
     answered_at = models.DateTimeField(_("answered at"), null=True, blank=True)
     decided_by = models.ForeignKey(
@@ -127,8 +130,9 @@ class Appeal(CadreModel):
 
     class Meta:
         ordering = ("-id",)
-        triggers = (NotByHimself(name="not_by_himself"), NotByTheFirstDecider(name="other_decider"))
+        triggers = (NotByHimself(name="not_by_himself"),)
         constraints = (
+            models.CheckConstraint(condition=~Q(decided_by=F("first_decider")), name="experts_appeal_other_decider"),
             models.UniqueConstraint(
                 fields=("expert", "subject"),
                 condition=Q(status__in=["open", "answered"]),

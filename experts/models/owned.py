@@ -35,15 +35,3 @@ class NotByHimself(guards.Guard):
         " RAISE EXCEPTION 'nobody decides about himself'"
         " USING ERRCODE = 'check_violation', CONSTRAINT = 'experts_not_by_himself'; END IF; RETURN NEW;"
     )
-
-
-class NotByTheFirstDecider(guards.Guard):
-    """Refuse an appeal decided by whoever made the decision it contests."""
-
-    when = pgtrigger.Before
-    operation = pgtrigger.Insert | pgtrigger.Update
-    func = (
-        "IF NEW.decided_by_id = (SELECT decided_by_id FROM experts_decision WHERE id = NEW.decision_id) THEN"
-        " RAISE EXCEPTION 'another person decides an appeal'"
-        " USING ERRCODE = 'check_violation', CONSTRAINT = 'experts_appeal_other_decider'; END IF; RETURN NEW;"
-    )

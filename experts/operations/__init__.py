@@ -1,0 +1,1 @@
+"""Verbs of the experts' floor, in noun modules."""

@@ -1,0 +1,182 @@
+"""The one door to contest anything: filed by the expert, decided by another person, or by the clock in his favour."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from core import outbox, states
+from core.problems import Conflict, DomainError, FieldError, InvalidInput, map_constraint
+from core.public import User
+from experts.errors import require_other, require_reason
+from experts.models import Appeal, AppealFile, Credential, Decision, Document, Expert, IdentityVerification, Restriction
+from experts.operations import notices
+from experts.ports import Contestable, appeal_subjects
+
+DECIDE_WITHIN = dt.timedelta(days=7)
+SWEEP = 100
+OUTCOMES = (Appeal.Status.UPHELD, Appeal.Status.PARTLY_UPHELD, Appeal.Status.OVERTURNED)
+
+
+class AppealAlreadyOpen(Conflict):
+    """You are contesting this already, and nobody has decided yet. Withdraw the open appeal to file another one."""
+
+    code = "appeal_already_open"
+    title = gettext_lazy("Already being contested")
+
+
+class AppealWindowOver(Conflict):
+    """The time in which this decision could be contested is over; the decision names its last day."""
+
+    code = "appeal_window_over"
+    title = gettext_lazy("Too late to contest this decision")
+
+
+class SameDecider(DomainError):
+    """An appeal is decided by another person than the one whose decision it contests."""
+
+    code = "same_decider"
+    status = 403
+    title = gettext_lazy("Another person decides an appeal")
+
+
+map_constraint("experts_appeal_one_open", AppealAlreadyOpen)
+map_constraint("experts_appeal_other_decider", SameDecider)
+
+
+def file_appeal(
+    *, expert: Expert, subject: str, reason: str, now: dt.datetime, files: Sequence[Document] = ()
+) -> Appeal:
+    """Contest a decision, or whatever ``subject`` names; the clock starts.
+
+    Raises InvalidInput for a subject that is not the expert's, AppealAlreadyOpen, AppealWindowOver, ReasonMissing.
+    """
+    decision = _latest_decision(expert, subject)
+    if decision is None:
+        contested = _own_subject(expert, subject)
+    else:
+        contested = Contestable(tenant_id=decision.tenant_id, decided_by_id=decision.decided_by_id)
+    if decision and decision.answer_until < now:
+        raise AppealWindowOver(_("It could be contested until %(day)s.") % {"day": decision.answer_until.isoformat()})
+    named = decision.subject if decision else subject
+    if Appeal.objects.undecided().filter(expert=expert, subject=named).exists():
+        raise AppealAlreadyOpen
+    appeal = Appeal.objects.create(
+        expert=expert,
+        tenant_id=contested.tenant_id,
+        subject=named,
+        decision=decision,
+        first_decider_id=contested.decided_by_id,
+        reason=require_reason(reason),
+        due_at=now + DECIDE_WITHIN,
+    )
+    AppealFile.objects.bulk_create(AppealFile(appeal=appeal, document=document) for document in files)
+    _publish("appeal.filed", appeal, now=now)
+    return appeal
+
+
+def answer(*, appeal: Appeal, text: str, by: User, now: dt.datetime) -> Appeal:
+    """The side whose decision is contested explains itself; the clock goes on."""
+    locked = _lock(appeal)
+    require_other(locked.expert, by)
+    states.move(locked, Appeal.Status.ANSWERED)
+    locked.answer = require_reason(text)
+    locked.answered_at = now
+    locked.save(update_fields=["status", "answer", "answered_at"])
+    return locked
+
+
+def decide(*, appeal: Appeal, outcome: str, note: str, by: User, now: dt.datetime) -> Appeal:
+    """Another person decides: upheld, partly_upheld or overturned (each said of the decision contested).
+
+    Raises SameDecider, OwnWork, ReasonMissing, InvalidTransition.
+    """
+    if outcome not in OUTCOMES:
+        raise InvalidInput(errors=[FieldError("/outcome", "invalid_choice", _("Not an outcome a person can give."))])
+    locked = _lock(appeal)
+    require_other(locked.expert, by)
+    if locked.first_decider_id == by.pk:
+        raise SameDecider
+    locked.outcome_note = require_reason(note)
+    locked.decided_by = by
+    return _close(locked, outcome, now=now)
+
+
+def withdraw(*, appeal: Appeal, now: dt.datetime) -> Appeal:
+    """The expert lets it be; what was decided stands."""
+    locked = _lock(appeal)
+    states.move(locked, Appeal.Status.WITHDRAWN)
+    locked.decided_at = now
+    locked.save(update_fields=["status", "decided_at"])
+    _publish("appeal.withdrawn", locked, now=now)
+    return locked
+
+
+def resolve_overdue(*, now: dt.datetime) -> int:
+    """Resolve appeals nobody decided in time in their expert's favour; return how many."""
+    overdue = Appeal.objects.overdue(now=now).order_by("pk").select_related("expert")
+    locked = list(overdue.select_for_update(no_key=True, of=("self",), skip_locked=True)[:SWEEP])
+    for appeal in locked:
+        appeal.outcome_note = _("Nobody decided before the deadline, so it was resolved in your favour.")
+        _close(appeal, Appeal.Status.RESOLVED_BY_TIMEOUT, now=now)
+    return len(locked)
+
+
+def _close(appeal: Appeal, status: str, *, now: dt.datetime) -> Appeal:
+    states.move(appeal, status)
+    appeal.decided_at = now
+    appeal.save(update_fields=["status", "outcome_note", "decided_by", "decided_at"])
+    notices.send_notice(
+        expert=appeal.expert,
+        kind="appeal.decided",
+        subject=appeal.public_id,
+        title=_("Your appeal: %(outcome)s") % {"outcome": appeal.get_status_display()},
+        body=appeal.outcome_note,
+        link=f"/api/v1/expert/appeals/{appeal.public_id}",
+        now=now,
+    )
+    _publish("appeal.decided", appeal, now=now)
+    return appeal
+
+
+def _publish(name: str, appeal: Appeal, *, now: dt.datetime) -> None:
+    by_clock = appeal.status == Appeal.Status.RESOLVED_BY_TIMEOUT
+    outbox.publish(
+        name,
+        subject=appeal.public_id,
+        tenant_id=appeal.tenant_id,
+        user_id=appeal.expert.user_id,
+        payload={
+            "appeal": appeal.public_id,
+            "decision": appeal.decision.public_id if appeal.decision else None,
+            "subject": appeal.subject,
+            "outcome": str(Appeal.Status.OVERTURNED if by_clock else appeal.status),
+            "by_clock": by_clock,
+        },
+        now=now,
+    )
+
+
+def _lock(appeal: Appeal) -> Appeal:
+    rows = Appeal.objects.select_for_update(no_key=True, of=("self",))
+    return rows.select_related("expert", "decision").get(pk=appeal.pk)
+
+
+def _latest_decision(expert: Expert, subject: str) -> Decision | None:
+    own = Decision.objects.filter(expert=expert).order_by("-pk")
+    return own.filter(public_id=subject).first() or own.filter(subject=subject).first()
+
+
+def _own_subject(expert: Expert, subject: str) -> Contestable:
+    for model in (Credential, IdentityVerification, Restriction):
+        row = model._default_manager.filter(expert=expert, public_id=subject).first()
+        if row is not None:
+            return Contestable(tenant_id=None, decided_by_id=getattr(row, "decided_by_id", None))
+    found = appeal_subjects.find(subject=subject, expert_id=expert.pk)
+    if found is None:
+        detail = _("There is nothing of yours with this id that could be contested.")
+        raise InvalidInput(errors=[FieldError("/subject", "unknown_subject", detail)])
+    return found

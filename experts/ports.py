@@ -1,0 +1,45 @@
+"""What this floor asks of the floors above: whether an expert may contest a thing only they know.
+
+A decision, a credential or a restriction is contested by its own id. Other subjects (an entry of hours, an overage)
+belong to apps above; each registers who answers for its id prefix in ``AppConfig.ready()``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Contestable:
+    """A subject that this expert may contest: whose rows it lies among, and who decided about it."""
+
+    tenant_id: int | None
+    decided_by_id: int | None
+
+
+class FindsSubject(Protocol):
+    """Answers for all subjects of one id prefix."""
+
+    def __call__(self, *, subject: str, expert_id: int) -> Contestable | None:
+        """The subject when it exists and concerns this expert, else None."""
+        ...
+
+
+class AppealSubjects:
+    """Who answers for which id prefix ("tme" for entries of hours)."""
+
+    def __init__(self) -> None:
+        self._finders: dict[str, FindsSubject] = {}
+
+    def register(self, prefix: str, finder: FindsSubject) -> None:
+        """Fill the slot of one prefix."""
+        self._finders[prefix] = finder
+
+    def find(self, *, subject: str, expert_id: int) -> Contestable | None:
+        """Ask whoever answers for the subject's prefix; an unknown prefix is nobody's."""
+        finder = self._finders.get(subject.partition("_")[0])
+        return finder(subject=subject, expert_id=expert_id) if finder else None
+
+
+appeal_subjects = AppealSubjects()

@@ -1,0 +1,73 @@
+"""The experts' floor's door."""
+
+from experts.errors import OwnWork, ReasonMissing
+from experts.models import (
+    Agreement,
+    AgreementVersion,
+    Appeal,
+    Decision,
+    Domain,
+    Expert,
+    ExpertFacts,
+    Notice,
+    Qualification,
+    QualityScore,
+    Restriction,
+    Signature,
+    SkillFacts,
+)
+from experts.operations.agreements import (
+    LegalNameMissing,
+    NameMismatch,
+    current_versions,
+    missing_signatures,
+    publish_agreement,
+    sign,
+)
+from experts.operations.decisions import record_decision
+from experts.operations.notices import send_notice
+from experts.operations.profiles import become_expert
+from experts.operations.quality import grant_qualification, record_quality
+from experts.queries import (
+    blocked_experts,
+    eligible_facts,
+    expert_for_user,
+    is_blocked,
+    restrictions_for,
+    skilled_in,
+)
+
+__all__ = [
+    "Agreement",
+    "AgreementVersion",
+    "Appeal",
+    "Decision",
+    "Domain",
+    "Expert",
+    "ExpertFacts",
+    "LegalNameMissing",
+    "NameMismatch",
+    "Notice",
+    "OwnWork",
+    "Qualification",
+    "QualityScore",
+    "ReasonMissing",
+    "Restriction",
+    "Signature",
+    "SkillFacts",
+    "become_expert",
+    "blocked_experts",
+    "current_versions",
+    "eligible_facts",
+    "expert_for_user",
+    "grant_qualification",
+    "is_blocked",
+    "missing_signatures",
+    "publish_agreement",
+    "record_decision",
+    "record_quality",
+    "restrictions_for",
+    "send_notice",
+    "sign",
+    "skilled_in",
+]
