@@ -8,14 +8,19 @@ duplicates; so each rule asks for more than the word it is named after.
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Final
 
 from tasks.rubric_content import Criterion
 
 NEAR_DUPLICATE_JACCARD: Final = 0.8
+# Rubrics come from outside: what follows bounds the work on a hostile one.
+LONGEST_TEXT: Final = 4_000
+MOST_NEIGHBOURS: Final = 200
+MOST_PAIRS: Final = 100
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
-_QUOTED = re.compile(r"\"[^\"]+\"|'[^']+'|`[^`]+`|\$[^$]+\$|“[^”]+”")
+_QUOTED = re.compile(r"\"[^\"]+\"|'[^']+'|`[^`]+`|\$[^$]+\$|“[^“”]+”")
 
 # What a grader does or sees; a second one after "and" makes two criteria of one.
 _VERBS: Final = (
@@ -23,8 +28,9 @@ _VERBS: Final = (
     "identifies|includes|lists|mentions|notes|offers|provides|recommends|reports|says|shows|states|suggests|"
     "summari[sz]es|uses|warns"
 )
-_COMPOUND = re.compile(
-    rf"\b(?:{_VERBS})\b.+(?:\band|\bas well as|;)\s+(?:also\s+|then\s+)?(?:{_VERBS}|does not|is not)\b", re.IGNORECASE
+_FIRST_VERB = re.compile(rf"\b(?:{_VERBS})\b", re.IGNORECASE)
+_SECOND_VERB = re.compile(
+    rf"(?:\band|\bas well as|;)\s+(?:also\s+|then\s+)?(?:{_VERBS}|does not|is not)\b", re.IGNORECASE
 )
 _VAGUE = re.compile(
     r"\b(?:appropriate(?:ly)?|adequate(?:ly)?|sufficient(?:ly)?|reasonabl[ey]|proper(?:ly)?|"
@@ -68,10 +74,10 @@ def normalised(text: str) -> str:
 
 def style_findings(criterion: Criterion) -> Iterator[tuple[str, str]]:
     """(code, message) for each rule of style the criterion's text breaks."""
-    text = criterion.text.strip()
+    text = criterion.text[:LONGEST_TEXT].strip()
     positive = criterion.points is None or criterion.points > 0
     anchored = _ANCHOR.search(text) is not None
-    if _COMPOUND.search(_QUOTED.sub("", text)):
+    if _is_compound(_QUOTED.sub("", text)):
         yield "compound", "It seems to ask for two things: a grader can meet one and miss the other."
     if not anchored and (vague := _VAGUE.search(text)):
         yield "vague", f'"{vague[0]}" needs an anchor: a number, a quotation or an example.'
@@ -88,28 +94,36 @@ def style_findings(criterion: Criterion) -> Iterator[tuple[str, str]]:
         yield "verbosity_rewarded", "It rewards length rather than content."
 
 
+def _is_compound(text: str) -> bool:
+    first = _FIRST_VERB.search(text)
+    return first is not None and _SECOND_VERB.search(text, first.end()) is not None
+
+
 def near_duplicates(criteria: Sequence[Criterion]) -> Iterator[tuple[Criterion, Criterion]]:
     """Pairs of siblings of one category whose words overlap by 0.8 (Jaccard) or more.
 
     Only pairs with the same numbers, quotations and names are compared: families
     that differ in a parameter are legitimate. Exact duplicates are left to the
-    structural rule.
+    structural rule, and at most the first hundred pairs are told.
     """
-    groups: dict[object, list[tuple[Criterion, frozenset[str]]]] = {}
+    groups: dict[object, list[tuple[Criterion, str, frozenset[str]]]] = {}
     for criterion in criteria:
-        words = frozenset(normalised(criterion.text).split())
-        groups.setdefault((criterion.parent, criterion.category, _parameters(criterion.text)), []).append(
-            (criterion, words)
-        )
-    for group in groups.values():
-        group.sort(key=lambda entry: len(entry[1]))  # stable: equal lengths keep their order
-        for index, (one, words) in enumerate(group):
-            for other, more in group[index + 1 :]:
-                if len(words) < NEAR_DUPLICATE_JACCARD * len(more):
-                    break
-                same_text = normalised(one.text) == normalised(other.text)
-                if not same_text and len(words & more) >= NEAR_DUPLICATE_JACCARD * len(words | more):
-                    yield one, other
+        text = normalised(criterion.text[:LONGEST_TEXT])
+        family = (criterion.parent, criterion.category, _parameters(criterion.text[:LONGEST_TEXT]))
+        groups.setdefault(family, []).append((criterion, text, frozenset(text.split())))
+    pairs = (pair for group in groups.values() for pair in _overlapping(group))
+    return islice(pairs, MOST_PAIRS)
+
+
+def _overlapping(group: list[tuple[Criterion, str, frozenset[str]]]) -> Iterator[tuple[Criterion, Criterion]]:
+    group.sort(key=lambda entry: len(entry[2]))  # stable: equal lengths keep their order
+    for index, (one, text, words) in enumerate(group):
+        for other, other_text, more in group[index + 1 : index + 1 + MOST_NEIGHBOURS]:
+            if len(words) < NEAR_DUPLICATE_JACCARD * len(more):
+                break
+            shared = len(words & more)
+            if text != other_text and shared >= NEAR_DUPLICATE_JACCARD * (len(words) + len(more) - shared):
+                yield one, other
 
 
 def _parameters(text: str) -> frozenset[str]:

@@ -1,13 +1,13 @@
 """Reading foreign JSON strictly: every defect is collected with its JSON pointer."""
 
-import math
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from tasks.rubric_content import Number
 
 MOST_PROBLEMS: Final = 100
+LARGEST_NUMBER: Final = 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,19 +84,21 @@ class Reader:
         return None if raw.get(key) is None else self.text(raw, key, pointer)
 
     def number(self, raw: dict[str, Any], key: str, pointer: str) -> Number | None:
-        """A finite number that is not a boolean, or None when absent or null."""
+        """A number within ±10^9 that is not a boolean, or None when absent or null."""
         value = raw.get(key)
         if value is None:
             return None
-        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-            return value
-        self._wrong(raw, key, pointer, "a finite number")
+        # Comparing keeps NaN and integers of a thousand digits out without converting them.
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if is_number and -LARGEST_NUMBER <= value <= LARGEST_NUMBER:
+            return cast(Number, value)
+        self._wrong(raw, key, pointer, _NUMBER)
         return None
 
     def required_number(self, raw: dict[str, Any], key: str, pointer: str) -> Number:
-        """A finite number that must be there."""
+        """A number within ±10^9 that must be there."""
         if raw.get(key) is None:
-            self._wrong(raw, key, pointer, "a finite number")
+            self._wrong(raw, key, pointer, _NUMBER)
         return self.number(raw, key, pointer) or 0
 
     def flag(self, raw: dict[str, Any], key: str, pointer: str) -> bool:
@@ -124,6 +126,9 @@ class Reader:
     def _wrong(self, raw: dict[str, Any], key: str, pointer: str, form: str) -> None:
         code = "wrong_type" if key in raw else "required"
         self.note(below(pointer, key), code, f"Must be {form}.")
+
+
+_NUMBER: Final = "a number between -10^9 and 10^9"
 
 
 def is_texts(value: object) -> bool:

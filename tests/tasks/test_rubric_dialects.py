@@ -178,6 +178,8 @@ def test_the_words_of_a_dialect_become_ours() -> None:
             "out_of_range",
         ),
         ("healthbench", [{"criterion": "x", "tags": []}], "/0/points", "required"),
+        ("healthbench", [{"criterion": "x", "points": 10**400, "tags": []}], "/0/points", "wrong_type"),
+        ("healthbench", [{"criterion": "x", "points": float("inf"), "tags": []}], "/0/points", "wrong_type"),
         ("healthbench", {"rubrics": [{"criterion": "x", "points": 1, "tags": "a"}]}, "/rubrics/0/tags", "wrong_type"),
         ("healthbench", {}, "/rubrics", "not_a_list"),
         ("paperbench", {"id": "r", "requirements": "x", "sub_tasks": []}, "/weight", "required"),

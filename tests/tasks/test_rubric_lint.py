@@ -183,6 +183,14 @@ def test_samples_show_what_a_criterion_is_good_for() -> None:
     assert evidence(same, {**other, "c4": CANNOT_ASSESS}) == []
 
 
+def test_a_hostile_rubric_is_linted_in_bounded_time() -> None:
+    words = [f"w{n}" for n in range(12)]
+    crowd = [crit(f"k{n}", "states " + " ".join(words[i] for i in range(12) if n >> i & 1)) for n in range(3_000)]
+    huge = [crit("q1", "“" * 500_000), crit("q2", "states and " * 50_000), crit("q3", "'\"`$" * 100_000)]
+    findings = lint(Rubric(score_policy=ScorePolicy.POINTS, criteria=(*crowd, *huge)))
+    assert sum(f.code == "near_duplicate" for f in findings) <= 100
+
+
 def test_the_report_is_in_order_and_repeats_itself() -> None:
     bad = (crit("x", "Gives an appropriate dose", points=0), crit("x", "Ideally quick", points=99))
     rubric = Rubric(score_policy=ScorePolicy.POINTS, criteria=bad)
