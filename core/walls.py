@@ -83,9 +83,15 @@ class RaiseWalls(Operation):
         self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
     ) -> None:
         """Raise what is missing."""
-        for model in to_state.apps.get_models(include_auto_created=True):
-            if model._meta.app_label == app_label and model._meta.model_name not in self.unwalled:
-                for statement in self._statements(model):
+        models_of_app = [
+            model
+            for model in to_state.apps.get_models(include_auto_created=True)
+            if model._meta.app_label == app_label and model._meta.model_name not in self.unwalled
+        ]
+        # Composite keys come last: each needs the unique key of the table it refers to, in whatever order tables come.
+        for make in (self._statements, _composite_keys):
+            for model in models_of_app:
+                for statement in make(model):
                     schema_editor.execute(statement, params=None)
 
     def database_backwards(
@@ -107,8 +113,6 @@ class RaiseWalls(Operation):
             yield f'REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON "{table}" FROM cadre_app, cadre_admin'
         elif is_tenant_owned(model):
             yield _once(f"{table}_tenant_key", f'ALTER TABLE "{table}" ADD CONSTRAINT %I UNIQUE (tenant_id, id)')
-            for field in composite_fields(model):
-                yield _composite_key(table, field)
         if model._meta.model_name in self.sealed:
             yield f'REVOKE UPDATE, DELETE, TRUNCATE ON "{table}" FROM cadre_app, cadre_admin'
 
@@ -138,6 +142,12 @@ def composite_fields(model: type[models.Model]) -> list[models.ForeignKey[Any, A
 def composite_key_name(table: str, column: str) -> str:
     """The name of the composite foreign key, within PostgreSQL's 63 characters."""
     return f"{table[:30]}_{column[:22]}_in_tenant"
+
+
+def _composite_keys(model: type[models.Model]) -> Iterator[str]:
+    if is_tenant_owned(model) and not is_event_model(model):
+        for field in composite_fields(model):
+            yield _composite_key(model._meta.db_table, field)
 
 
 def _composite_key(table: str, field: models.ForeignKey[Any, Any]) -> str:

@@ -10,6 +10,8 @@ from datetime import date
 from enum import StrEnum
 from typing import Final
 
+from marketplace.rates import TIERS
+
 # From lowest to highest; ISCED 2011 levels 3 and 5 to 8.
 DEGREES: Final = ("none", "secondary", "short_cycle", "bachelor", "master", "doctorate")
 
@@ -65,6 +67,7 @@ class Requirement:
     """What an opening asks of an expert. Money in minor units per hour, time in hours a week."""
 
     domain: str
+    tier: str = TIERS[0]
     min_level: int = 0
     min_years: int = 0
     degree: str = "none"
@@ -82,7 +85,7 @@ class Requirement:
 class Candidate:
     """What matching knows of an expert, in the units of `Requirement`.
 
-    `quality_milli` is the (shrunk) quality 0 to 1000 from `n_obs` observations;
+    `tier` counts as the highest where it is not known; `quality_milli` is the (shrunk) quality 0 to 1000 from `n_obs` observations;
     `walled_labs` are the labs he may not work for now; `qualifications` map to
     their last valid day (None: for ever).
     """
@@ -92,6 +95,7 @@ class Candidate:
     rate_minor: int
     hours_week: int
     country: str
+    tier: str = TIERS[-1]
     degree: str = "none"
     licences: tuple[Licence, ...] = ()
     languages: frozenset[str] = frozenset()
@@ -105,6 +109,7 @@ class Candidate:
 class Reason(StrEnum):
     """Why an expert is not eligible: stable codes, shown to him and to labs."""
 
+    TIER_TOO_LOW = "tier_too_low"
     DOMAIN_MISSING = "domain_missing"
     LEVEL_TOO_LOW = "level_too_low"
     YEARS_TOO_FEW = "years_too_few"
@@ -168,6 +173,8 @@ def is_eligible(requirement: Requirement, candidate: Candidate, *, on: date) -> 
 
 
 def _skill_failures(need: Requirement, candidate: Candidate) -> Iterator[Failure]:
+    if TIERS.index(candidate.tier) < TIERS.index(need.tier):
+        yield Failure(Reason.TIER_TOO_LOW, need.tier, candidate.tier)
     skill = candidate.skills.get(need.domain)
     if skill is None:
         yield Failure(Reason.DOMAIN_MISSING, need.domain, "")

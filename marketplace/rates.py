@@ -105,6 +105,11 @@ def band_of(country: str) -> str:
     return _BAND_OF_COUNTRY.get(country, "high")
 
 
+def countries_in_bands() -> Mapping[str, str]:
+    """Country → band for every country below the high band; all others are in it."""
+    return MappingProxyType(_BAND_OF_COUNTRY)
+
+
 def seed_rate(*, tier: str, domain: str, band: str, currency: str = "USD") -> int:
     """Minor units per hour on the seed card: base x domain x location, rounded once.
 

@@ -1,0 +1,32 @@
+"""The gate that queries for tenants' tables start from."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Self, TypeVar
+
+from django.db import models
+
+from core.principal import Kind, Principal
+
+M = TypeVar("M", bound=models.Model)
+
+
+class WalledQuerySet(models.QuerySet[M]):
+    """Rows of a tenant's table, as the parties may see them: the lab its own, an expert what concerns him."""
+
+    expert_path: ClassVar[str] = ""
+    """The look-up from a row to the expert it concerns; empty where experts have no business."""
+
+    def visible_to(self, principal: Principal) -> Self:
+        """A lab sees its tenant's rows, an expert his own, the platform all."""
+        if principal.is_platform:
+            return self
+        if principal.kind is Kind.LAB:
+            return self.filter(tenant=principal.tenant_id)
+        if principal.kind is Kind.EXPERT and principal.subject_id is not None and self.expert_path:
+            return self.of_expert(principal.subject_id)
+        return self.none()
+
+    def of_expert(self, expert_id: int) -> Self:
+        """Rows that concern one expert, each once however many ways lead to it."""
+        return self.filter(**{self.expert_path: expert_id}).distinct()

@@ -1,0 +1,106 @@
+"""Open labs, and say who acts for them."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from django.db import transaction
+from django.utils.translation import gettext_lazy as _
+
+from core import outbox
+from core.problems import Conflict
+from core.public import Tenant, TenantAccess, User
+from experts.public import publish_agreement
+from marketplace.models import Lab, LabMember
+
+NDA = "lab-nda"
+NDA_TITLE = "Confidentiality agreement with {alias}"
+NDA_BODY = """# Confidentiality agreement with {alias}
+
+Between you and **{alias}** ("the lab"), for all work you do in its projects on this platform.
+
+1. **What is confidential.** Everything the lab shows you that is not public: tasks, prompts, model answers, rubrics,
+   instructions, results, and the fact that the lab works on them.
+2. **What you promise.** You use it only for the lab's tasks, keep it to yourself, enter it into no other service, and
+   delete your copies when your contract ends.
+3. **Rivals.** While you work for the lab and for the cooling-off period after it, the platform gives you no work of
+   labs that compete with it.
+4. **What stays yours.** Your general knowledge and experience. This agreement does not restrict your profession.
+5. **How long.** Three years from the end of your last contract with the lab.
+"""
+
+
+class LastAdmin(Conflict):
+    """A lab keeps at least one admin: make somebody else admin first."""
+
+    code = "last_admin"
+    title = _("The lab would be left without an admin")
+
+
+@transaction.atomic
+def open_lab(
+    *, name: str, currency: str, now: dt.datetime, alias: str = "", country: str = "", by: User | None = None
+) -> Lab:
+    """A lab with its live tenant, its sandbox, and a confidentiality agreement for each; returns the live one.
+
+    ``alias`` is what experts see instead of the name; ``currency`` is what new projects use unless they say otherwise.
+    """
+    live = Tenant.objects.create(name=name)
+    sandbox = Tenant.objects.create(name=f"{name} (sandbox)", live=live)
+    shown = alias or name
+    for tenant in (sandbox, live):
+        lab = Lab.objects.create(tenant=tenant, alias=shown, country=country, currency=currency)
+        publish_agreement(
+            code=NDA,
+            title=NDA_TITLE.format(alias=shown),
+            body=NDA_BODY.format(alias=shown),
+            by=by,
+            now=now,
+            tenant_id=tenant.pk,
+        )
+    outbox.publish("lab.opened", subject=live.public_id, tenant_id=live.pk, now=now)
+    return lab
+
+
+@transaction.atomic
+def add_member(*, lab: Lab, email: str, role: str, now: dt.datetime) -> LabMember:
+    """Let a person act for the lab, or change his role. An account is made where there is none, without a password."""
+    user = User.objects.filter(email=email.lower()).first() or User.objects.create_user(email)
+    member, created = LabMember.objects.get_or_create(tenant_id=lab.tenant_id, user=user, defaults={"role": role})
+    if not created:
+        return change_role(member=member, role=role)
+    TenantAccess.objects.get_or_create(user=user, tenant_id=lab.tenant_id)
+    outbox.publish("lab.member_added", subject=member.public_id, tenant_id=lab.tenant_id, now=now)
+    return member
+
+
+@transaction.atomic
+def change_role(*, member: LabMember, role: str) -> LabMember:
+    """Give a member another role. Raises LastAdmin."""
+    members = _locked(member)
+    if role != LabMember.Role.ADMIN:
+        _require_another_admin(members, member)
+    member.role = role
+    member.save(update_fields=["role"])
+    return member
+
+
+@transaction.atomic
+def remove_member(*, member: LabMember, now: dt.datetime) -> None:
+    """Take a person's access away. Raises LastAdmin."""
+    _require_another_admin(_locked(member), member)
+    TenantAccess.objects.filter(user_id=member.user_id, tenant_id=member.tenant_id).delete()
+    outbox.publish("lab.member_removed", subject=member.public_id, tenant_id=member.tenant_id, now=now)
+    member.delete()
+
+
+def _locked(member: LabMember) -> list[LabMember]:
+    """All members of the lab, locked together: two admins cannot remove each other at once."""
+    members = LabMember.objects.filter(tenant_id=member.tenant_id).order_by("pk")
+    return list(members.select_for_update(no_key=True, of=("self",)))
+
+
+def _require_another_admin(members: list[LabMember], member: LabMember) -> None:
+    admins = {row.pk for row in members if row.role == LabMember.Role.ADMIN}
+    if admins == {member.pk}:
+        raise LastAdmin

@@ -1,0 +1,101 @@
+"""Questions the marketplace asks of the floors above it: is there money, and is everything done."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from django.utils.translation import gettext_lazy as _
+
+from core.ports import MissingPort, Port
+from core.problems import Conflict
+
+if TYPE_CHECKING:
+    from marketplace.models import Contract, Project, RateSnapshot
+
+
+class InsufficientFunds(Conflict):
+    """The lab's balance does not cover what this step sets aside.
+
+    Accepting an offer reserves two weeks at the weekly cap, with the fee. The lab has to fund its balance first
+    (`POST /api/v1/funding`); nothing was signed or changed, and the offer still stands. Labs are told `required` and
+    `available`; experts are not, since it is not their balance.
+    """
+
+    code = "insufficient_funds"
+    title = _("The lab's balance does not cover this")
+    example_members: ClassVar[Mapping[str, Any]] = {
+        "required": {"amount": "2860.00", "currency": "USD"},
+        "available": {"amount": "500.00", "currency": "USD"},
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceView:
+    """What a lab has in one currency, in minor units."""
+
+    currency: str
+    available_minor: int
+    reserved_minor: int
+    receivable_minor: int
+
+
+class Funds(Protocol):
+    """The lab's money."""
+
+    def reserve_contract(self, *, contract: Contract, snapshot: RateSnapshot, now: dt.datetime) -> None:
+        """Set aside two weeks at the cap for a contract, in the caller's transaction. Raises InsufficientFunds."""
+        ...
+
+    def release_contract(self, *, contract: Contract, now: dt.datetime) -> None:
+        """Give back what an ended contract has not used."""
+        ...
+
+    def balances(self, *, tenant_id: int) -> list[BalanceView]:
+        """The lab's balances, one for each currency it ever had."""
+        ...
+
+    def may_claim(self, *, tenant_id: int) -> bool:
+        """Whether the lab owes nothing that would stop new claims."""
+        ...
+
+
+class CompletionBlockers(Protocol):
+    """What is still open in a project that winds down."""
+
+    def blockers(self, *, project: Project) -> list[str]:
+        """One sentence for each thing that has to be finished first."""
+        ...
+
+
+class Completion(Port[CompletionBlockers]):
+    """A slot for several answers: work and money each may hold a project open."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._answers: list[CompletionBlockers] = []
+
+    def register(self, implementation: CompletionBlockers) -> None:
+        """Add one more that is asked."""
+        self._answers.append(implementation)
+
+    def get(self) -> CompletionBlockers:
+        """All answers as one. Raises MissingPort when there is none."""
+        if not self._answers:
+            raise MissingPort(self.name)
+        return self
+
+    def blockers(self, *, project: Project) -> list[str]:
+        """Everything that anybody names."""
+        return [blocker for answer in self._answers for blocker in answer.blockers(project=project)]
+
+    @property
+    def is_registered(self) -> bool:
+        """Whether anybody answers."""
+        return bool(self._answers)
+
+
+funds: Port[Funds] = Port("marketplace.ports.Funds")
+completion = Completion("marketplace.ports.CompletionBlockers")

@@ -1,0 +1,64 @@
+"""Answers about labs and contracts that other floors and the API ask for."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+
+from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
+from django.utils.translation import gettext as _
+
+from core.principal import Principal
+from core.problems import FieldError, InvalidInput
+from core.public import User
+from marketplace.models import Contract, Lab, LabExpert, LabMember, RateSnapshot
+from marketplace.models.contract import ContractQuerySet
+
+
+def lab_for(tenant_id: int) -> Lab:
+    """The lab that a tenant belongs to. Raises Lab.DoesNotExist when the caller's reach does not include it."""
+    return Lab.objects.select_related("tenant").get(tenant_id=tenant_id)
+
+
+def contracts_of(principal: Principal) -> ContractQuerySet:
+    """The contracts that the caller may see, with what is usually read beside them."""
+    return Contract.objects.visible_to(principal).select_related("project", "opening", "lab_expert", "offer")
+
+
+def snapshot_at(*, contract_id: int, at: dt.datetime) -> RateSnapshot:
+    """The terms in force at an instant; before the first and after the last, the nearest.
+
+    Raises RateSnapshot.DoesNotExist for a contract that is not there.
+    """
+    snapshots = RateSnapshot.objects.filter(contract_id=contract_id)
+    found = snapshots.filter(valid__contains=at).first() or snapshots.order_by("-valid").first()
+    if found is None:
+        raise RateSnapshot.DoesNotExist(f"contract {contract_id} has no terms")
+    return found
+
+
+def snapshots_between(contract_id: int, start: dt.datetime, end: dt.datetime) -> list[RateSnapshot]:
+    """The terms in force somewhere in [start, end), in order of time."""
+    rows = RateSnapshot.objects.filter(contract_id=contract_id, valid__overlap=DateTimeTZRange(start, end))
+    return list(rows.order_by("valid"))
+
+
+def pseudonyms(*, tenant_id: int, expert_ids: Iterable[int]) -> dict[int, str]:
+    """Expert key → the public id under which this lab knows him; those it does not know are missing."""
+    rows = LabExpert.objects.filter(tenant_id=tenant_id, expert_id__in=list(expert_ids))
+    return dict(rows.values_list("expert_id", "public_id"))
+
+
+def deciding_member(*, tenant_id: int, who: str, pointer: str = "/decided_by") -> User:
+    """The member of the lab who decides, named by member id or e-mail address.
+
+    Raises InvalidInput at ``pointer`` when the lab has no such member, or he may only look.
+    """
+    named = {"public_id": who} if who.startswith("mem_") else {"user__email": who.lower()}
+    member = LabMember.objects.filter(tenant_id=tenant_id, user__is_active=True, **named).select_related("user").first()
+    if member is None:
+        detail = _("This lab has no such member. Name one by id (mem_…) or e-mail address.")
+        raise InvalidInput(errors=[FieldError(pointer, "unknown_member", detail)])
+    if member.role == LabMember.Role.VIEWER:
+        raise InvalidInput(errors=[FieldError(pointer, "may_not_decide", _("This member may look, not decide."))])
+    return member.user
