@@ -281,6 +281,7 @@ ADMIN_CONTENT_SECURITY_POLICY = {
 }
 
 # --- Logs -----------------------------------------------------------------------------------------------------------
+DJANGO_STRUCTLOG_TRUST_UPSTREAM_REQUEST_ID = True  # the edge has checked it, or made its own
 DJANGO_STRUCTLOG_USER_ID_FIELD = None  # touching request.user there breaks the headless session token
 LOG_FORMAT: str = env.str("LOG_FORMAT", "console" if DEVELOPMENT else "json")
 

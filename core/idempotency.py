@@ -128,11 +128,15 @@ def sweep(*, now: dt.datetime) -> int:
     return deleted
 
 
-def _try_lock(attempt: Attempt) -> bool:
+def lock_number(attempt: Attempt) -> int:
+    """The advisory lock of an owner's key: 64 bits of a hash, as PostgreSQL wants it."""
     name = f"idempotency:{attempt.owner}:{attempt.key}".encode()
-    number = int.from_bytes(hashlib.sha256(name).digest()[:8], signed=True)
+    return int.from_bytes(hashlib.sha256(name).digest()[:8], signed=True)
+
+
+def _try_lock(attempt: Attempt) -> bool:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [number])
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [lock_number(attempt)])
         row = cursor.fetchone()
     return bool(row and row[0])
 

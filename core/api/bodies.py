@@ -8,6 +8,7 @@ from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.http import HttpRequest, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from django.utils.translation import gettext as _
+from rest_framework.request import Request
 
 from core.api import wire
 from core.problems import BodyTooLarge, FieldError, InvalidInput, MalformedBody, UnsupportedMediaType
@@ -35,8 +36,7 @@ EMPTY: Final = Body({}, hashlib.sha256(b"").hexdigest())
 
 def read(request: HttpRequest, *, max_bytes: int, ndjson: str = "", multipart: bool = False) -> Body:
     """Read the body once. `ndjson` names the member that the lines of an NDJSON body become."""
-    announced = _content_length(request, max_bytes)
-    if announced == 0:
+    if _content_length(request) == 0:
         return EMPTY
     media_type = request.content_type or ""
     accepted = [MULTIPART] if multipart else [JSON, NDJSON] if ndjson else [JSON]
@@ -62,17 +62,20 @@ def _charset(request: HttpRequest) -> str:
     return (request.content_params or {}).get("charset", "utf-8").lower()
 
 
-def _content_length(request: HttpRequest, max_bytes: int) -> int:
+def refuse_too_large(request: HttpRequest | Request, max_bytes: int) -> None:
+    """Look at the announced length before anybody reads. Raises BodyTooLarge, or MalformedBody for chunks."""
     if "chunked" in request.headers.get("Transfer-Encoding", "").lower() and not request.META.get("CONTENT_LENGTH"):
         raise MalformedBody(_("Send the body with a Content-Length; chunked bodies are not read."))
-    try:
-        length = int(request.META.get("CONTENT_LENGTH") or 0)
-    except ValueError:
-        raise MalformedBody(_("Content-Length is not a number.")) from None
-    if length > max_bytes:
+    if (length := _content_length(request)) > max_bytes:
         detail = _("The body has %(length)s bytes; at most %(max)s are accepted here.")
         raise BodyTooLarge(detail % {"length": length, "max": max_bytes}, max_bytes=max_bytes)
-    return length
+
+
+def _content_length(request: HttpRequest | Request) -> int:
+    try:
+        return int(request.META.get("CONTENT_LENGTH") or 0)
+    except ValueError:
+        raise MalformedBody(_("Content-Length is not a number.")) from None
 
 
 def _read_form(request: HttpRequest) -> Body:

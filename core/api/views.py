@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from core import ratelimit, scope
+from core.api import bodies
 from core.api.authentication import BearerAuthentication, BrowserSession, HeadlessSession
 from core.api.call import Download
 from core.api.endpoint import Endpoint, spec_of
@@ -50,6 +51,7 @@ class CadreView(APIView):
     audience: ClassVar[Kind | None] = None
     authentication_classes: Sequence[type[BaseAuthentication]] = ()
     permission_classes = ()
+    parser_classes = ()  # endpoints read their bodies themselves
     renderer_classes = (renderers.JSONRenderer,)
     content_negotiation_class = JsonNegotiation
     metadata_class = None
@@ -62,6 +64,7 @@ class CadreView(APIView):
         if spec is None:
             raise exceptions.MethodNotAllowed(request.method or "")
         request.accepted_renderer, request.accepted_media_type = self.perform_content_negotiation(request)
+        bodies.refuse_too_large(request, spec.max_body)
         principal = self._authenticate(request)
         self._limit(request, spec, principal)
         self._check(spec, principal)

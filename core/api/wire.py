@@ -23,7 +23,7 @@ DEEPEST: Final = 64
 _STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _NUMBER: Final = re.compile(rb"-?\d[\d.eE+-]*")
 _SUSPICIOUS_NUMBER: Final = re.compile(rb"\d{19}")
-_LARGEST_INTEGER: Final = 2**63 - 1
+_INTEGERS: Final = range(-(2**63), 2**63)
 
 
 def dumps(value: Any, *, sort_keys: bool = False) -> bytes:
@@ -94,7 +94,7 @@ def _count_members(value: Any) -> int:
 
 def _refuse_inexact_integers(outside_strings: bytes) -> None:
     for number in _NUMBER.findall(outside_strings):
-        if number.lstrip(b"-").isdigit() and (len(number) > 20 or abs(int(number)) > _LARGEST_INTEGER):
+        if number.lstrip(b"-").isdigit() and (len(number) > 20 or int(number) not in _INTEGERS):
             raise MalformedBody(_("An integer in the body does not fit into 64 bits."))
 
 

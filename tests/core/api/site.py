@@ -217,24 +217,31 @@ class LongWork(LabView):
         return Accepted(long_work.start(kind="tests.long", params={}, principal=call.principal, now=call.now))
 
 
+class WordsIn(serializers.Serializer[None]):
+    """What to say."""
+
+    words = serializers.CharField(required=False)
+
+
+class MeOut(TypedDict):
+    """Who."""
+
+    label: str
+    said: str | None
+
+
 class Me(ExpertView):
     """The caller."""
-
-    class MeOut(TypedDict):
-        """Who."""
-
-        label: str
-        actor: str | None
 
     @endpoint(summary="Who am I", returns=MeOut)
     def get(self, call: Call) -> MeOut:
         """Reads."""
-        return {"label": call.principal.label, "actor": None}
+        return {"label": call.principal.label, "said": None}
 
-    @endpoint(summary="Say something", returns=MeOut)
+    @endpoint(summary="Say something", body=WordsIn, returns=MeOut)
     def post(self, call: Call) -> MeOut:
         """Writes."""
-        return {"label": call.principal.label, "actor": None}
+        return {"label": call.principal.label, "said": call.body.get("words")}
 
 
 class Ping(PublicView):
