@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from drf_spectacular.plumbing import ComponentRegistry
 from jsonschema import Draft202012Validator
 from schemathesis.openapi import from_dict
 
 from core import clock
-from core.api import docs, typed
-from core.api.types import MoneyOut
+from core.api import docs
+from core.api.schema import EndpointSchema
+from core.api.types import MoneyOut, RateOut
 from tests.core.api.conftest import NOTES, Caller, pointers, problem
 
 
@@ -144,9 +146,12 @@ def test_the_document_is_valid_and_every_reference_resolves(document: dict[str, 
 
 def test_one_name_is_one_type() -> None:
     """Two TypedDicts of the same name would silently share a component."""
-    seen: dict[str, type] = {}
-    typed.schema_of(list[MoneyOut], lambda name, hint, schema: seen.setdefault(name, hint) and None)
-    assert seen == {"Money": MoneyOut}
+    schema = EndpointSchema()
+    schema.registry = ComponentRegistry()
+    schema._register("Money", MoneyOut, {})
+    schema._register("Money", MoneyOut, {})
+    with pytest.raises(TypeError, match="rename one"):
+        schema._register("Money", RateOut, {})
 
 
 def test_the_docs_page_calls_nobody_else(client: Client) -> None:

@@ -36,7 +36,6 @@ def test_a_burst_passes_and_the_next_one_waits() -> None:
 def test_four_processes_overshoot_by_one_at_most() -> None:
     """Each fires 60 requests at a limit of 100 as fast as it can."""
     script = (
-        "import os, django; django.setup()\n"
         "from core import ratelimit\n"
         "policy = ratelimit.Policy('race', limit=100, seconds=3600)\n"
         "print(sum(ratelimit.take(policy, 'all').allowed for _ in range(60)))\n"
