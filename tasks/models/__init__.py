@@ -1,1 +1,27 @@
-"""Tables of the floor."""
+"""Tables of the floor ``tasks``."""
+
+from tasks.models.batch import Batch
+from tasks.models.claim import Claim, Draft, TaskReport
+from tasks.models.delivery import Delivery
+from tasks.models.review import Adjudication, Review
+from tasks.models.rubric import CriterionGrade, Rubric, RubricCriterion
+from tasks.models.stored_file import StoredFile, TaskFile
+from tasks.models.submission import Submission
+from tasks.models.task import Task
+
+__all__ = [
+    "Adjudication",
+    "Batch",
+    "Claim",
+    "CriterionGrade",
+    "Delivery",
+    "Draft",
+    "Review",
+    "Rubric",
+    "RubricCriterion",
+    "StoredFile",
+    "Submission",
+    "Task",
+    "TaskFile",
+    "TaskReport",
+]
