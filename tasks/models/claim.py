@@ -113,7 +113,8 @@ class Claim(TenantModel):
                 name="tasks_claim_ended",
             ),
             models.CheckConstraint(
-                condition=~Q(role="review") | Q(submission_under_review__isnull=False), name="tasks_claim_reviews_something"
+                condition=~Q(role="review") | Q(submission_under_review__isnull=False),
+                name="tasks_claim_reviews_something",
             ),
         )
         indexes = (

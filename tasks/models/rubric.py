@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from core import guards, history
-from core.public import Kind, PublicIdField, TenantModel
+from core.public import PublicIdField, TenantModel
 from core.states import Transitions
 from tasks.models.submission import Submission
 from tasks.models.walled import WalledQuerySet
@@ -50,9 +50,7 @@ class Rubric(TenantModel):
     public_id = PublicIdField(prefix="rub", random=True)
     title = models.CharField(max_length=200, blank=True)
     version = models.PositiveIntegerField(default=1)
-    replaces = models.OneToOneField(
-        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="replaced_by"
-    )
+    replaces = models.OneToOneField("self", on_delete=models.PROTECT, null=True, blank=True, related_name="replaced_by")
     score_policy = models.CharField(max_length=20, choices=Policy.choices, default=Policy.POINTS)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.DRAFT)
     submission = models.OneToOneField(
@@ -121,7 +119,7 @@ class RubricCriterion(TenantModel):
     importance = models.CharField(max_length=12, choices=Importance.choices, blank=True)
     parent = models.CharField(max_length=100, blank=True, help_text=_("Key of the parent in a tree."))
     weight = models.FloatField(null=True, blank=True)
-    category = models.CharField(max_length=200, blank=True)
+    category = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001  # none and empty differ in dialects
     is_gate = models.BooleanField(default=False)
     needs_grounding = models.BooleanField(default=False)
     depends_on = ArrayField(models.CharField(max_length=100), default=list, blank=True)
@@ -185,9 +183,7 @@ class CriterionGrade(TenantModel):
         ordering = ("id",)
         verbose_name = _("grade")
         verbose_name_plural = _("grades")
-        constraints = (
-            models.UniqueConstraint(fields=("submission", "criterion", "sample"), name="tasks_grade_once"),
-        )
+        constraints = (models.UniqueConstraint(fields=("submission", "criterion", "sample"), name="tasks_grade_once"),)
         triggers = (guards.Refuse(name="append_only"),)
 
     def __str__(self) -> str:

@@ -74,9 +74,7 @@ class Submission(TenantModel):
     expert = models.ForeignKey("experts.Expert", on_delete=models.PROTECT, related_name="submissions")
     role = models.CharField(max_length=16, choices=Claim.Role.choices)
     revision = models.PositiveSmallIntegerField(default=1)
-    revises = models.OneToOneField(
-        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="revised_by"
-    )
+    revises = models.OneToOneField("self", on_delete=models.PROTECT, null=True, blank=True, related_name="revised_by")
     body = models.JSONField()
     status = models.CharField(max_length=20, choices=Status.choices, default=Status.SUBMITTED)
     is_final = models.BooleanField(default=False)

@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 
 import pgtrigger
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from core import guards, history
@@ -27,7 +27,7 @@ class TaskQuerySet(WalledQuerySet["Task"]):
 
     def claimed_by(self, expert_id: int) -> Self:
         """Tasks that one expert has or had a part in, each once."""
-        return self.filter(pk__in=self.filter(claims__expert=expert_id).values("pk"))
+        return self.filter(pk__in=Task.objects.filter(claims__expert=expert_id).values("pk"))
 
     def awaiting_review(self, side: str) -> TaskQuerySet:
         """Tasks whose next decision is the platform's or the lab's."""
@@ -100,11 +100,15 @@ class Task(TenantModel):
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.PENDING)
     is_gold = models.BooleanField(default=False)
     reference = models.JSONField(null=True, blank=True)
-    position = models.PositiveIntegerField(default=0, help_text=_("Order in the queue of its batch."))
-    rubric = models.ForeignKey("tasks.Rubric", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
-    candidate = models.ForeignKey(
-        "tasks.Submission", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    position = models.PositiveIntegerField(
+        default=0, help_text=_("Order in the queue of its batch; drawn by lot, so that gold stands anywhere.")
     )
+    wanted_role = models.CharField(
+        max_length=16, blank=True, help_text=_("The part of it that waits to be claimed; empty when none does.")
+    )
+    wanted_slot = models.PositiveSmallIntegerField(default=1)
+    rubric = models.ForeignKey("tasks.Rubric", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    candidate = models.ForeignKey("tasks.Submission", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     review_side = models.CharField(max_length=10, choices=Side.choices, default=Side.NOBODY, blank=True)
     review_by = models.DateTimeField(null=True, blank=True, help_text=_("Silence past this instant accepts."))
     rater_agreement = models.JSONField(null=True, blank=True)
@@ -119,8 +123,8 @@ class Task(TenantModel):
         constraints = (models.UniqueConstraint(fields=("tenant", "external_id"), name="tasks_task_external_id"),)
         indexes = (
             models.Index(
-                fields=("project", "status", "position", "id"),
-                condition=Q(status__in=["available", "in_work", "conflict", "in_review"]),
+                fields=("project", "wanted_role", "batch", "position"),
+                condition=~Q(wanted_role=""),
                 name="tasks_task_queue",
             ),
             models.Index(fields=("batch", "status"), name="tasks_task_batch_status"),

@@ -19,9 +19,7 @@ def renew_lease(*, claim_id: int, now: dt.datetime) -> bool:
     if claim is None:
         return False
     until = now + dt.timedelta(seconds=claim.lease_seconds)
-    return bool(
-        Claim.objects.active().filter(pk=claim_id).update(lease_until=Greatest(F("lease_until"), until))
-    )
+    return bool(Claim.objects.active().filter(pk=claim_id).update(lease_until=Greatest(F("lease_until"), until)))
 
 
 def record_active_time(*, claim_id: int, seconds: int) -> None:
