@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from core.problems import FieldError
 from django.utils.functional import Promise
+
+from core.problems import FieldError
 from tasks.rubric_content import Rubric
 from tasks.rubric_scoring import Verdict
 from tasks.schemas import Schema

@@ -47,8 +47,8 @@ def errors_by_sample(
             found.append(FieldError(pointer, "missing", f"The sample {sample} is not graded."))
             continue
         own = [Grade(grades[place].criterion, grades[place].verdict) for place in places]
-        for problem in rubric_scoring.grade_problems(rubric, own):
-            found.append(_field_error(problem, places, pointer, sample=sample))
+        problems = rubric_scoring.grade_problems(rubric, own)
+        found.extend(_field_error(problem, places, pointer, sample=sample) for problem in problems)
     return found
 
 
