@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 import pghistory
 from allauth.account.authentication import get_authentication_records
+from csp.decorators import csp_replace
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, F, Min, QuerySet, Value
@@ -51,6 +52,7 @@ class CadreAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold ships no 
     def admin_view(self, view: View, cacheable: bool = False) -> View:
         """Each page runs in the platform's scope and is rendered inside it: afterwards the walls hide every row."""
 
+        @csp_replace(settings.ADMIN_CONTENT_SECURITY_POLICY)
         @wraps(view)
         def scoped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             principal = principal_of(request)

@@ -9,6 +9,7 @@ from typing import Final
 from django.contrib import admin
 from django.urls import URLPattern, include, path
 
+from config.start_page import start
 from core.api.urls import site_urlpatterns
 
 FLOORS: Final = ("core", "experts", "marketplace", "tasks", "payments")
@@ -21,6 +22,7 @@ def _of_all_floors(name: str) -> list[URLPattern]:
 
 
 urlpatterns = [
+    path("", start, name="start"),
     path("admin/", admin.site.urls),
     path("accounts/", include("allauth.urls")),
     path("_allauth/", include("allauth.headless.urls")),
