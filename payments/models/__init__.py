@@ -1,1 +1,30 @@
-"""Tables of the floor."""
+"""Tables of hours, earnings, the ledger and payouts."""
+
+from payments.models.funding import Funding, Refund
+from payments.models.ledger import Account, AccountBalance, JournalEntry, Posting
+from payments.models.pay_run import PayRun, PayRunExclusion, PayRunLine
+from payments.models.payee import PayoutMethod, TaxProfile
+from payments.models.payout import Payout, PayoutAttempt
+from payments.models.reservation import FundsReservation
+from payments.models.sandbox_provider import ProviderFault, ProviderMovement
+from payments.models.statement import Statement
+
+__all__ = [
+    "Account",
+    "AccountBalance",
+    "Funding",
+    "FundsReservation",
+    "JournalEntry",
+    "PayRun",
+    "PayRunExclusion",
+    "PayRunLine",
+    "Payout",
+    "PayoutAttempt",
+    "PayoutMethod",
+    "Posting",
+    "ProviderFault",
+    "ProviderMovement",
+    "Refund",
+    "Statement",
+    "TaxProfile",
+]

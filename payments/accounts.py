@@ -1,0 +1,81 @@
+"""Names of accounts as plain values: what an entry moves money between, before anybody knows a primary key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class AccountKey:
+    """One account in one currency. ``detail`` is a provider, a reservation's public id or a kind of expense."""
+
+    kind: str
+    currency: str
+    tenant_id: int | None = None
+    expert_id: int | None = None
+    detail: str = ""
+
+    @property
+    def text(self) -> str:
+        """The unique key in the table, "expert_payable:7:USD"."""
+        owner = self.tenant_id or self.expert_id
+        return ":".join(str(part) for part in (self.kind, owner, self.detail, self.currency) if part)
+
+
+SANDBOX = "sandbox"
+"""Detail of accounts in which nothing is real: an expert's hours in a lab's sandbox are never paid out."""
+
+
+def lab_prepaid(tenant_id: int, currency: str) -> AccountKey:
+    """What a lab has paid in and not yet used."""
+    return AccountKey("lab_prepaid", currency, tenant_id=tenant_id)
+
+
+def lab_reserved(tenant_id: int, reservation: str, currency: str) -> AccountKey:
+    """What a lab has set aside for one contract; ``reservation`` is the public id."""
+    return AccountKey("lab_reserved", currency, tenant_id=tenant_id, detail=reservation)
+
+
+def lab_receivable(tenant_id: int, currency: str) -> AccountKey:
+    """What a lab owes for approved hours that its money did not cover (negative)."""
+    return AccountKey("lab_receivable", currency, tenant_id=tenant_id)
+
+
+def payable(expert_id: int, currency: str, *, sandbox: bool = False) -> AccountKey:
+    """What we owe an expert."""
+    return AccountKey("expert_payable", currency, expert_id=expert_id, detail=SANDBOX if sandbox else "")
+
+
+def holdback(expert_id: int, currency: str, *, sandbox: bool = False) -> AccountKey:
+    """What is held back for an expert until a date or a dispute's end."""
+    return AccountKey("expert_holdback", currency, expert_id=expert_id, detail=SANDBOX if sandbox else "")
+
+
+def fee_income(currency: str) -> AccountKey:
+    """The platform's fees."""
+    return AccountKey("fee_income", currency)
+
+
+def cash(provider: str, currency: str) -> AccountKey:
+    """Our money at a provider or bank (negative, since we own it)."""
+    return AccountKey("cash", currency, detail=provider)
+
+
+def transit(provider: str, currency: str) -> AccountKey:
+    """Payouts that left an expert's payable and are not confirmed yet."""
+    return AccountKey("transit", currency, detail=provider)
+
+
+def tax_withheld(currency: str) -> AccountKey:
+    """Tax kept back for an authority."""
+    return AccountKey("tax_withheld", currency)
+
+
+def expense(kind: str, currency: str) -> AccountKey:
+    """What the platform itself pays for: bonuses, provider fees, losses."""
+    return AccountKey("expense", currency, detail=kind)
+
+
+def fx(currency: str) -> AccountKey:
+    """The trading account through which one currency becomes another."""
+    return AccountKey("fx", currency)

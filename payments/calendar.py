@@ -1,0 +1,51 @@
+"""When people are paid: a weekly cutoff, and a payday that follows from it. Pure; all instants in UTC.
+
+The cutoff is an instant (Monday 00:00 by default): what was earned before it belongs to the run. The payday is a
+weekday some days later, so that there is time to prepare and release, and everybody can know it in advance.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Final
+
+_WEEK: Final = timedelta(days=7)
+_SATURDAY: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class PaySchedule:
+    """``weekday`` 0 is Monday; ``hour`` in UTC; ``days_to_payday`` from the cutoff's day, moved on over weekends."""
+
+    weekday: int = 0
+    hour: int = 0
+    days_to_payday: int = 2
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.weekday <= 6 and 0 <= self.hour <= 23 and 0 <= self.days_to_payday <= 6):
+            raise ValueError("A schedule has a weekday 0-6, an hour 0-23 and 0-6 days to the payday.")
+
+
+def last_cutoff(schedule: PaySchedule, now: datetime) -> datetime:
+    """The latest cutoff at or before ``now``."""
+    today = now.astimezone(UTC).date()
+    day = today - timedelta(days=(today.weekday() - schedule.weekday) % 7)
+    cutoff = datetime.combine(day, time(schedule.hour), tzinfo=UTC)
+    return cutoff if cutoff <= now else cutoff - _WEEK
+
+
+def next_cutoff(schedule: PaySchedule, now: datetime) -> datetime:
+    """The first cutoff after ``now``."""
+    return last_cutoff(schedule, now) + _WEEK
+
+
+def payday(schedule: PaySchedule, cutoff: datetime) -> date:
+    """The day by which a run with this cutoff is paid; never a Saturday or Sunday."""
+    day = cutoff.astimezone(UTC).date() + timedelta(days=schedule.days_to_payday)
+    return day + timedelta(days=7 - day.weekday()) if day.weekday() >= _SATURDAY else day
+
+
+def next_payday(schedule: PaySchedule, now: datetime) -> date:
+    """The payday of what is earned now, at the next cutoff."""
+    return payday(schedule, next_cutoff(schedule, now))

@@ -1,0 +1,116 @@
+"""What PostgreSQL itself holds true of the journal, whoever writes to it.
+
+An entry has all its legs from the statement that made it; they balance per currency and name the currency of their
+account; nothing is changed or removed afterwards; a balance row is the sum of its legs, because only these triggers
+write it. Queries over large tables are planned at each call (EXECUTE): a plan kept from when the journal was small
+would read it whole.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pgtrigger
+
+from core import guards
+
+LEGS: Final = pgtrigger.Referencing(new="legs")
+ENTRIES: Final = pgtrigger.Referencing(new="entries")
+ACCOUNTS: Final = pgtrigger.Referencing(new="accounts")
+
+
+class EntryHasLegs(guards.Guard):
+    """An entry without legs is refused: entry and legs are written by one statement."""
+
+    name = "entry_has_legs"
+    level = pgtrigger.Statement
+    when = pgtrigger.After
+    operation = pgtrigger.Insert
+    referencing = ENTRIES
+    declare = [("bare", "bigint")]  # noqa: RUF012  # read by pgtrigger as it stands
+    func = """
+        EXECUTE 'SELECT e.id FROM entries e LEFT JOIN LATERAL ('
+            ' SELECT 1 AS found FROM payments_posting p WHERE p.entry_id = e.id LIMIT 1) l ON true'
+            ' WHERE l.found IS NULL LIMIT 1' INTO bare;
+        IF bare IS NOT NULL THEN
+            RAISE EXCEPTION 'journal entry % has no legs', bare
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'payments_entry_has_legs';
+        END IF;
+        RETURN NULL;
+    """
+
+
+class LegsBalance(guards.Guard):
+    """Legs come complete, balance per entry and currency, and move the balance rows of their accounts."""
+
+    name = "legs_balance"
+    level = pgtrigger.Statement
+    when = pgtrigger.After
+    operation = pgtrigger.Insert
+    referencing = LEGS
+    declare = [("wrong", "bigint")]  # noqa: RUF012  # read by pgtrigger as it stands
+    func = """
+        SELECT entry_id INTO wrong FROM legs GROUP BY entry_id, currency HAVING sum(amount) <> 0 LIMIT 1;
+        IF wrong IS NOT NULL THEN
+            RAISE EXCEPTION 'journal entry % does not balance', wrong
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'payments_entry_balances';
+        END IF;
+        EXECUTE 'SELECT l.entry_id FROM (SELECT entry_id, count(*) AS n, max(position) AS last FROM legs GROUP BY 1) l'
+            ' JOIN payments_journalentry e ON e.id = l.entry_id WHERE e.legs <> l.n OR e.legs <> l.last LIMIT 1'
+            INTO wrong;
+        IF wrong IS NOT NULL THEN
+            RAISE EXCEPTION 'the legs of journal entry % did not come complete', wrong
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'payments_entry_complete';
+        END IF;
+        EXECUTE 'SELECT l.entry_id FROM legs l JOIN payments_account a ON a.id = l.account_id'
+            ' WHERE a.currency <> l.currency LIMIT 1' INTO wrong;
+        IF wrong IS NOT NULL THEN
+            RAISE EXCEPTION 'a leg of journal entry % has another currency than its account', wrong
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'payments_leg_currency';
+        END IF;
+        EXECUTE 'UPDATE payments_accountbalance b SET balance = b.balance + d.amount'
+            ' FROM (SELECT account_id, sum(amount)::bigint AS amount FROM legs GROUP BY 1) d'
+            ' WHERE b.account_id = d.account_id';
+        RETURN NULL;
+    """
+
+
+class OpenBalance(guards.Guard):
+    """An account with a limit gets its balance row, at zero; those below whose zero nothing may fall say so."""
+
+    name = "open_balance"
+    level = pgtrigger.Statement
+    when = pgtrigger.After
+    operation = pgtrigger.Insert
+    referencing = ACCOUNTS
+    func = """
+        INSERT INTO payments_accountbalance (account_id, balance, may_go_negative)
+            SELECT id, 0, kind IN ('expert_payable', 'lab_receivable') FROM accounts
+            WHERE kind IN ('lab_prepaid', 'lab_reserved', 'lab_receivable', 'expert_payable', 'expert_holdback');
+        RETURN NULL;
+    """
+
+
+class OnlyTheJournalWrites(guards.Guard):
+    """A balance row changes by postings alone: statements that come straight from a session are refused."""
+
+    name = "only_the_journal_writes"
+    level = pgtrigger.Statement
+    when = pgtrigger.Before
+    operation = pgtrigger.Insert | pgtrigger.Update | pgtrigger.Delete
+    func = """
+        IF pg_trigger_depth() = 1 THEN
+            RAISE EXCEPTION 'balances follow the journal' USING ERRCODE = 'insufficient_privilege';
+        END IF;
+        RETURN NULL;
+    """
+
+
+class RefuseTruncate(pgtrigger.Trigger):
+    """Nobody empties the journal by accident. A stock trigger, so that tests may ask it to look away."""
+
+    name = "refuse_truncate"
+    level = pgtrigger.Statement
+    when = pgtrigger.Before
+    operation = pgtrigger.Truncate
+    func = "RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'insufficient_privilege';"

@@ -1,0 +1,132 @@
+"""Payouts, and every attempt to send one."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from core import history
+from core.public import CadreModel, Kind, Principal, PublicIdField, Wall
+from core.states import Transitions
+
+
+class PayoutQuerySet(models.QuerySet["Payout"]):
+    """Payouts, as the people who get them may see them."""
+
+    def visible_to(self, principal: Principal) -> PayoutQuerySet:
+        """An expert sees his own, the platform all."""
+        if principal.is_platform:
+            return self
+        if principal.kind is Kind.EXPERT and principal.subject_id:
+            return self.filter(expert=principal.subject_id)
+        return self.none()
+
+
+@history.tracked(exclude=["lease_until", "next_attempt_at"])
+class Payout(CadreModel):
+    """Money on its way to one expert; it moves at most once.
+
+    ``ready → sending → submitted → in_transit → paid → returned``; ``sending → unknown → (look-up) → submitted | ready``;
+    ``failed → ready`` (retried); ``on_hold``; ``cancelled``. Paid is not the end: a bank may send money back.
+    """
+
+    class Status(models.TextChoices):
+        """Where the money is."""
+
+        READY = "ready", _("ready to send")
+        SENDING = "sending", _("being sent")
+        UNKNOWN = "unknown", _("sent, outcome unknown")
+        SUBMITTED = "submitted", _("accepted by the provider")
+        IN_TRANSIT = "in_transit", _("in transit")
+        PAID = "paid", _("paid")
+        RETURNED = "returned", _("returned")
+        FAILED = "failed", _("failed")
+        ON_HOLD = "on_hold", _("on hold")
+        CANCELLED = "cancelled", _("cancelled")
+
+    TRANSITIONS: ClassVar[Transitions] = {
+        Status.READY: {Status.SENDING, Status.ON_HOLD, Status.CANCELLED},
+        Status.SENDING: {Status.SUBMITTED, Status.UNKNOWN, Status.READY, Status.FAILED, Status.ON_HOLD},
+        Status.UNKNOWN: {Status.SUBMITTED, Status.READY, Status.FAILED, Status.ON_HOLD},
+        Status.SUBMITTED: {Status.IN_TRANSIT, Status.PAID, Status.FAILED},
+        Status.IN_TRANSIT: {Status.PAID, Status.FAILED},
+        Status.PAID: {Status.RETURNED},
+        Status.RETURNED: set(),
+        Status.FAILED: {Status.READY, Status.CANCELLED},
+        Status.ON_HOLD: {Status.READY, Status.CANCELLED},
+        Status.CANCELLED: set(),
+    }
+    UNDER_WAY: ClassVar[tuple[str, ...]] = ("ready", "sending", "unknown", "submitted", "in_transit", "on_hold")
+
+    wall = Wall.EXPERT
+
+    public_id = PublicIdField(prefix="pay")
+    line = models.OneToOneField("payments.PayRunLine", on_delete=models.PROTECT, related_name="payout")
+    run = models.ForeignKey("payments.PayRun", on_delete=models.PROTECT, related_name="payouts")
+    expert = models.ForeignKey("experts.Expert", on_delete=models.PROTECT, related_name="+")
+    payout_method = models.ForeignKey("payments.PayoutMethod", on_delete=models.PROTECT, related_name="+")
+    provider = models.CharField(max_length=30)
+    amount_minor = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+    status = models.CharField(max_length=12, choices=Status.choices, default=Status.READY)
+    initiations = models.PositiveSmallIntegerField(default=1, help_text=_("How often the ledger set it on its way."))
+    reason_code = models.CharField(max_length=40, blank=True, help_text=_("Why it failed or waits."))
+    provider_reference = models.CharField(max_length=80, blank=True)
+    next_attempt_at = models.DateTimeField()
+    lease_until = models.DateTimeField(null=True, blank=True)
+    paid_at = models.DateTimeField(null=True, blank=True)
+
+    objects = PayoutQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("payout")
+        constraints = (models.CheckConstraint(condition=Q(amount_minor__gt=0), name="payments_payout_positive"),)
+        indexes = (
+            models.Index(
+                fields=("next_attempt_at", "id"),
+                condition=Q(status__in=("ready", "sending", "unknown", "submitted", "in_transit")),
+                name="payments_payout_due",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.public_id
+
+
+@history.tracked()
+class PayoutAttempt(CadreModel):
+    """One key under which a payout was given to its provider, committed before the provider hears of it.
+
+    A key is sent again after silence (the provider recognises it) and never after the provider's memory of keys ends;
+    a new key comes only after a proven refusal of the former.
+    """
+
+    class Outcome(models.TextChoices):
+        """What the provider said."""
+
+        ACCEPTED = "accepted", _("accepted")
+        REJECTED = "rejected", _("rejected")
+        UNKNOWN = "unknown", _("unknown")
+
+    wall = Wall.PLATFORM
+
+    payout = models.ForeignKey(Payout, on_delete=models.PROTECT, related_name="attempts", db_index=False)
+    n = models.PositiveSmallIntegerField()
+    idem_key = models.CharField(max_length=60, unique=True)
+    request_hash = models.CharField(max_length=64)
+    sends = models.PositiveSmallIntegerField(default=1, help_text=_("How often the same key was sent."))
+    outcome = models.CharField(max_length=10, choices=Outcome.choices, blank=True)
+    code = models.CharField(max_length=40, blank=True)
+    detail = models.CharField(max_length=300, blank=True)
+    first_sent_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("attempt")
+        constraints = (models.UniqueConstraint(fields=("payout", "n"), name="payments_payoutattempt_once"),)
+
+    def __str__(self) -> str:
+        return self.idem_key

@@ -1,0 +1,246 @@
+"""Business events as journal entries. Every function is idempotent: its event is written once, however often it runs.
+
+Amounts are minor units. What a lab pays comes first from the contract's reservation, then from its prepaid balance;
+what neither covers becomes its debt (receivable), so that approved hours always post.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+
+from core import scope
+from core.money import Money
+from core.public import Tenant
+from marketplace.ports import InsufficientFunds
+from payments import accounts, ledger
+from payments.accounts import AccountKey
+from payments.ledger import Leg, NewEntry
+from payments.models import FundsReservation, JournalEntry
+from payments.operations import reservations
+
+TIME_APPROVED = "time_approved"
+BONUS = "bonus"
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovedTime:
+    """One approved time entry: ``source_id`` is its public id; the fee is on top of the gross.
+
+    ``holdback_minor`` is the part of the gross that waits; ``effective_at`` the instant of the approval. ``seq`` counts
+    the corrections of the same entry.
+    """
+
+    source_id: str
+    tenant_id: int
+    contract_id: int
+    expert_id: int
+    currency: str
+    gross_minor: int
+    fee_minor: int
+    effective_at: dt.datetime
+    holdback_minor: int = 0
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Pay beside the hours, or pay taken back: ``source_id`` is the adjustment's (or dispute's) public id.
+
+    All amounts are positive; ``fee_minor`` is the platform's, on top. Without ``tenant_id`` the platform pays itself.
+    """
+
+    source_id: str
+    expert_id: int
+    currency: str
+    gross_minor: int
+    effective_at: dt.datetime
+    tenant_id: int | None = None
+    fee_minor: int = 0
+
+
+def time_approved(*, entries: Iterable[ApprovedTime], now: dt.datetime) -> None:
+    """Pay approved hours: one journal entry each, then the reservations they drew on are filled up again."""
+    with scope.as_platform():
+        fresh = _unwritten(TIME_APPROVED, list(entries))
+        if not fresh:
+            return
+        held = reservations.of_contracts({item.contract_id for item in fresh})
+        sandboxes = _sandboxes({item.tenant_id for item in fresh})
+        left = ledger.lock(keys=_touched(fresh, held, sandboxes), now=now)
+        batch = [_approval(item, held.get(item.contract_id), item.tenant_id in sandboxes, left) for item in fresh]
+        ledger.post(entries=batch, now=now)
+        reservations.refill(reservations=held.values(), now=now)
+
+
+def time_corrected(*, corrected: ApprovedTime, correction_id: str, now: dt.datetime) -> None:
+    """Reverse an entry's last posting exactly and post it anew with ``corrected``'s amounts, in one transaction.
+
+    ``corrected.seq`` must be one more than the posting it replaces; ``correction_id`` names the adjustment.
+    """
+    with scope.as_platform():
+        former = JournalEntry.objects.get(
+            kind=TIME_APPROVED, source_id=corrected.source_id, seq=corrected.seq - 1, reversed_by=None
+        )
+        reversal = ledger.reversal(entry_id=former.pk, kind="time_reversed", source_id=correction_id, now=now)
+        held = reservations.of_contracts({corrected.contract_id})
+        sandboxes = _sandboxes({corrected.tenant_id})
+        keys = [*_touched([corrected], held, sandboxes), *(key for key, _minor in reversal.legs)]
+        ledger.lock(keys=keys, now=now)
+        ledger.post(entries=[reversal], now=now)
+        left = ledger.balances(keys=keys)
+        reservation = held.get(corrected.contract_id)
+        entry = _approval(corrected, reservation, corrected.tenant_id in sandboxes, left)
+        ledger.post(entries=[entry], now=now)
+        reservations.refill(reservations=held.values(), now=now)
+
+
+def bonus_paid(*, bonus: Grant, now: dt.datetime) -> None:
+    """Pay a bonus from the lab's prepaid balance, or from the platform's pocket. Raises InsufficientFunds."""
+    tenant_id, currency = bonus.tenant_id, bonus.currency
+    if tenant_id is None:
+        _post(BONUS, bonus, [(accounts.expense("bonus", currency), -bonus.gross_minor), _to_payable(bonus)], now=now)
+        return
+    prepaid, total = accounts.lab_prepaid(tenant_id, currency), bonus.gross_minor + bonus.fee_minor
+    payable = _payable(bonus)
+    available = ledger.lock(keys=[prepaid, payable], now=now)[prepaid]
+    if available < total and not _is_written(BONUS, bonus.source_id):
+        raise InsufficientFunds(
+            _("The balance does not cover the bonus and its fee."),
+            required=dict(Money(total, currency).as_json()),
+            available=dict(Money(available, currency).as_json()),
+        )
+    legs = [(prepaid, -total), (payable, bonus.gross_minor), (accounts.fee_income(currency), bonus.fee_minor)]
+    _post(BONUS, bonus, legs, now=now)
+
+
+def clawback(*, grant: Grant, now: dt.datetime) -> None:
+    """Take pay back for the lab: the payable may go below zero and is netted later, never collected."""
+    taken_back = [(_payable(grant), -grant.gross_minor), (accounts.fee_income(grant.currency), -grant.fee_minor)]
+    total = grant.gross_minor + grant.fee_minor
+    _post("clawback", grant, [*taken_back, (_giver(grant), total)], now=now)
+
+
+def dispute_opened(*, dispute: Grant, now: dt.datetime) -> None:
+    """Set pay that was posted already aside while its entry is contested."""
+    key = _payable(dispute)
+    legs = [(key, -dispute.gross_minor), (_holdback(dispute), dispute.gross_minor)]
+    _post("dispute_opened", dispute, legs, now=now)
+
+
+def dispute_resolved_for_expert(*, dispute: Grant, now: dt.datetime) -> None:
+    """Give the expert what was set aside."""
+    legs = [(_holdback(dispute), -dispute.gross_minor), _to_payable(dispute)]
+    _post("dispute_resolved", dispute, legs, now=now)
+
+
+def dispute_resolved_for_lab(*, dispute: Grant, now: dt.datetime) -> None:
+    """Give the lab back what was set aside, with the fee it paid on it."""
+    total = dispute.gross_minor + dispute.fee_minor
+    from_us = [(_holdback(dispute), -dispute.gross_minor), (accounts.fee_income(dispute.currency), -dispute.fee_minor)]
+    _post("dispute_resolved", dispute, [*from_us, (_giver(dispute), total)], now=now)
+
+
+def _post(kind: str, grant: Grant, legs: Sequence[Leg], *, now: dt.datetime) -> None:
+    entry = NewEntry(
+        kind=kind,
+        source_id=grant.source_id,
+        effective_at=grant.effective_at,
+        legs=legs,
+        tenant_id=grant.tenant_id,
+    )
+    ledger.post(entries=[entry], now=now)
+
+
+def _payable(grant: Grant) -> AccountKey:
+    return accounts.payable(grant.expert_id, grant.currency, sandbox=_is_sandbox(grant.tenant_id))
+
+
+def _holdback(grant: Grant) -> AccountKey:
+    return accounts.holdback(grant.expert_id, grant.currency, sandbox=_is_sandbox(grant.tenant_id))
+
+
+def _to_payable(grant: Grant) -> Leg:
+    return _payable(grant), grant.gross_minor
+
+
+def _giver(grant: Grant) -> AccountKey:
+    if grant.tenant_id is None:
+        return accounts.expense("bonus", grant.currency)
+    return accounts.lab_prepaid(grant.tenant_id, grant.currency)
+
+
+def _approval(
+    item: ApprovedTime, reservation: FundsReservation | None, sandbox: bool, left: dict[AccountKey, int]
+) -> NewEntry:
+    """The entry of one approved stretch; ``left`` is what the lab's accounts hold and is drawn down."""
+    cost = item.gross_minor + item.fee_minor
+    legs: list[Leg] = []
+    for source in _sources(item, reservation):
+        drawn = min(max(left[source], 0), cost)
+        left[source] -= drawn
+        cost -= drawn
+        legs.append((source, -drawn))
+    legs += [
+        (accounts.lab_receivable(item.tenant_id, item.currency), -cost),
+        (accounts.payable(item.expert_id, item.currency, sandbox=sandbox), item.gross_minor - item.holdback_minor),
+        (accounts.holdback(item.expert_id, item.currency, sandbox=sandbox), item.holdback_minor),
+        (accounts.fee_income(item.currency), item.fee_minor),
+    ]
+    return NewEntry(
+        kind=TIME_APPROVED,
+        source_id=item.source_id,
+        seq=item.seq,
+        effective_at=item.effective_at,
+        legs=legs,
+        tenant_id=item.tenant_id,
+    )
+
+
+def _sources(item: ApprovedTime, reservation: FundsReservation | None) -> list[AccountKey]:
+    """The lab's accounts that pay, in order."""
+    prepaid = accounts.lab_prepaid(item.tenant_id, item.currency)
+    if reservation is None or reservation.currency != item.currency:
+        return [prepaid]
+    return [reservations.account_of(reservation), prepaid]
+
+
+def _touched(
+    items: Iterable[ApprovedTime], held: dict[int, FundsReservation], sandboxes: set[int]
+) -> list[AccountKey]:
+    """Every account with a limit that approvals may move, for one ordered lock."""
+    keys: list[AccountKey] = []
+    for item in items:
+        sandbox = item.tenant_id in sandboxes
+        keys += [
+            *_sources(item, held.get(item.contract_id)),
+            accounts.lab_receivable(item.tenant_id, item.currency),
+            accounts.payable(item.expert_id, item.currency, sandbox=sandbox),
+            *([accounts.holdback(item.expert_id, item.currency, sandbox=sandbox)] if item.holdback_minor else []),
+        ]
+    return keys
+
+
+def _unwritten(kind: str, items: list[ApprovedTime]) -> list[ApprovedTime]:
+    written = set(
+        JournalEntry.objects.filter(kind=kind, source_id__in=[item.source_id for item in items]).values_list(
+            "source_id", "seq"
+        )
+    )
+    return [item for item in items if (item.source_id, item.seq) not in written]
+
+
+def _is_written(kind: str, source_id: str) -> bool:
+    with scope.as_platform():
+        return JournalEntry.objects.filter(kind=kind, source_id=source_id).exists()
+
+
+def _sandboxes(tenant_ids: set[int]) -> set[int]:
+    return set(Tenant.objects.filter(pk__in=tenant_ids, live__isnull=False).values_list("pk", flat=True))
+
+
+def _is_sandbox(tenant_id: int | None) -> bool:
+    return tenant_id is not None and bool(_sandboxes({tenant_id}))

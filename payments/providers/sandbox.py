@@ -1,0 +1,172 @@
+"""The sandbox provider: an institution of its own, with its own books, that can be told to misbehave.
+
+It keeps its books over a connection of its own and commits every step at once, so what it did survives our rollback,
+our kill -9 and our second thoughts, as at a bank. A key is executed at most once; the same key with another request
+is not executed. Faults are rows (`ProviderFault`), for one account or for all, each a number of times.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+from django.conf import settings
+from django.db import DEFAULT_DB_ALIAS, connections
+
+from core import ids
+from payments import payout_details
+from payments.providers.port import Answer, Movement, Order, Standing, Verdict
+
+RETURNS_AFTER: Final = dt.timedelta(days=3)
+
+_FIND = """
+    UPDATE payments_providermovement SET deliveries = deliveries + 1 WHERE idem_key = %s
+    RETURNING state, movement_id, code, request_hash
+"""
+
+_EXECUTE = """
+    INSERT INTO payments_providermovement (idem_key, reference, movement_id, account, amount_minor, currency,
+        request_hash, state, fate, code, deliveries, settles_at, changed_at, created_at)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 1, %s, %s, %s)
+    ON CONFLICT (idem_key) DO UPDATE SET deliveries = payments_providermovement.deliveries + 1
+    RETURNING state, movement_id, code, request_hash
+"""
+
+_TAKE_FAULT = """
+    UPDATE payments_providerfault SET remaining = remaining - 1 WHERE id = (
+        SELECT id FROM payments_providerfault WHERE account IN (%s, '*') AND remaining > 0
+        ORDER BY account = '*', id LIMIT 1 FOR UPDATE SKIP LOCKED)
+    RETURNING type, code
+"""
+
+_SETTLE = """
+    UPDATE payments_providermovement SET
+        state = CASE WHEN state = 'paid' THEN 'returned' WHEN fate = 'failed' THEN 'failed' ELSE 'paid' END,
+        settles_at = CASE WHEN state = 'accepted' AND fate = 'returned' THEN settles_at + %s END,
+        changed_at = settles_at
+    WHERE settles_at <= %s
+"""
+
+_CANCEL = """
+    INSERT INTO payments_providermovement (idem_key, reference, movement_id, account, amount_minor, currency,
+        request_hash, state, fate, code, deliveries, changed_at, created_at)
+    VALUES (%s, '', %s, '', 0, '', '', 'cancelled', 'paid', 'cancelled', 0, %s, %s) ON CONFLICT (idem_key) DO NOTHING
+"""
+
+_READ = "SELECT idem_key, state, movement_id, amount_minor, currency, code FROM payments_providermovement"
+
+_SILENT: Final = {"timeout_executed", "timeout_not_executed", "server_error"}
+_EXECUTED: Final = {"timeout_executed", "late_failure", "return", "reject"}
+_FATES: Final = {"late_failure": "failed", "return": "returned"}
+
+
+class SandboxProvider:
+    """See the module."""
+
+    name = "sandbox"
+    key_window = dt.timedelta(hours=24)
+
+    def submit(self, orders: Sequence[Order], *, now: dt.datetime) -> list[Answer]:
+        """Execute each order once."""
+        answers = []
+        with _books() as books:
+            for order in orders:
+                time.sleep(settings.SANDBOX_PROVIDER_LATENCY)
+                answers.append(_answer(books, order, now))
+        return answers
+
+    def lookup(self, keys: Iterable[str], *, now: dt.datetime) -> dict[str, Movement]:
+        """What the books say, brought up to ``now``."""
+        with _books() as books:
+            books.execute(_SETTLE, [RETURNS_AFTER, now])
+            books.execute(f"{_READ} WHERE idem_key = ANY(%s)", [list(keys)])
+            movements = [_movement(row) for row in books.fetchall()]
+        return {movement.key: movement for movement in movements}
+
+    def cancel(self, key: str, *, now: dt.datetime) -> Movement:
+        """Bar the key, unless it was executed already."""
+        with _books() as books:
+            books.execute(_CANCEL, [key, ids.new_id("mov"), now, now])
+            books.execute(f"{_READ} WHERE idem_key = %s", [key])
+            return _movement(books.fetchone())
+
+    def settlements(self, *, since: dt.datetime, now: dt.datetime) -> list[Movement]:
+        """Movements that were paid, failed or returned since then."""
+        with _books() as books:
+            books.execute(_SETTLE, [RETURNS_AFTER, now])
+            books.execute(
+                f"{_READ} WHERE changed_at >= %s AND state IN ('paid', 'failed', 'returned') ORDER BY id", [since]
+            )
+            return [_movement(row) for row in books.fetchall()]
+
+
+@contextmanager
+def _books() -> Iterator[Any]:
+    """A cursor of the provider's own connection: every statement is committed by itself."""
+    connection = connections.create_connection(DEFAULT_DB_ALIAS)
+    try:
+        with connection.cursor() as cursor:
+            yield cursor
+    finally:
+        connection.close()
+
+
+def _answer(books: Any, order: Order, now: dt.datetime) -> Answer:
+    books.execute(_FIND, [order.key])
+    known = books.fetchone()
+    if known:
+        return _told(order, known)
+    books.execute(_TAKE_FAULT, [_account(order)])
+    fault, code = books.fetchone() or ("", "")
+    if fault == "rate_limited":
+        return Answer(order.key, Verdict.LATER, code="rate_limited")
+    answer = _execute(books, order, fault, code, now) if not fault or fault in _EXECUTED else None
+    if fault in _SILENT or answer is None:
+        return Answer(order.key, Verdict.UNKNOWN, code=fault, detail="The provider gave no answer.")
+    return answer
+
+
+def _execute(books: Any, order: Order, fault: str, code: str, now: dt.datetime) -> Answer:
+    refused = fault == "reject"
+    settles_at = None if refused else now + dt.timedelta(seconds=settings.SANDBOX_PROVIDER_SETTLES_AFTER)
+    books.execute(
+        _EXECUTE,
+        [
+            *(order.key, order.reference, ids.new_id("mov"), _account(order), order.amount_minor, order.currency),
+            *(order.request_hash, "rejected" if refused else "accepted", _FATES.get(fault, "paid"), code),
+            *(settles_at, now, now),
+        ],
+    )
+    return _told(order, books.fetchone())
+
+
+def _told(order: Order, row: tuple[str, str, str, str]) -> Answer:
+    state, movement_id, code, request_hash = row
+    if state in {"rejected", "cancelled"}:
+        return Answer(order.key, Verdict.REJECTED, code=code, detail=f"The provider refused the payout ({code}).")
+    if request_hash != order.request_hash:
+        return Answer(order.key, Verdict.UNKNOWN, code="key_mismatch", detail="The key was used for another request.")
+    return Answer(order.key, Verdict.ACCEPTED, movement_id=movement_id)
+
+
+def _account(order: Order) -> str:
+    """What the books call the account: sandbox accounts by name, real ones never in full."""
+    if order.method_type == "sandbox":
+        return order.details["account"]
+    return payout_details.masked(order.method_type, order.details)
+
+
+def _movement(row: tuple[str, str, str, int, str, str]) -> Movement:
+    key, state, movement_id, amount_minor, currency, code = row
+    standing = Standing.IN_TRANSIT if state == "accepted" else Standing(state)
+    return Movement(
+        key=key,
+        standing=standing,
+        movement_id=movement_id,
+        amount_minor=amount_minor,
+        currency=currency,
+        code=code if state in {"rejected", "failed", "returned", "cancelled"} else "",
+    )
