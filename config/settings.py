@@ -201,6 +201,24 @@ RATE_LIMITS: dict[str, str] = {
 RATE_LIMITS_ENABLED: bool = env.bool("RATE_LIMITS_ENABLED", True)
 METRICS_TOKEN: str = env.str("METRICS_TOKEN", "")
 
+# --- Money ----------------------------------------------------------------------------------------------------------
+# Base64 keys of 32 bytes for bank and tax details; the first one seals, all of them open (so that keys can rotate).
+VAULT_KEYS: list[str] = env.list("VAULT_KEYS", ["Y2FkcmUgZGV2ZWxvcG1lbnQgb25seSB2YXVsdCBrZXk="] if DEVELOPMENT else [])
+FUNDING_SETTLES_AT_ONCE: bool = env.bool("FUNDING_SETTLES_AT_ONCE", DEVELOPMENT)
+FUNDING_PROVIDER: str = env.str("FUNDING_PROVIDER", "sandbox" if DEVELOPMENT else "bank")  # whose cash account grows
+# Which provider pays a kind of method, by "type:currency:country"; the most exact line wins.
+PAYOUT_PROVIDERS: dict[str, str] = {"sandbox": "payments.providers.sandbox.SandboxProvider"}
+PAYOUT_RAILS: dict[str, str] = env.dict(
+    "PAYOUT_RAILS",
+    {"sandbox:*:*": "sandbox", "iban:*:*": "sandbox", "us_bank:*:*": "sandbox"} if DEVELOPMENT else {},
+)
+PAYOUT_METHOD_HOLD_HOURS: int = env.int("PAYOUT_METHOD_HOLD_HOURS", 72)  # a new method waits: accounts are taken over
+PAYOUT_MINIMUM_MINOR: dict[str, int] = {"USD": 100, "EUR": 100}  # other currencies: one minor unit
+# Weekly cutoff by currency: weekday (0 is Monday), hour (UTC), days to the payday.
+PAY_SCHEDULES: dict[str, tuple[int, int, int]] = {"*": (0, 0, 2)}
+SANDBOX_PROVIDER_LATENCY: float = env.float("SANDBOX_PROVIDER_LATENCY", 0.0)  # seconds for each payout
+SANDBOX_PROVIDER_SETTLES_AFTER: int = env.int("SANDBOX_PROVIDER_SETTLES_AFTER", 0)  # seconds until it is paid
+
 # --- Mail -----------------------------------------------------------------------------------------------------------
 EMAIL_BACKEND: str = env.str(
     "EMAIL_BACKEND",

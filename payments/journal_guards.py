@@ -14,9 +14,9 @@ import pgtrigger
 
 from core import guards
 
-LEGS: Final = pgtrigger.Referencing(new="legs")
-ENTRIES: Final = pgtrigger.Referencing(new="entries")
-ACCOUNTS: Final = pgtrigger.Referencing(new="accounts")
+LEGS: Final = pgtrigger.Referencing(new="legs")  # type: ignore[no-untyped-call]  # pgtrigger has no types
+ENTRIES: Final = pgtrigger.Referencing(new="entries")  # type: ignore[no-untyped-call]  # pgtrigger has no types
+ACCOUNTS: Final = pgtrigger.Referencing(new="accounts")  # type: ignore[no-untyped-call]  # pgtrigger has no types
 
 
 class EntryHasLegs(guards.Guard):
@@ -27,7 +27,7 @@ class EntryHasLegs(guards.Guard):
     when = pgtrigger.After
     operation = pgtrigger.Insert
     referencing = ENTRIES
-    declare = [("bare", "bigint")]  # noqa: RUF012  # read by pgtrigger as it stands
+    declare = [("bare", "bigint")]
     func = """
         EXECUTE 'SELECT e.id FROM entries e LEFT JOIN LATERAL ('
             ' SELECT 1 AS found FROM payments_posting p WHERE p.entry_id = e.id LIMIT 1) l ON true'
@@ -48,7 +48,7 @@ class LegsBalance(guards.Guard):
     when = pgtrigger.After
     operation = pgtrigger.Insert
     referencing = LEGS
-    declare = [("wrong", "bigint")]  # noqa: RUF012  # read by pgtrigger as it stands
+    declare = [("wrong", "bigint")]
     func = """
         SELECT entry_id INTO wrong FROM legs GROUP BY entry_id, currency HAVING sum(amount) <> 0 LIMIT 1;
         IF wrong IS NOT NULL THEN

@@ -208,9 +208,7 @@ def _sources(item: ApprovedTime, reservation: FundsReservation | None) -> list[A
     return [reservations.account_of(reservation), prepaid]
 
 
-def _touched(
-    items: Iterable[ApprovedTime], held: dict[int, FundsReservation], sandboxes: set[int]
-) -> list[AccountKey]:
+def _touched(items: Iterable[ApprovedTime], held: dict[int, FundsReservation], sandboxes: set[int]) -> list[AccountKey]:
     """Every account with a limit that approvals may move, for one ordered lock."""
     keys: list[AccountKey] = []
     for item in items:

@@ -106,9 +106,7 @@ def balances(*, tenant_id: int) -> list[BalanceView]:
 def may_claim(*, tenant_id: int) -> bool:
     """Whether the lab owes nothing: with a debt, new claims wait until it funds."""
     with scope.as_platform():
-        owing = AccountBalance.objects.filter(
-            account__tenant=tenant_id, account__kind="lab_receivable", balance__lt=0
-        )
+        owing = AccountBalance.objects.filter(account__tenant=tenant_id, account__kind="lab_receivable", balance__lt=0)
         return not owing.exists()
 
 
