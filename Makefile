@@ -34,6 +34,7 @@ check: $(READY) ## Lint, types, floors, migrations, OpenAPI and deployment setti
 	$(BIN)/lint-imports
 	$(SCRATCH) $(BIN)/python manage.py makemigrations --check --dry-run
 	$(SCRATCH) $(BIN)/python manage.py spectacular --validate --fail-on-warn --file $(VENV)/openapi.yaml
+	$(SCRATCH) $(BIN)/python manage.py problem_docs --check
 	@cmp docs/openapi.yaml $(VENV)/openapi.yaml || { echo "docs/openapi.yaml is out of date: make openapi" >&2; exit 1; }
 	CADRE_MODE=production SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(64))') \
 	    BASE_URL=https://cadre.example $(BIN)/python manage.py check --deploy --fail-level WARNING
@@ -46,7 +47,8 @@ fmt: $(READY) ## Format code and templates, fix what can be fixed
 bench: $(READY) ## Measure the hot paths against stock DRF and the naive ORM
 	@$(BIN)/python -m bench
 
-openapi: $(READY) ## Write docs/openapi.yaml anew
+openapi: $(READY) ## Write docs/openapi.yaml and docs/errors.md anew
+	$(SCRATCH) $(BIN)/python manage.py problem_docs
 	$(SCRATCH) $(BIN)/python manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml
 
 lock: $(READY) ## Write the lock files anew from pyproject.toml [UPGRADE=1]

@@ -213,11 +213,22 @@ def finish(result: Json, **_context: Any) -> Json:
     components["parameters"] = _PARAMETERS
     components["headers"] = _HEADERS
     components["securitySchemes"] = _SECURITY_SCHEMES
-    components["examples"] = {code: _problem_example(error) for code, error in problems.registry().items()}
+    components["examples"] = {code: _problem_example(problems.registry()[code]) for code in _refusals(result)}
     tags = {tag for path in result["paths"].values() for operation in path.values() for tag in operation["tags"]}
     result["tags"] = [{"name": tag} for tag in sorted(tags)]
     repaired: Json = _repair(result)
     return repaired
+
+
+def _refusals(result: Json) -> list[str]:
+    """The codes that some operation declares: what else happens to be imported must not change the document."""
+    contents = [
+        response.get("content", {}).get(PROBLEM_TYPE, {}).get("examples", {})
+        for path in result["paths"].values()
+        for operation in path.values()
+        for response in operation["responses"].values()
+    ]
+    return sorted({code for examples in contents for code in examples})
 
 
 def _problem_example(error: type[DomainError]) -> Json:

@@ -70,6 +70,10 @@ class CadreView(APIView):
         self._check(spec, principal)
         scope.bind(principal)
 
+    def _allowed_methods(self) -> list[str]:
+        """The declared ones; DRF would add its own OPTIONS, which nobody here answers."""
+        return [name.upper() for name in self.http_method_names if spec_of(self, name)]
+
     def _authenticate(self, request: Request) -> Principal:
         self.perform_authentication(request)
         principal = request.auth
