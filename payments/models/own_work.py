@@ -14,12 +14,12 @@ class NotByTheWorker(guards.Guard):
 
     when = pgtrigger.Before
     operation = pgtrigger.Insert | pgtrigger.Update
-    func = f"""
+    func = """
         IF NEW.decided_by_id IS NOT NULL AND EXISTS (
             SELECT 1 FROM experts_expert WHERE id = NEW.expert_id AND user_id = NEW.decided_by_id
         ) THEN
             RAISE EXCEPTION 'Nobody decides his own hours.'
-                USING ERRCODE = 'check_violation', CONSTRAINT = '{OWN_WORK}';
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'payments_nobody_decides_his_own_hours';
         END IF;
         RETURN NEW;
     """

@@ -63,9 +63,7 @@ UNSUBMITTED = (TimeEntryStatus.RUNNING, TimeEntryStatus.STOPPED)
 class WholeSeconds(models.Func):
     """Length of a range in whole seconds, both ends cut to the second, as `timekeeping.seconds_between` counts."""
 
-    template = (
-        "(floor(extract(epoch FROM upper(%(expressions)s))) - floor(extract(epoch FROM lower(%(expressions)s))))::bigint"
-    )
+    template = "(floor(extract(epoch FROM upper(%(expressions)s))) - floor(extract(epoch FROM lower(%(expressions)s))))::bigint"
     output_field = models.BigIntegerField()
 
 

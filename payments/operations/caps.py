@@ -17,7 +17,6 @@ from payments import allowance, timekeeping
 from payments.allowance import Room
 from payments.models import Cap, TimeEntry
 
-
 _Bucket: TypeAlias = tuple[tuple[str, str | dt.date], ...]
 
 
@@ -37,7 +36,9 @@ class CapExceeded(Conflict):
 class Tally:
     """Billable seconds of one contract by day, week, and activity in a week: what is stored, plus what a step adds."""
 
-    def __init__(self, contract_id: int, *, running_until: dt.datetime | None = None, without: int | None = None) -> None:
+    def __init__(
+        self, contract_id: int, *, running_until: dt.datetime | None = None, without: int | None = None
+    ) -> None:
         """``running_until`` counts a running timer up to an instant; ``without`` leaves one entry out."""
         self._contract_id = contract_id
         self._running_until = running_until

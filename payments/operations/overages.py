@@ -34,7 +34,7 @@ def open_for(*, entry: TimeEntry, cap: str, now: dt.datetime) -> Overage:
 def approve(*, overage: Overage, decided_by: User, note: str = "", now: dt.datetime) -> Overage:
     """Let the time count; it is paid with its week, or at once when the week is settled already.
 
-    Raises OwnHours, InvalidTransition.
+    Raises OwnWork, InvalidTransition.
     """
     return _decide(overage, Overage.Status.APPROVED, decided_by=decided_by, note=note, now=now)
 
@@ -42,7 +42,7 @@ def approve(*, overage: Overage, decided_by: User, note: str = "", now: dt.datet
 def decline(*, overage: Overage, decided_by: User, note: str, now: dt.datetime) -> Overage:
     """Refuse the time, with a reason. It stays visible as disallowed, and the expert may contest the Decision.
 
-    Raises OwnHours, InvalidTransition.
+    Raises OwnWork, InvalidTransition.
     """
     declined = _decide(overage, Overage.Status.DECLINED, decided_by=decided_by, note=note, now=now)
     experts.record_decision(

@@ -9,6 +9,7 @@ from core import states
 from core.money import fee_for, pay_for
 from payments.models import TimeEntry
 from payments.operations import postings
+from payments.operations.postings import ApprovedTime
 
 _WRITTEN = (
     "status",
@@ -37,7 +38,22 @@ def settle(*, entries: Sequence[TimeEntry], to: str, now: dt.datetime) -> None:
     TimeEntry.objects.bulk_update(entries, _WRITTEN)
     paid = [entry for entry in entries if entry.gross_minor]
     if paid:
-        postings.time_approved(entries=paid, now=now)
+        postings.time_approved(entries=[approved_time(entry) for entry in paid], now=now)
+
+
+def approved_time(entry: TimeEntry) -> ApprovedTime:
+    """A settled entry as the journal takes it."""
+    return ApprovedTime(
+        source_id=entry.public_id,
+        tenant_id=entry.tenant_id,
+        contract_id=entry.contract_id,
+        expert_id=entry.expert_id,
+        currency=entry.currency,
+        gross_minor=entry.gross_minor or 0,
+        fee_minor=entry.fee_minor or 0,
+        holdback_minor=entry.holdback_minor or 0,
+        effective_at=entry.approved_at or entry.created_at,
+    )
 
 
 def _price(entry: TimeEntry, *, now: dt.datetime) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Final
 
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 
@@ -16,6 +17,8 @@ from payments.models import TimeEntry
 from payments.operations import caps, overages, weeks
 from payments.timekeeping import Segment
 from tasks.public import Claim
+
+_INSTANT: Final = dt.timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,11 @@ def write(work: Work, parts: Iterable[Piece], *, first: TimeEntry | None = None,
             overages.open_for(entry=entry, cap=piece.cap, now=now)
         written.append(entry)
     return written
+
+
+def closed(start: dt.datetime, end: dt.datetime) -> DateTimeTZRange:
+    """A range for a void entry: never empty, since an empty one would forget where it was."""
+    return DateTimeTZRange(start, max(end, start + _INSTANT))
 
 
 def _divide(segment: Segment, snapshot: RateSnapshot, work: Work, tally: caps.Tally) -> Iterator[Piece]:

@@ -79,7 +79,7 @@ def submit_forgotten(*, timesheet_id: int, by: Principal, now: dt.datetime) -> N
 def approve(*, timesheet: Timesheet, decided_by: User, by: Principal, now: dt.datetime) -> Timesheet:
     """Approve a submitted week: its hours become money now, except what is disputed or over a cap and undecided.
 
-    Raises OwnHours, InvalidTransition.
+    Raises OwnWork, InvalidTransition.
     """
     hours_lock.take(timesheet.expert_id)
     sheet = _locked(timesheet.pk)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -26,7 +27,7 @@ class WeekClosed(Conflict):
 
     code = "week_closed"
     title = gettext_lazy("This week is closed")
-    example_members = {"timesheet": "tsh_01k9w3v6z8f2qj5t4h7xnm0ceg"}
+    example_members: ClassVar[Mapping[str, Any]] = {"timesheet": "tsh_01k9w3v6z8f2qj5t4h7xnm0ceg"}
 
 
 def sheet_for(*, contract: Contract, week: str, now: dt.datetime) -> Timesheet:
