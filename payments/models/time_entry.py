@@ -188,13 +188,15 @@ class TimeEntry(Priced, TenantModel):
             ),
             models.CheckConstraint(
                 condition=Q(status__in=("running", "void"))
-                | Exact(
-                    F("seconds")
-                    + F("unconfirmed_seconds")
-                    + F("overage_seconds")
-                    + F("unpaid_seconds")
-                    + F("disallowed_seconds"),
-                    WholeSeconds(F("period")),
+                | Q(
+                    Exact(
+                        F("seconds")
+                        + F("unconfirmed_seconds")
+                        + F("overage_seconds")
+                        + F("unpaid_seconds")
+                        + F("disallowed_seconds"),
+                        WholeSeconds(F("period")),
+                    )
                 ),
                 name="payments_timeentry_no_second_is_lost",
             ),

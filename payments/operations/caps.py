@@ -67,7 +67,7 @@ class Tally:
     def _used(self, bucket: _Bucket) -> int:
         if bucket not in self._counts:
             entries = TimeEntry.objects.live().filter(contract=self._contract_id, **dict(bucket))
-            stored = entries.exclude(pk=self._without).aggregate(total=Sum("seconds"))["total"] or 0
+            stored = entries.exclude(pk=self._without or 0).aggregate(total=Sum("seconds"))["total"] or 0
             self._counts[bucket] = stored + self._ticking(bucket)
         return self._counts[bucket]
 

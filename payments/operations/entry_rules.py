@@ -105,7 +105,7 @@ def require_by_hand(entry: TimeEntry) -> None:
 def require_free(expert_id: int, period: DateTimeTZRange, *, without: int | None = None) -> None:
     """Raise Overlap when the expert has live time in the period. The constraint says the same about other walls."""
     taken = TimeEntry.objects.live().filter(expert=expert_id, period__overlap=period)
-    blocking = taken.exclude(pk=without).order_by("-pk").first()
+    blocking = taken.exclude(pk=without or 0).order_by("-pk").first()
     if blocking is not None:
         raise Overlap(time_entry=blocking.public_id)
 
