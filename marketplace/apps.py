@@ -6,7 +6,12 @@ from django.apps import AppConfig
 
 
 class MarketplaceConfig(AppConfig):
-    """See the package's docstring."""
+    """Labs, projects, openings, offers and contracts."""
 
     name = "marketplace"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Subscribe to news, and register who runs long work."""
+        from marketplace import subscribers  # noqa: F401  # importing it subscribes
+        from marketplace.operations import matches, projects  # noqa: F401  # importing them registers their runners

@@ -10,24 +10,9 @@ from django.utils.translation import gettext_lazy as _
 from core import outbox
 from core.problems import Conflict
 from core.public import Tenant, TenantAccess, User
-from experts.public import publish_agreement
+from experts.public import current_versions, publish_agreement
+from marketplace import documents
 from marketplace.models import Lab, LabMember
-
-NDA = "lab-nda"
-NDA_TITLE = "Confidentiality agreement with {alias}"
-NDA_BODY = """# Confidentiality agreement with {alias}
-
-Between you and **{alias}** ("the lab"), for all work you do in its projects on this platform.
-
-1. **What is confidential.** Everything the lab shows you that is not public: tasks, prompts, model answers, rubrics,
-   instructions, results, and the fact that the lab works on them.
-2. **What you promise.** You use it only for the lab's tasks, keep it to yourself, enter it into no other service, and
-   delete your copies when your contract ends.
-3. **Rivals.** While you work for the lab and for the cooling-off period after it, the platform gives you no work of
-   labs that compete with it.
-4. **What stays yours.** Your general knowledge and experience. This agreement does not restrict your profession.
-5. **How long.** Three years from the end of your last contract with the lab.
-"""
 
 
 class LastAdmin(Conflict):
@@ -51,15 +36,22 @@ def open_lab(
     for tenant in (sandbox, live):
         lab = Lab.objects.create(tenant=tenant, alias=shown, country=country, currency=currency)
         publish_agreement(
-            code=NDA,
-            title=NDA_TITLE.format(alias=shown),
-            body=NDA_BODY.format(alias=shown),
+            code=documents.NDA,
+            title=documents.NDA_TITLE.format(alias=shown),
+            body=documents.NDA_BODY.format(alias=shown),
             by=by,
             now=now,
             tenant_id=tenant.pk,
         )
+    _publish_terms(by=by, now=now)
     outbox.publish("lab.opened", subject=live.public_id, tenant_id=live.pk, now=now)
     return lab
+
+
+def _publish_terms(*, by: User | None, now: dt.datetime) -> None:
+    """The platform's terms for experts, unless there are some: what an operator published stays."""
+    if not current_versions([documents.TERMS]):
+        publish_agreement(code=documents.TERMS, title=documents.TERMS_TITLE, body=documents.TERMS_BODY, by=by, now=now)
 
 
 @transaction.atomic

@@ -1,0 +1,90 @@
+"""Keys with which a lab's programs call: made with some of the maker's rights, rotated with an overlap, revoked."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from core import outbox, tokens
+from core.problems import FieldError, InvalidInput, PermissionDenied
+from core.public import AccessToken, Principal, Tenant
+from core.tokens import Minted
+from marketplace.models import Lab
+from marketplace.scopes import SCOPES
+
+
+@transaction.atomic
+def create(
+    *,
+    by: Principal,
+    name: str,
+    scopes: Sequence[str],
+    now: dt.datetime,
+    sandbox: bool = False,
+    expires_at: dt.datetime | None = None,
+) -> Minted:
+    """A key for the caller's lab, or with ``sandbox`` for its sandbox; the secret is in the answer and nowhere else.
+
+    Raises InvalidInput for scopes that do not exist, PermissionDenied for scopes the caller does not have himself.
+    """
+    _require_known(scopes)
+    if expires_at is not None and expires_at <= now:
+        raise InvalidInput(errors=[FieldError("/expires_at", "in_the_past", _("The key would be expired at once."))])
+    denied = [scope for scope in scopes if not by.can(scope)]
+    if denied:
+        detail = _("A key cannot give rights that it does not have: %(scopes)s.") % {"scopes": ", ".join(denied)}
+        raise PermissionDenied(detail, required_scope=denied[0])
+    if by.tenant_id is None:
+        raise PermissionDenied(_("Keys belong to labs."))
+    tenant = Tenant.objects.get(pk=by.tenant_id)
+    if sandbox and not tenant.is_sandbox:
+        tenant = tenant.sandbox
+    return _mint(tenant, name=name, scopes=scopes, expires_at=expires_at, now=now)
+
+
+@transaction.atomic
+def issue(*, lab: Lab, name: str, now: dt.datetime, scopes: Sequence[str] = SCOPES) -> Minted:
+    """A lab's first key, from the platform."""
+    _require_known(scopes)
+    return _mint(lab.tenant, name=name, scopes=scopes, expires_at=None, now=now)
+
+
+@transaction.atomic
+def rotate(*, token: AccessToken, now: dt.datetime) -> Minted:
+    """A new secret with the same rights; the old one works for a day longer. Raises TokenRevoked."""
+    minted = tokens.rotate(token=token, now=now)
+    _tell("api_key.rotated", minted.token, now=now)
+    return minted
+
+
+@transaction.atomic
+def revoke(*, token: AccessToken, now: dt.datetime) -> AccessToken:
+    """End a key at once. Raises TokenRevoked."""
+    revoked = tokens.revoke(token=token, now=now)
+    _tell("api_key.revoked", revoked, now=now)
+    return revoked
+
+
+def _require_known(scopes: Sequence[str]) -> None:
+    errors = [
+        FieldError(f"/scopes/{index}", "unknown_scope", _("There is no such scope."))
+        for index, scope in enumerate(scopes)
+        if scope not in SCOPES
+    ]
+    if errors:
+        raise InvalidInput(errors=errors)
+
+
+def _mint(
+    tenant: Tenant, *, name: str, scopes: Sequence[str], expires_at: dt.datetime | None, now: dt.datetime
+) -> Minted:
+    minted = tokens.mint_lab_key(tenant=tenant, name=name, scopes=scopes, expires_at=expires_at)
+    _tell("api_key.created", minted.token, now=now)
+    return minted
+
+
+def _tell(name: str, token: AccessToken, *, now: dt.datetime) -> None:
+    outbox.publish(name, subject=token.public_id, tenant_id=token.tenant_id, now=now)

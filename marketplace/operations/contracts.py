@@ -1,0 +1,189 @@
+"""Contracts: active, paused, at their end; whoever takes somebody's access away does it by name and with a reason."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from core import outbox, states
+from core.problems import Conflict
+from core.public import User
+from experts.public import record_decision, send_notice
+from marketplace import ports, rivals
+from marketplace.models import Contract
+from marketplace.operations import openings, permits
+
+ENDS_AT_ONCE = frozenset({Contract.EndReason.POLICY_VIOLATION, Contract.EndReason.EXPERT_LEFT})
+
+
+class EndReasonReserved(Conflict):
+    """Only an expert can leave, and only the end of a project ends its contracts with that reason."""
+
+    code = "end_reason_reserved"
+    title = gettext_lazy("A lab cannot give this reason")
+
+
+@transaction.atomic
+def activate_if_ready(*, contract: Contract, now: dt.datetime) -> Contract:
+    """Let work begin once everything is signed and the instructions are acknowledged; otherwise change nothing."""
+    locked = lock(contract)
+    if locked.status != Contract.Status.ONBOARDING:
+        return locked
+    try:
+        permits.require_signatures(contract=locked)
+        permits.require_instructions(contract=locked)
+    except (permits.AgreementRequired, permits.InstructionsRequired):
+        return locked
+    states.move(locked, Contract.Status.ACTIVE)
+    locked.activated_at = now
+    locked.save(update_fields=["status", "activated_at"])
+    tell(locked, "activated", now=now)
+    return locked
+
+
+@transaction.atomic
+def pause(*, contract: Contract, decided_by: User, reason_code: str, explanation: str, now: dt.datetime) -> Contract:
+    """Take the expert's access away for a while, by a named person with a reason. Raises InvalidTransition."""
+    locked = lock(contract)
+    states.move(locked, Contract.Status.PAUSED)
+    locked.save(update_fields=["status"])
+    _decide(locked, "pause_contract", decided_by, reason_code, explanation, now=now)
+    tell(locked, "paused", now=now)
+    return locked
+
+
+@transaction.atomic
+def resume(*, contract: Contract, now: dt.datetime) -> Contract:
+    """Give access back: after a pause, or when an end was taken back in its notice. Raises InvalidTransition."""
+    locked = lock(contract)
+    if locked.status == Contract.Status.ONBOARDING:
+        raise states.InvalidTransition(
+            _("The contract becomes active by itself once its onboarding is done."),
+            current_state=str(locked.status),
+            allowed_transitions=states.allowed(locked),
+        )
+    states.move(locked, Contract.Status.ACTIVE)
+    locked.end_reason, locked.notice_ends_at = "", None
+    locked.save(update_fields=["status", "end_reason", "notice_ends_at"])
+    _notify(locked, "contract.resumed", _("You can work again: %(title)s"), now=now)
+    tell(locked, "resumed", now=now)
+    return locked
+
+
+@transaction.atomic
+def end(*, contract: Contract, reason: str, decided_by: User, explanation: str, now: dt.datetime) -> Contract:
+    """End it by a named person with a reason; the notice that was promised runs first, except for a violation.
+
+    Raises EndReasonReserved, InvalidTransition.
+    """
+    if reason in {Contract.EndReason.EXPERT_LEFT, Contract.EndReason.PROJECT_ENDED}:
+        raise EndReasonReserved
+    locked = _give_notice(lock(contract), reason, now=now)
+    _decide(locked, "end_contract", decided_by, reason, explanation, now=now)
+    return _finish_if_due(locked, now=now)
+
+
+@transaction.atomic
+def end_with_project(*, contract: Contract, now: dt.datetime) -> Contract:
+    """End it because its project winds down; the notice runs first."""
+    locked = _give_notice(lock(contract), Contract.EndReason.PROJECT_ENDED, now=now)
+    _notify(locked, "contract.ending", _("The project ends: %(title)s"), now=now)
+    return _finish_if_due(locked, now=now)
+
+
+@transaction.atomic
+def leave(*, contract: Contract, now: dt.datetime) -> Contract:
+    """The expert goes, at once and without a reason; what he worked is paid. Raises InvalidTransition."""
+    locked = lock(contract)
+    if locked.status == Contract.Status.ENDING:
+        locked.end_reason = Contract.EndReason.EXPERT_LEFT
+        locked.notice_ends_at = now
+        return _finish(locked, now=now)
+    return _finish_if_due(_give_notice(locked, Contract.EndReason.EXPERT_LEFT, now=now), now=now)
+
+
+def finish_due(*, now: dt.datetime) -> int:
+    """End the contracts whose notice is over."""
+    due = Contract.objects.filter(status=Contract.Status.ENDING, notice_ends_at__lte=now).order_by("pk")
+    with transaction.atomic():
+        found = list(due.select_for_update(no_key=True, of=("self",), skip_locked=True).select_related(*_READ))
+        for contract in found:
+            _finish(contract, now=now)
+    return len(found)
+
+
+def _give_notice(contract: Contract, reason: str, *, now: dt.datetime) -> Contract:
+    states.move(contract, Contract.Status.ENDING)
+    days = 0 if reason in ENDS_AT_ONCE else contract.offer.notice_days
+    contract.end_reason = reason
+    contract.notice_ends_at = now + dt.timedelta(days=days)
+    contract.save(update_fields=["status", "end_reason", "notice_ends_at"])
+    tell(contract, "ending", now=now)
+    return contract
+
+
+def _finish_if_due(contract: Contract, *, now: dt.datetime) -> Contract:
+    is_due = contract.notice_ends_at is not None and contract.notice_ends_at <= now
+    return _finish(contract, now=now) if is_due else contract
+
+
+def _finish(contract: Contract, *, now: dt.datetime) -> Contract:
+    """The end itself: the seat is free, the cooling-off begins, the unused reserve goes back."""
+    states.move(contract, Contract.Status.ENDED)
+    contract.ended_at = now
+    contract.save(update_fields=["status", "ended_at", "end_reason", "notice_ends_at"])
+    openings.free_seat(opening=contract.opening, now=now)
+    rivals.end_exposure(subject=contract.public_id, now=now)
+    ports.funds.get().release_contract(contract=contract, now=now)
+    tell(contract, "ended", now=now)
+    return contract
+
+
+def _decide(
+    contract: Contract, act: str, decided_by: User, reason_code: str, explanation: str, *, now: dt.datetime
+) -> None:
+    record_decision(
+        expert=contract.expert,
+        act=act,
+        subject=contract.public_id,
+        reason_code=reason_code,
+        explanation=explanation,
+        evidence={"status": str(contract.status)},
+        decided_by=decided_by,
+        now=now,
+        tenant_id=contract.tenant_id,
+    )
+
+
+def _notify(contract: Contract, kind: str, title: str, *, now: dt.datetime) -> None:
+    send_notice(
+        expert=contract.expert,
+        kind=kind,
+        subject=contract.public_id,
+        title=title % {"title": contract.opening.title},
+        link=f"/api/v1/expert/contracts/{contract.public_id}",
+        now=now,
+    )
+
+
+_READ = ("expert", "offer", "project", "opening__project", "opening__tenant", "lab_expert")
+
+
+def lock(contract: Contract) -> Contract:
+    """The contract's row, locked; before its opening."""
+    return Contract.objects.select_for_update(no_key=True, of=("self",)).select_related(*_READ).get(pk=contract.pk)
+
+
+def tell(contract: Contract, news: str, *, now: dt.datetime) -> None:
+    """Publish what became of a contract, to the lab and the expert."""
+    outbox.publish(
+        f"contract.{news}",
+        subject=contract.public_id,
+        tenant_id=contract.tenant_id,
+        user_id=contract.expert.user_id,
+        payload={"project": contract.project.public_id, "opening": contract.opening.public_id},
+        now=now,
+    )
