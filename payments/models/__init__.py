@@ -1,20 +1,30 @@
 """Tables of hours, earnings, the ledger and payouts."""
 
+from payments.models.adjustment import Adjustment
+from payments.models.dispute import Dispute
 from payments.models.funding import Funding, Refund
 from payments.models.ledger import Account, AccountBalance, JournalEntry, Posting
+from payments.models.overage import Cap, Overage
 from payments.models.pay_run import PayRun, PayRunExclusion, PayRunLine
 from payments.models.payee import PayoutMethod, TaxProfile
 from payments.models.payout import Payout, PayoutAttempt
 from payments.models.reservation import FundsReservation
 from payments.models.sandbox_provider import ProviderFault, ProviderMovement
 from payments.models.statement import Statement
+from payments.models.time_entry import Activity, TimeEntry
+from payments.models.timesheet import Timesheet
 
 __all__ = [
     "Account",
     "AccountBalance",
+    "Activity",
+    "Adjustment",
+    "Cap",
+    "Dispute",
     "Funding",
     "FundsReservation",
     "JournalEntry",
+    "Overage",
     "PayRun",
     "PayRunExclusion",
     "PayRunLine",
@@ -27,4 +37,6 @@ __all__ = [
     "Refund",
     "Statement",
     "TaxProfile",
+    "TimeEntry",
+    "Timesheet",
 ]

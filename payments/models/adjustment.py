@@ -1,0 +1,89 @@
+"""Pay beside or after the hours: bonuses, referrals, corrections, clawbacks. Written once, never changed."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from core import guards
+from core.models.base import PublicIdField, TenantModel
+from core.states import Transitions
+from payments.models.own_work import NotByTheWorker
+from payments.models.reach import HoursQuerySet
+
+
+class AdjustmentKind(models.TextChoices):
+    """Why pay changes."""
+
+    BONUS = "bonus", _("bonus")
+    REFERRAL = "referral", _("referral")
+    CORRECTION = "correction", _("correction")
+    CLAWBACK = "clawback", _("clawback")
+
+
+class AdjustmentStatus(models.TextChoices):
+    """Whether money moved."""
+
+    POSTED = "posted", _("posted")
+    RECORDED = "recorded", _("recorded")
+
+
+class AdjustmentQuerySet(HoursQuerySet["Adjustment"]):
+    """Changes of pay."""
+
+
+class Adjustment(TenantModel):
+    """One signed change of pay with its reason, decider and notice; both states are final.
+
+    A ``posted`` one has its own journal entry. A ``recorded`` one documents hours that a decided dispute cut before
+    they were posted: the entry itself carries the lower amount. ``amount_minor`` is the expert's part, ``fee_minor``
+    the platform's on top, both signed, in minor units of ``currency``; ``seconds`` is the signed change of hours.
+    """
+
+    sealed = True
+    Kind = AdjustmentKind
+    Status = AdjustmentStatus
+    TRANSITIONS: ClassVar[Transitions] = {AdjustmentStatus.POSTED: set(), AdjustmentStatus.RECORDED: set()}
+
+    public_id = PublicIdField(prefix="adj")
+    expert = models.ForeignKey("experts.Expert", on_delete=models.PROTECT, related_name="adjustments")
+    contract = models.ForeignKey("marketplace.Contract", on_delete=models.PROTECT, related_name="adjustments")
+    entry = models.ForeignKey(
+        "payments.TimeEntry", on_delete=models.PROTECT, null=True, blank=True, related_name="adjustments"
+    )
+    kind = models.CharField(max_length=12, choices=AdjustmentKind)
+    status = models.CharField(max_length=10, choices=AdjustmentStatus)
+    seconds = models.IntegerField(default=0)
+    amount_minor = models.BigIntegerField()
+    fee_minor = models.BigIntegerField(default=0)
+    currency = models.CharField(max_length=3)
+    reason = models.TextField()
+    decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    decided_at = models.DateTimeField()
+
+    objects = AdjustmentQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("adjustment")
+        verbose_name_plural = _("adjustments")
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(kind__in=("bonus", "referral"), amount_minor__gt=0, fee_minor__gte=0)
+                | Q(kind="clawback", amount_minor__lt=0, fee_minor__lte=0)
+                | Q(kind="correction", entry__isnull=False),
+                name="payments_adjustment_sign",
+            ),
+            models.CheckConstraint(condition=~Q(reason=""), name="payments_adjustment_has_a_reason"),
+        )
+        indexes = (
+            models.Index(fields=("expert", "-id"), name="payments_adjustment_of_expert"),
+            models.Index(fields=("tenant", "-id"), name="payments_adjustment_of_tenant"),
+        )
+        triggers = (NotByTheWorker(), guards.Refuse(name="append_only"))
+
+    def __str__(self) -> str:
+        return f"{self.public_id} {self.kind}"

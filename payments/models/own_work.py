@@ -1,0 +1,28 @@
+"""Nobody decides his own hours: a guard in the database, for whoever asks and by whatever road."""
+
+from __future__ import annotations
+
+import pgtrigger
+
+from core import guards
+
+OWN_WORK = "payments_nobody_decides_his_own_hours"
+
+
+class NotByTheWorker(guards.Guard):
+    """Refuse a ``decided_by`` who is the user behind the row's ``expert``."""
+
+    when = pgtrigger.Before
+    operation = pgtrigger.Insert | pgtrigger.Update
+    func = """
+        IF NEW.decided_by_id IS NOT NULL AND EXISTS (
+            SELECT 1 FROM experts_expert WHERE id = NEW.expert_id AND user_id = NEW.decided_by_id
+        ) THEN
+            RAISE EXCEPTION 'Nobody decides his own hours.'
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'payments_nobody_decides_his_own_hours';
+        END IF;
+        RETURN NEW;
+    """
+
+    def __init__(self) -> None:
+        super().__init__(name="not_by_the_worker")

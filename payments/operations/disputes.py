@@ -1,0 +1,245 @@
+"""A lab contests one entry: heard, decided by a person of the platform, or by the clock in the expert's favour."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from core import outbox, states
+from core.durations import format_duration
+from core.principal import Principal
+from core.problems import Conflict, DomainError, FieldError, InvalidInput, map_constraint
+from core.public import User
+from experts import public as experts
+from payments.models import Dispute, TimeEntry, Timesheet
+from payments.operations import adjustments, hours_lock, own_hours, settlement
+
+ANSWER_WINDOW: Final = dt.timedelta(days=3)
+DECISION_WINDOW: Final = dt.timedelta(days=7)
+ACT: Final = "hours.disputed"
+
+_FULL: Final = frozenset({Dispute.Status.OVERTURNED, Dispute.Status.WITHDRAWN, Dispute.Status.RESOLVED_BY_TIMEOUT})
+
+
+class NotHeardYet(Conflict):
+    """The expert has not answered, and his time to answer is not over.
+
+    Hours are cut only after he could speak. Deciding in his favour is possible at once.
+    """
+
+    code = "not_heard_yet"
+    title = gettext_lazy("The expert may still answer")
+    example_members: ClassVar[Mapping[str, Any]] = {"answer_by": "2026-11-19T09:30:00Z"}
+
+
+class OwnDispute(DomainError):
+    """The person who opened a dispute does not decide it."""
+
+    code = "own_dispute"
+    status = 403
+    title = gettext_lazy("Another person decides a dispute")
+
+
+map_constraint("payments_dispute_not_by_its_opener", OwnDispute)
+
+
+def open_against(
+    *, entry: TimeEntry, reason: str, proposed_seconds: int, decided_by: User, by: Principal, now: dt.datetime
+) -> Dispute:
+    """Take one entry out of a submitted week. The rest of the week is paid on schedule.
+
+    ``proposed_seconds`` is what the lab thinks should count: less than the entry's billable seconds.
+    Raises OwnWork, InvalidInput, InvalidTransition.
+    """
+    hours_lock.take(entry.expert_id)
+    sheet = Timesheet.objects.select_for_update(no_key=True, of=("self",)).get(pk=entry.timesheet_id)
+    contested = _entry(entry.pk)
+    own_hours.refuse(expert=contested.expert, decided_by=decided_by)
+    states.move(contested, TimeEntry.Status.DISPUTED)
+    if proposed_seconds >= contested.seconds:
+        detail = _("Propose less than the %(time)s that count now.") % {"time": format_duration(contested.seconds)}
+        raise InvalidInput(errors=[FieldError("/proposed", "too_large", detail)])
+    contested.save(update_fields=["status"])
+    dispute = Dispute.objects.create(
+        tenant_id=contested.tenant_id,
+        entry=contested,
+        expert_id=contested.expert_id,
+        reason=reason,
+        proposed_seconds=proposed_seconds,
+        opened_by=decided_by,
+        answer_by=now + ANSWER_WINDOW,
+        decide_by=now + DECISION_WINDOW,
+        created_at=now,
+    )
+    _publish("dispute.opened", dispute, actor=by.label, now=now)
+    _notify_opened(dispute, week=sheet.iso_week, now=now)
+    return dispute
+
+
+def answer(*, dispute: Dispute, text: str, by: Principal, now: dt.datetime) -> Dispute:
+    """The expert's side of it. Raises InvalidTransition when he answered already or it is decided."""
+    locked = _locked(dispute.pk)
+    states.move(locked, Dispute.Status.ANSWERED)
+    locked.answer = text
+    locked.answered_at = now
+    locked.save(update_fields=["status", "answer", "answered_at"])
+    _publish("dispute.answered", locked, actor=by.label, now=now)
+    return locked
+
+
+def decide(
+    *,
+    dispute: Dispute,
+    outcome: str,
+    note: str,
+    decided_by: User,
+    now: dt.datetime,
+    seconds: int | None = None,
+) -> Dispute:
+    """A person of the platform decides: upheld (the lab's proposal counts), partly_upheld (``seconds``) or overturned.
+
+    Raises OwnWork, OwnDispute, NotHeardYet, InvalidInput, InvalidTransition.
+    """
+    hours_lock.take(dispute.expert_id)
+    locked = _locked(dispute.pk)
+    own_hours.refuse(expert=locked.expert, decided_by=decided_by)
+    if locked.opened_by_id == decided_by.pk:
+        raise OwnDispute
+    entry = _entry(locked.entry_id)
+    counted = _counted(locked, entry, outcome, seconds)
+    states.move(locked, outcome)
+    if counted < entry.seconds and not locked.answered_at and now < locked.answer_by:
+        raise NotHeardYet(answer_by=f"{locked.answer_by:%Y-%m-%dT%H:%M:%SZ}")
+    _close(locked, entry, counted=counted, note=note, decided_by=decided_by, now=now)
+    return locked
+
+
+def withdraw(*, dispute: Dispute, decided_by: User, note: str, now: dt.datetime) -> Dispute:
+    """The lab lets it be; the entry is paid in full. Raises OwnWork, InvalidTransition."""
+    hours_lock.take(dispute.expert_id)
+    locked = _locked(dispute.pk)
+    own_hours.refuse(expert=locked.expert, decided_by=decided_by)
+    states.move(locked, Dispute.Status.WITHDRAWN)
+    entry = _entry(locked.entry_id)
+    _close(locked, entry, counted=entry.seconds, note=note, decided_by=decided_by, now=now)
+    return locked
+
+
+def resolve_by_silence(*, dispute_id: int, now: dt.datetime) -> None:
+    """Pay the expert in full when nobody decided in time; harmless when somebody did in the meantime."""
+    overdue = Dispute.objects.overdue(now=now).filter(pk=dispute_id).first()
+    if overdue is None:
+        return
+    hours_lock.take(overdue.expert_id)
+    locked = _locked(dispute_id)
+    if not locked.is_undecided:
+        return
+    states.move(locked, Dispute.Status.RESOLVED_BY_TIMEOUT)
+    entry = _entry(locked.entry_id)
+    note = _("Nobody decided before the deadline, so the hours count in full.")
+    _close(locked, entry, counted=entry.seconds, note=note, decided_by=None, now=now)
+
+
+def _counted(dispute: Dispute, entry: TimeEntry, outcome: str, seconds: int | None) -> int:
+    """How many seconds count after an outcome. Raises InvalidInput where the two contradict each other."""
+    if outcome in _FULL:
+        return entry.seconds
+    if outcome == Dispute.Status.UPHELD:
+        return dispute.proposed_seconds
+    if seconds is None or not dispute.proposed_seconds < seconds < entry.seconds:
+        detail = _("Partly upheld counts more than %(low)s and less than %(high)s.") % {
+            "low": format_duration(dispute.proposed_seconds),
+            "high": format_duration(entry.seconds),
+        }
+        raise InvalidInput(detail, errors=[FieldError("/counted", "out_of_range", detail)])
+    return seconds
+
+
+def _close(
+    dispute: Dispute, entry: TimeEntry, *, counted: int, note: str, decided_by: User | None, now: dt.datetime
+) -> None:
+    """Write the outcome down and turn the entry into money with what counts."""
+    dispute.decided_seconds = counted
+    dispute.decided_by = decided_by
+    dispute.decided_at = now
+    dispute.outcome_note = note
+    dispute.save(update_fields=["status", "decided_seconds", "decided_by", "decided_at", "outcome_note"])
+    cut = entry.seconds - counted
+    entry.seconds = counted
+    entry.disallowed_seconds += cut
+    settlement.settle(entries=[entry], to=TimeEntry.Status.ADJUSTED if cut else TimeEntry.Status.APPROVED, now=now)
+    if cut and decided_by is not None:
+        _explain_cut(dispute, entry, cut=cut, decided_by=decided_by, now=now)
+    _publish("dispute.resolved", dispute, actor="", now=now)
+    experts.send_notice(
+        expert=dispute.expert,
+        kind="dispute.resolved",
+        subject=dispute.public_id,
+        title=_("Dispute: %(outcome)s") % {"outcome": dispute.get_status_display()},
+        body=_("%(time)s of the entry count. %(note)s") % {"time": format_duration(counted), "note": note},
+        link=f"/api/v1/expert/earnings/{entry.public_id}/explain",
+        now=now,
+    )
+
+
+def _explain_cut(dispute: Dispute, entry: TimeEntry, *, cut: int, decided_by: User, now: dt.datetime) -> None:
+    """Hours that are taken away have an Adjustment and a Decision that can be contested."""
+    adjustments.record_cut(entry=entry, seconds=cut, reason=dispute.outcome_note, decided_by=decided_by, now=now)
+    experts.record_decision(
+        expert=dispute.expert,
+        act=ACT,
+        subject=dispute.public_id,
+        reason_code=dispute.status,
+        explanation=dispute.outcome_note,
+        evidence={
+            "time_entry": entry.public_id,
+            "reason": dispute.reason,
+            "answer": dispute.answer,
+            "taken": format_duration(cut),
+        },
+        decided_by=decided_by,
+        now=now,
+        tenant_id=dispute.tenant_id,
+    )
+
+
+def _locked(pk: int) -> Dispute:
+    return Dispute.objects.select_for_update(no_key=True, of=("self",)).select_related("expert").get(pk=pk)
+
+
+def _entry(pk: int) -> TimeEntry:
+    entries = TimeEntry.objects.select_for_update(no_key=True, of=("self",))
+    return entries.select_related("snapshot", "expert", "contract").get(pk=pk)
+
+
+def _publish(event: str, dispute: Dispute, *, actor: str, now: dt.datetime) -> None:
+    outbox.publish(
+        event,
+        subject=dispute.public_id,
+        tenant_id=dispute.tenant_id,
+        user_id=dispute.expert.user_id,
+        actor=actor,
+        payload={"dispute": dispute.public_id, "time_entry": dispute.entry.public_id},
+        now=now,
+    )
+
+
+def _notify_opened(dispute: Dispute, *, week: str, now: dt.datetime) -> None:
+    experts.send_notice(
+        expert=dispute.expert,
+        kind="dispute.opened",
+        subject=dispute.public_id,
+        title=_("The lab disputes an entry of %(week)s") % {"week": week},
+        body=_("%(reason)s\n\nAnswer by %(answer)s UTC. It is decided by %(decide)s UTC; silence until then pays you.")
+        % {
+            "reason": dispute.reason,
+            "answer": f"{dispute.answer_by:%Y-%m-%d %H:%M}",
+            "decide": f"{dispute.decide_by:%Y-%m-%d %H:%M}",
+        },
+        link=f"/api/v1/expert/disputes/{dispute.public_id}",
+        now=now,
+    )
