@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.commands.migrate import Command as DjangoMigrate
 
 from core.db import as_owner
+from core.migration_speed import amended_states
 
 
 class Command(DjangoMigrate):
@@ -14,5 +15,5 @@ class Command(DjangoMigrate):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Migrate as the owner."""
-        with as_owner():
+        with as_owner(), amended_states():
             super().handle(*args, **options)
