@@ -8,6 +8,7 @@ import structlog
 from django.core import exceptions as django_errors
 from django.db import DatabaseError, DataError, IntegrityError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.encoding import escape_uri_path
 from django.utils.translation import gettext as _
 from django.views import defaults
 from psycopg import errors as pg
@@ -68,7 +69,8 @@ def as_domain_error(exc: BaseException) -> DomainError | None:
 
 def problem_response(error: DomainError, request: HttpRequest) -> HttpResponse:
     """The problem document of an error as the answer to a request."""
-    document = error.as_document(instance=request.path, request_id=request.META.get("HTTP_X_REQUEST_ID", ""))
+    instance = escape_uri_path(request.path)
+    document = error.as_document(instance=instance, request_id=request.META.get("HTTP_X_REQUEST_ID", ""))
     response = HttpResponse(wire.dumps(document), status=error.status, content_type=PROBLEM_TYPE)
     if error.status == 401:
         response["WWW-Authenticate"] = CHALLENGE

@@ -18,6 +18,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from django.conf import settings
 from django.db.models import QuerySet
+from django.utils.encoding import escape_uri_path
 from django.utils.translation import gettext as _
 from rest_framework.request import Request
 
@@ -80,7 +81,7 @@ def paginate(
         if position is None:
             return None
         query = urlencode({**page.kept, "cursor": [_encode(direction, position, path)]}, doseq=True)
-        return f"{path}?{query}"
+        return f"{escape_uri_path(path)}?{query}"
 
     return {
         "next": address("next", after),
