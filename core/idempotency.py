@@ -87,7 +87,7 @@ class Attempt:
 
 def read_key(header: str | None, *, required: bool) -> str:
     """The key of a request, or an empty string when none is sent and none is needed."""
-    if not header:
+    if header is None:
         if required:
             raise IdempotencyKeyRequired(errors=[FieldError(HEADER, "required", IdempotencyKeyRequired.title)])
         return ""
