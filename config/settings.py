@@ -68,6 +68,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "core.api.middleware.LoginLimitMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -136,6 +137,15 @@ PGHISTORY_BASE_MODEL = "core.models.base.HistoryRow"
 
 # --- Valkey and Celery ----------------------------------------------------------------------------------------------
 REDIS_URL: str = env.str("REDIS_URL", "redis://localhost:6379/0")
+# Shared by all processes: allauth counts failed log-ins in it.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "cadre",
+        "TIMEOUT": 300,
+    }
+}
 
 # --- People ---------------------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "core.User"
@@ -196,7 +206,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
 RATE_LIMITS: dict[str, str] = {
     "default": env.str("RATE_LIMIT", "1200/60"),
     "money": env.str("RATE_LIMIT_MONEY", "120/60 closed"),
-    "login": env.str("RATE_LIMIT_LOGIN", "20/60 closed"),
+    "login": env.str("RATE_LIMIT_LOGIN", "60/60 closed"),
 }
 RATE_LIMITS_ENABLED: bool = env.bool("RATE_LIMITS_ENABLED", True)
 METRICS_TOKEN: str = env.str("METRICS_TOKEN", "")
@@ -263,7 +273,9 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _HTTPS or not DEVELOPMENT
 SESSION_COOKIE_HTTPONLY = True
 SECURE_SSL_REDIRECT: bool = env.bool("SECURE_SSL_REDIRECT", not DEVELOPMENT)
 SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$", r"^metrics$"]
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("TRUST_PROXY", False) else None
+# Behind a proxy of ours, which sets the scheme and appends the caller's address.
+TRUST_PROXY: bool = env.bool("TRUST_PROXY", False)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUST_PROXY else None
 SECURE_HSTS_SECONDS = 0 if DEVELOPMENT else 31_536_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not DEVELOPMENT
 SECURE_REFERRER_POLICY = "same-origin"

@@ -12,6 +12,7 @@ from django.utils.encoding import escape_uri_path
 from django.utils.translation import gettext as _
 from django.views import defaults
 from psycopg import errors as pg
+from redis.exceptions import RedisError
 from rest_framework import exceptions as drf
 from rest_framework.views import set_rollback
 
@@ -36,6 +37,13 @@ _BY_DRF_CLASS: Final[Mapping[type[drf.APIException], type[DomainError]]] = {
     drf.NotAcceptable: problems.NotAcceptable,
     drf.UnsupportedMediaType: problems.UnsupportedMediaType,
 }
+# Subclasses stand before their bases.
+_BY_DJANGO_CLASS: Final[Mapping[type[Exception], type[DomainError]]] = {
+    Http404: problems.NotFound,
+    django_errors.PermissionDenied: problems.PermissionDenied,
+    django_errors.RequestDataTooBig: problems.BodyTooLarge,
+    django_errors.SuspiciousOperation: problems.InvalidInput,
+}
 
 
 def exception_handler(exc: Exception, context: Mapping[str, Any]) -> HttpResponse | None:
@@ -54,16 +62,14 @@ def as_domain_error(exc: BaseException) -> DomainError | None:
         return exc
     if isinstance(exc, drf.APIException):
         return _from_drf(exc)
-    if isinstance(exc, Http404):
-        return problems.NotFound()
-    if isinstance(exc, django_errors.PermissionDenied):
-        return problems.PermissionDenied()
-    if isinstance(exc, django_errors.RequestDataTooBig):
-        return problems.BodyTooLarge()
-    if isinstance(exc, django_errors.SuspiciousOperation):
-        return problems.InvalidInput(_("The request was refused as malformed."))
     if isinstance(exc, DatabaseError):
         return _from_database(exc)
+    if isinstance(exc, RedisError):
+        log.warning("valkey_unavailable", reason=str(exc))
+        return problems.Unavailable(retry_after=RETRY_AFTER_SECONDS)
+    for django_class, error_class in _BY_DJANGO_CLASS.items():
+        if isinstance(exc, django_class):
+            return error_class()
     return None
 
 

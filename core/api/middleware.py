@@ -11,11 +11,13 @@ import pghistory
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from core.api import errors, metrics
+from core.api import errors, limits, metrics
+from core.problems import DomainError, RateLimited
 
 REQUEST_ID: Final = "X-Request-ID"
 _META: Final = "HTTP_X_REQUEST_ID"
 _ACCEPTABLE: Final = re.compile(r"[A-Za-z0-9._-]{8,128}")
+_LOGIN_PATHS: Final = ("/accounts/", "/_allauth/")
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
@@ -49,6 +51,28 @@ class EdgeMiddleware:
             return None
         error = errors.as_domain_error(exception)
         return errors.problem_response(error, request) if error is not None else None
+
+
+class LoginLimitMiddleware:
+    """Counts log-in attempts by address, before allauth sees them, with the atomic limit of the API.
+
+    allauth counts by account as well; its counters read and write in two steps, so a burst slips through them.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Pass on, or answer 429 (503 while nobody can count)."""
+        if request.method != "POST" or not request.path.startswith(_LOGIN_PATHS):
+            return self.get_response(request)
+        try:
+            verdict = limits.take("login", f"ip:{limits.address_of(request)}")
+            if verdict is not None and not verdict.allowed:
+                raise RateLimited(retry_after=verdict.retry_after)
+        except DomainError as error:
+            return errors.problem_response(error, request)
+        return self.get_response(request)
 
 
 def _history(request: HttpRequest, request_id: str) -> AbstractContextManager[Any]:

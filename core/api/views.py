@@ -11,15 +11,15 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from core import ratelimit, scope
-from core.api import bodies
+from core import scope
+from core.api import bodies, limits
 from core.api.authentication import BearerAuthentication, BrowserSession, HeadlessSession
 from core.api.call import Download
 from core.api.endpoint import Endpoint, spec_of
-from core.api.errors import RETRY_AFTER_SECONDS
+from core.api.limits import address_of
 from core.api.schema import EndpointSchema
 from core.principal import Kind, Principal
-from core.problems import NotAuthenticated, PermissionDenied, RateLimited, Unavailable
+from core.problems import NotAuthenticated, PermissionDenied, RateLimited
 
 _ACCEPTABLE = frozenset({"*/*", "application/*", "application/json", "application/problem+json"})
 
@@ -93,17 +93,11 @@ class CadreView(APIView):
             raise PermissionDenied(f"The key lacks the scope {spec.scope}.", required_scope=spec.scope)
 
     def _limit(self, request: Request, spec: Endpoint, principal: Principal) -> None:
-        anonymous = principal.kind is Kind.ANONYMOUS
-        caller = f"ip:{request.META.get('REMOTE_ADDR', '')}" if anonymous else principal.label
-        try:
-            verdict = ratelimit.take(ratelimit.policy(spec.rate), caller)
-        except ratelimit.LimiterUnavailable:
-            raise Unavailable(retry_after=RETRY_AFTER_SECONDS) from None
+        caller = f"ip:{address_of(request)}" if principal.kind is Kind.ANONYMOUS else principal.label
+        verdict = limits.take(spec.rate, caller)
         if verdict is None:
             return
-        self.headers["RateLimit-Limit"] = str(verdict.limit)
-        self.headers["RateLimit-Remaining"] = str(verdict.remaining)
-        self.headers["RateLimit-Reset"] = str(verdict.reset)
+        self.headers.update(limits.headers(verdict))
         if not verdict.allowed:
             raise RateLimited(retry_after=verdict.retry_after)
 

@@ -83,6 +83,31 @@ def test_without_valkey_reads_pass_and_money_waits(lab: Caller, settings: LazySe
     assert not Event.objects.exists()
 
 
+LOGIN = "/_allauth/app/v1/auth/login"
+
+
+@pytest.mark.django_db
+def test_log_ins_are_counted_by_address(anonymous: Caller, settings: LazySettings) -> None:
+    """Whichever account they try; without Valkey nobody can guess for free."""
+    settings.RATE_LIMITS = {"login": "2/60 closed"}
+    tries = [anonymous("POST", LOGIN, {"email": f"{n}@example.org", "password": "guess"}) for n in range(3)]
+    assert [answer.status_code for answer in tries] == [400, 400, 429]
+    problem(tries[2], 429, "rate_limited")
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    problem(anonymous("POST", LOGIN, {"email": "a@example.org", "password": "guess"}), 503, "unavailable")
+
+
+@pytest.mark.django_db
+def test_an_address_is_the_proxys_word_and_not_the_callers(anonymous: Caller, settings: LazySettings) -> None:
+    """A made-up X-Forwarded-For makes nobody a new caller; the proxy's last entry does."""
+    settings.RATE_LIMITS = {"default": "1/60"}
+    assert anonymous("GET", "/api/v1/ping", X_Forwarded_For="203.0.113.1").status_code == 200
+    assert anonymous("GET", "/api/v1/ping", X_Forwarded_For="203.0.113.2").status_code == 429
+    settings.TRUST_PROXY = True
+    assert anonymous("GET", "/api/v1/ping", X_Forwarded_For="made-up, 203.0.113.3").status_code == 200
+    assert anonymous("GET", "/api/v1/ping", X_Forwarded_For="other, 203.0.113.3").status_code == 429
+
+
 @pytest.mark.django_db
 def test_limits_can_be_switched_off(lab: Caller, settings: LazySettings) -> None:
     """For benchmarks."""
