@@ -4,7 +4,7 @@ WORKDIR /build
 COPY requirements-uv.lock requirements.lock ./
 RUN pip install --no-cache-dir --require-hashes -r requirements-uv.lock \
     && uv venv /opt/venv \
-    && uv pip install --no-cache --python /opt/venv/bin/python --require-hashes -r requirements.lock
+    && uv pip install --no-cache --compile-bytecode --python /opt/venv/bin/python --require-hashes -r requirements.lock
 
 FROM python:3.11-slim
 # No privileges, no home of its own; /srv/cadre/media is the only folder that has to last.

@@ -63,6 +63,6 @@ $(READY): requirements-dev.lock requirements-uv.lock
 	@command -v uv >/dev/null || test -x $(BIN)/uv \
 	    || $(BIN)/pip install --quiet --require-hashes -r requirements-uv.lock || true
 	@PATH="$$PWD/$(BIN):$$PATH"; \
-	    uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.lock \
+	    uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements-dev.lock \
 	    || $(BIN)/pip install --quiet --require-hashes -r requirements-dev.lock
 	@touch $@
