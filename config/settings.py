@@ -259,6 +259,8 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = DEVELOPMENT
 DATA_UPLOAD_MAX_MEMORY_SIZE = 17 * 1024 * 1024
 FILE_UPLOAD_PERMISSIONS = 0o600
+UPLOAD_SCANNER: str = env.str("UPLOAD_SCANNER", "core.scanning.look_at_structure")
+CLAMD_URL: str = env.str("CLAMD_URL", "tcp://localhost:3310")  # for UPLOAD_SCANNER=core.scanning.ask_clamd
 
 # --- Language and time ----------------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"

@@ -51,7 +51,7 @@ def refuse(*, claim: Verifiable, to: str, reason_code: str, reason: str, by: Use
         subject=locked.public_id,
         reason_code=reason_code,
         explanation=reason,
-        evidence={"document_sha256": locked.document and locked.document.sha256},
+        evidence={"document_sha256": None if locked.document is None else locked.document.sha256},
         decided_by=by,
         now=now,
     )
@@ -74,14 +74,14 @@ def reinstate(*, claim: Verifiable, by_clock: bool, now: dt.datetime) -> Verifia
     return locked
 
 
-def let_in(claim: Verifiable) -> None:
+def let_in(claim: Credential | IdentityVerification) -> None:
     """The document is clean, or there is none: a person may look at the claim now. Saves."""
     if states.can_move(claim, VerificationStatus.PENDING):
         states.move(claim, VerificationStatus.PENDING)
         claim.save(update_fields=["status"])
 
 
-def turn_away(claim: Verifiable, *, reason: str, now: dt.datetime) -> None:
+def turn_away(claim: Credential | IdentityVerification, *, reason: str, now: dt.datetime) -> None:
     """The document is harmful: the claim ends without anybody opening it. Saves."""
     states.move(claim, VerificationStatus.REJECTED)
     claim.reason, claim.decided_at = reason, now
@@ -89,7 +89,7 @@ def turn_away(claim: Verifiable, *, reason: str, now: dt.datetime) -> None:
     announce(claim, now=now)
 
 
-def expire(*, claim: Verifiable, now: dt.datetime) -> None:
+def expire(*, claim: Credential | IdentityVerification, now: dt.datetime) -> None:
     """The last valid day has passed."""
     states.move(claim, VerificationStatus.EXPIRED)
     claim.save(update_fields=["status"])
