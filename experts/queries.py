@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection
+from dataclasses import dataclass
 
 from django.db.models import Q, QuerySet
 
-from experts.models import Expert, ExpertFacts, Restriction, SkillFacts
+from experts.models import Expert, ExpertDomain, ExpertFacts, IdentityVerification, Restriction, SkillFacts
 
 NO_OFFERS = (Restriction.Kind.SUSPENDED, Restriction.Kind.NO_NEW_OFFERS)
 NO_CLAIMS = (Restriction.Kind.SUSPENDED, Restriction.Kind.NO_NEW_CLAIMS)
@@ -50,3 +51,27 @@ def is_blocked(*, expert_id: int, now: dt.datetime, tenant_id: int | None = None
 def expert_for_user(user_id: int) -> Expert | None:
     """The expert profile of a user, or None."""
     return Expert.objects.filter(user_id=user_id).first()
+
+
+@dataclass(frozen=True, slots=True)
+class Skill:
+    """What an expert said about one domain, and whether it is proven."""
+
+    code: str
+    name: str
+    level: int
+    years: int
+    proven: bool
+
+
+def skills_of(*, expert_id: int) -> list[Skill]:
+    """The expert's own words, each with whether they count in full."""
+    proven = set(SkillFacts.objects.filter(expert_id=expert_id, proven=True).values_list("domain_code", flat=True))
+    rows = ExpertDomain.objects.filter(expert_id=expert_id).select_related("domain").order_by("domain__code")
+    return [Skill(row.domain.code, row.domain.name, row.level, row.years, row.domain.code in proven) for row in rows]
+
+
+def identity_state(*, expert_id: int) -> str:
+    """The state of the newest identity check, or "none"."""
+    rows = IdentityVerification.objects.filter(expert_id=expert_id).order_by("-pk")
+    return rows.values_list("status", flat=True).first() or "none"

@@ -49,6 +49,11 @@ class AgreementVersionQuerySet(models.QuerySet["AgreementVersion"]):
             return self.filter(Q(tenant=None) | Q(tenant__in=principal.tenant_ids) | Q(pk__in=signed))
         return self.filter(tenant=None)
 
+    def with_signature_of(self, expert_id: int) -> Self:
+        """Each with ``signature_id``, the public id of this expert's signature, or None."""
+        signed = Signature.objects.filter(agreement_version=models.OuterRef("pk"), expert=expert_id)
+        return self.annotate(signature_id=models.Subquery(signed.values("public_id")[:1]))
+
     def current(self) -> Self:
         """The newest version of each agreement."""
         return self.filter(pk__in=self.model.objects.order_by("agreement_id", "-version").distinct("agreement_id"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -12,6 +12,14 @@ from core.public import CadreModel, PublicIdField, Wall
 from core.states import Transitions
 from experts.models.expert import Expert
 from experts.models.owned import OwnedQuerySet
+
+
+class DocumentQuerySet(OwnedQuerySet["Document"]):
+    """Documents."""
+
+    def clean(self) -> Self:
+        """Those that may be opened."""
+        return self.filter(status=Document.Status.CLEAN)
 
 
 @history.tracked()
@@ -47,7 +55,7 @@ class Document(CadreModel):
     finding = models.CharField(_("what the scanner found"), max_length=200, blank=True)
     scanned_at = models.DateTimeField(_("scanned at"), null=True, blank=True)
 
-    objects = OwnedQuerySet["Document"].as_manager()
+    objects = DocumentQuerySet.as_manager()
 
     class Meta:
         ordering = ("-id",)

@@ -39,7 +39,9 @@ def submit(*, expert: Expert, file: UploadedFile[bytes] | None, now: dt.datetime
     return credential
 
 
-def submit_identity(*, expert: Expert, file: UploadedFile[bytes], now: dt.datetime, **fields: Any) -> IdentityVerification:
+def submit_identity(
+    *, expert: Expert, file: UploadedFile[bytes], now: dt.datetime, **fields: Any
+) -> IdentityVerification:
     """Hand in an identity document. Raises IdentityAlreadyWaiting."""
     waiting = (IdentityVerification.Status.UNVERIFIED, IdentityVerification.Status.PENDING)
     if IdentityVerification.objects.filter(expert=expert, status__in=waiting).exists():

@@ -38,6 +38,14 @@ def take_in(*, expert: Expert, file: UploadedFile[bytes]) -> Document:
     return document
 
 
+def download_path(document: Document) -> str | None:
+    """A link that works for five minutes, for somebody who may see the document; None until it is clean."""
+    if document.status != Document.Status.CLEAN:
+        return None
+    token = uploads.link_token(kind=LINK_KIND, public_id=document.public_id)
+    return f"/api/v1/expert/downloads/{token}"
+
+
 def record_scan(*, document_id: int, finding: str, now: dt.datetime) -> None:
     """Let a clean file out of quarantine and its claim into the queue; a harmful one ends its claim. Runs once."""
     document = Document.objects.select_for_update(no_key=True, of=("self",)).get(pk=document_id)
