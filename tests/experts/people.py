@@ -26,7 +26,9 @@ def png(*, size: int = 4) -> bytes:
     return buffer.getvalue()
 
 
-def upload(content: bytes = PDF, *, name: str = "diploma.pdf", media_type: str = "application/pdf") -> SimpleUploadedFile:
+def upload(
+    content: bytes = PDF, *, name: str = "diploma.pdf", media_type: str = "application/pdf"
+) -> SimpleUploadedFile:
     """A file as a browser sends it."""
     return SimpleUploadedFile(name, content, content_type=media_type)
 

@@ -11,7 +11,13 @@ from experts.models import Expert, IdentityVerification
 from experts.operations import credentials, verifications
 from tests.experts.people import Api, upload
 
-NAMED = {"legal_name": "Ada Lovelace", "country": "GB", "zone": "Europe/London", "languages": ["en", "pt-BR"], "years": 9}
+NAMED = {
+    "legal_name": "Ada Lovelace",
+    "country": "GB",
+    "zone": "Europe/London",
+    "languages": ["en", "pt-BR"],
+    "years": 9,
+}
 
 
 def test_a_profile_is_changed_member_by_member(ada: Api) -> None:
