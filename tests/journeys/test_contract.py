@@ -1,0 +1,102 @@
+"""The whole API keeps the word of its OpenAPI document: as a lab, as an expert, as a stranger."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.test import Client
+
+from core import clock, tokens
+from core.api import docs
+from core.models import Tenant, User
+from core.principal import Principal
+from core.unit_of_work import unit_of_work
+from experts.public import become_expert
+from tests.contract import explore, operations
+
+EXAMPLES = 12
+# A fuzzed clock ends in the year 3000, and every key with it.
+LEFT_OUT = {"/api/v1/sandbox/clock/advance"}
+CREATES_FIRST = {"post": 0, "get": 1, "put": 2, "patch": 2, "delete": 3}
+
+
+@pytest.fixture
+def callers(transactional_db: None) -> dict[str, dict[str, str]]:
+    """Headers of a lab that may do everything, of an expert with a profile, and of nobody."""
+    docs.document.cache_clear()
+    scopes = sorted({operation.definition.raw.get("x-required-scope", "") for operation in operations()} - {""})
+    with unit_of_work(Principal.system("tests.contract")):
+        lab = tokens.mint_lab_key(tenant=Tenant.objects.create(name="Lab"), name="contract", scopes=scopes)
+        user = User.objects.create_user("expert@example.org", name="Expert")
+        become_expert(user=user, now=clock.now())
+        expert = tokens.mint_expert_token(user=user, name="contract")
+    return {
+        "lab": {"Authorization": f"Bearer {lab.secret}"},
+        "expert": {"Authorization": f"Bearer {expert.secret}"},
+        "anonymous": {},
+    }
+
+
+def _known_ids() -> dict[str, list[str]]:
+    """Path parameter → ids of things that exist by now: `project_id` names a Project."""
+    found: dict[str, list[str]] = {}
+    with unit_of_work(Principal.system("tests.contract")):
+        for model in apps.get_models():
+            if any(field.name == "public_id" for field in model._meta.fields):
+                name = re.sub("(?<!^)(?=[A-Z])", "_", model.__name__).lower()
+                ids: list[Any] = list(model._default_manager.values_list("public_id", flat=True)[:3])
+                found[f"{name}_id"] = ids
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("who", ["lab", "expert", "anonymous"])
+def test_every_answer_is_a_documented_one(who: str, callers: dict[str, dict[str, str]]) -> None:
+    """No crash, no undocumented status, no member that is not promised, no broken rule that is let through."""
+    own = [operation for operation in operations() if operation.path not in LEFT_OUT]
+    mine = [operation for operation in own if ("/expert" in operation.path) == (who == "expert") or who == "anonymous"]
+    failures = []
+    for operation in sorted(mine, key=lambda operation: (CREATES_FIRST[operation.method.lower()], operation.path)):
+        examples = 4 if who == "anonymous" else EXAMPLES
+        try:
+            explore(operation, headers=callers[who], ids=_known_ids(), examples=examples)
+        except Exception as failure:  # all of them are told at once, since one run takes a minute
+            failures.append(f"{operation.label}: {_told(failure)}")
+    assert failures == []
+
+
+def _told(failure: BaseException) -> str:
+    inner = getattr(failure, "exceptions", None)
+    return "\n".join(_told(part) for part in inner) if inner else f"{type(failure).__name__}: {failure}"[:1500]
+
+
+@pytest.mark.django_db
+def test_every_lab_operation_names_its_scope(client: Client) -> None:
+    """Except those that any key may use."""
+    docs.document.cache_clear()
+    document = client.get("/api/v1/schema/").json()
+    without = {
+        operation["operationId"]
+        for path in document["paths"].values()
+        for operation in path.values()
+        if operation["security"] == [{"labKey": []}] and "x-required-scope" not in operation
+    }
+    assert without <= {"operations_retrieve", "lab_retrieve"}
+
+
+@pytest.mark.django_db
+def test_every_operation_is_described_and_exemplified(client: Client) -> None:
+    """A summary, a description, and an example where there is a body."""
+    docs.document.cache_clear()
+    document = client.get("/api/v1/schema/").json()
+    missing = []
+    for path in document["paths"].values():
+        for operation in path.values():
+            bodies = operation.get("requestBody", {}).get("content", {})
+            plain = [media for kind, media in bodies.items() if kind == "application/json"]
+            if not operation["summary"] or not operation["description"] or any("example" not in m for m in plain):
+                missing.append(operation["operationId"])
+    assert missing == []
