@@ -27,7 +27,7 @@ from core.api.bodies import MEGABYTE, Body
 from core.api.call import Accepted, Call, Reply
 from core.api.errors import validation_errors
 from core.api.progress import operation_url, render_operation
-from core.principal import Principal
+from core.principal import Kind, Principal
 from core.problems import DomainError, FieldError, InvalidInput
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
@@ -147,8 +147,9 @@ def _run(spec: Endpoint, handle: Callable[[Call], Any], request: Request, path: 
 
 
 def _idempotency_key(spec: Endpoint, request: Request) -> str:
-    if request.method != "POST" or spec.idempotency == "none":
-        return ""
+    caller = cast(Principal, request.auth)
+    if request.method != "POST" or spec.idempotency == "none" or caller.kind is Kind.ANONYMOUS:
+        return ""  # strangers share no keys: one would be answered what another was told
     return idempotency.read_key(request.headers.get("Idempotency-Key"), required=spec.idempotency == "required")
 
 

@@ -68,6 +68,9 @@ class EndpointSchema(AutoSchema):
         audience: Kind | None = getattr(self.view, "audience", None)
         return audience
 
+    def _takes_key(self) -> bool:
+        return self.method == "POST" and self.spec.idempotency != "none" and self._audience() is not None
+
     # --- Names ---
 
     def _tokens(self) -> list[str]:
@@ -91,7 +94,7 @@ class EndpointSchema(AutoSchema):
         parts = [self.spec.description]
         if self.spec.scope:
             parts.append(f"Needs the scope `{self.spec.scope}`.")
-        if self.method == "POST" and self.spec.idempotency == "required":
+        if self._takes_key() and self.spec.idempotency == "required":
             parts.append("Needs an `Idempotency-Key`.")
         return "\n\n".join(part for part in parts if part)
 
@@ -103,7 +106,7 @@ class EndpointSchema(AutoSchema):
             parameters += [self._query_parameter(field) for field in self.spec.query().fields.values()]
         if self.spec.paginated:
             parameters += PAGE_PARAMETERS
-        if self.method == "POST" and self.spec.idempotency != "none":
+        if self._takes_key():
             required = self.spec.idempotency == "required"
             name = "RequiredIdempotencyKey" if required else "IdempotencyKey"
             parameters.append({"$ref": f"#/components/parameters/{name}"})
@@ -209,13 +212,13 @@ class EndpointSchema(AutoSchema):
             errors += [problems.MalformedBody, problems.BodyTooLarge, problems.UnsupportedMediaType]
         if self.method != "GET":
             errors.append(problems.Conflict)
-        if self.method == "POST" and self.spec.idempotency != "none":
+        if self._takes_key():
             errors += [
                 idempotency.InvalidIdempotencyKey,
                 idempotency.IdempotencyInFlight,
                 idempotency.IdempotencyMismatch,
             ]
-        if self.spec.idempotency == "required":
+        if self._takes_key() and self.spec.idempotency == "required":
             errors.append(idempotency.IdempotencyKeyRequired)
         return [*errors, problems.Unavailable]
 

@@ -257,6 +257,12 @@ class Ping(PublicView):
         """Pong."""
         return {"pong": True}
 
+    @endpoint(summary="Pong", returns=PongOut, status=201)
+    def post(self, call: Call) -> PongOut:
+        """Leaves a trace."""
+        outbox.publish("pong", subject="pong", now=call.now)
+        return {"pong": True}
+
 
 _notes = [
     path("notes", NoteList.as_view()),

@@ -50,6 +50,7 @@ def test_names_are_stable_and_readable(document: dict[str, Any]) -> None:
         "notes_ring",
         "notes_update",
         "operations_retrieve",
+        "ping_create",
         "ping_retrieve",
         "sandbox_clock_advance",
         "secrets_create",
@@ -76,6 +77,7 @@ def test_parameters_are_told(document: dict[str, Any]) -> None:
         return {parameter.get("name") or parameter["$ref"].rsplit("/", 1)[1] for parameter in parameters}
 
     assert names("notes_list") == {"subject", "limit_to", "Limit", "Cursor", "RequestId"}
+    assert names("ping_create") == {"RequestId"}
     assert names("notes_create") == {"IdempotencyKey", "RequestId"}
     assert names("notes_ring") == {"note_id", "RequiredIdempotencyKey", "RequestId"}
 
@@ -130,7 +132,7 @@ def test_problem_examples_fit_the_problem_schema(document: dict[str, Any]) -> No
 
 def test_the_document_is_valid_and_every_reference_resolves(document: dict[str, Any]) -> None:
     """Schemathesis can read it; no oneOf has an empty branch."""
-    assert len(list(from_dict(document).get_all_operations())) == 16
+    assert len(list(from_dict(document).get_all_operations())) == 17
     for reference in re.findall(r'"\$ref": ?"#/components/(\w+)/([\w-]+)"', str(document).replace("'", '"')):
         assert reference[1] in document["components"][reference[0]], reference
 
@@ -184,6 +186,8 @@ def test_measurements_name_routes_and_not_ids(client: Client, lab: Caller, setti
     text = client.get("/metrics").content.decode()
     assert 'cadre_http_requests_total{method="GET",route="api/v1/notes/<str:note_id>",status="404"}' in text
     assert "01k9w3v6z8f2qj5t4h7xnm0ceg" not in text
+    assert "cadre_operations_open 0.0" in text
+    assert "cadre_outbox_due " in text
     settings.METRICS_TOKEN = "t0ken"
     assert client.get("/metrics").status_code == 401
     assert client.get("/metrics", headers={"Authorization": "Bearer t0ken"}).status_code == 200

@@ -62,6 +62,15 @@ def test_two_labs_may_use_the_same_key(lab: Caller, rival: Caller) -> None:
 
 
 @pytest.mark.django_db
+def test_strangers_share_no_keys(anonymous: Caller) -> None:
+    """One would be answered what another was told."""
+    answers = [anonymous("POST", "/api/v1/ping", Idempotency_Key="k") for _ in range(2)]
+    assert [(answer.status_code, "Idempotent-Replayed" in answer) for answer in answers] == [(201, False)] * 2
+    assert Event.objects.count() == 2
+    assert not IdempotencyRecord.objects.exists()
+
+
+@pytest.mark.django_db
 def test_a_refused_request_may_be_sent_again(lab: Caller) -> None:
     """Only successes are kept."""
     problem(lab("POST", NOTES, {"text": ""}, Idempotency_Key="k"), 400, "invalid")
