@@ -34,6 +34,7 @@ class Restriction(CadreModel):
         SUSPENDED = "suspended", _("suspended: no offers, no work")
         NO_NEW_OFFERS = "no_new_offers", _("no new offers")
         NO_NEW_CLAIMS = "no_new_claims", _("no new claims")
+        NO_PAYOUTS = "no_payouts", _("payouts are held")
 
     wall = Wall.EXPERT
 

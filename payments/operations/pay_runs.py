@@ -1,0 +1,253 @@
+"""Pay runs: prepared by one person, released by another, frozen in between."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from core import outbox, scope, states
+from core.money import exponent_of
+from core.problems import Conflict, DomainError, InvalidInput, map_constraint
+from core.public import User
+from core.wake import wake_after_commit
+from payments import accounts, calendar, ledger
+from payments.calendar import PaySchedule
+from payments.ledger import NewEntry
+from payments.models import Payout, PayRun, PayRunLine
+from payments.operations import pay_run_calculation, statements
+
+EDITABLE = (PayRun.Status.DRAFT, PayRun.Status.CALCULATING, PayRun.Status.REVIEW)
+
+
+class SamePerson(DomainError):
+    """One person prepares a pay run, another one releases it; and nobody releases a run that pays himself.
+
+    The database refuses it as well. Ask a colleague who holds the right to release.
+    """
+
+    code = "same_person"
+    status = 403
+    title = gettext_lazy("Somebody else has to release this")
+
+
+class StepUpRequired(DomainError):
+    """Releasing money needs a proof of who you are that is not older than ten minutes. Authenticate again."""
+
+    code = "step_up_required"
+    status = 403
+    title = gettext_lazy("Prove again who you are")
+
+
+class PayRunChanged(Conflict):
+    """The run is not what you looked at: lines were held, or what people are owed changed after it was calculated.
+
+    `changed` counts the lines that would be calculated differently now. Send the run back to be calculated anew.
+    """
+
+    code = "pay_run_changed"
+    title = gettext_lazy("The pay run changed")
+    example_members: ClassVar[dict[str, Any]] = {"changed": 1}
+
+
+class NothingToPay(Conflict):
+    """Every line of the run is held, or it has none: there is nothing to release. Cancel it instead."""
+
+    code = "nothing_to_pay"
+    title = gettext_lazy("Nothing to pay")
+
+
+class PayRunExists(Conflict):
+    """There is a run with this currency and cutoff already, or a regular one of this currency is still open."""
+
+    code = "pay_run_exists"
+    title = gettext_lazy("There is such a pay run already")
+
+
+map_constraint("payments_payrun_cutoff", PayRunExists)
+map_constraint("payments_payrun_one_open", PayRunExists)
+map_constraint("payments_payrun_two_people", SamePerson)
+
+
+def schedule_of(currency: str) -> PaySchedule:
+    """When a currency is paid."""
+    schedules: dict[str, tuple[int, int, int]] = settings.PAY_SCHEDULES
+    return PaySchedule(*schedules.get(currency, schedules["*"]))
+
+
+def prepare(*, currency: str, by: User, now: dt.datetime, off_cycle: bool = False) -> PayRun:
+    """Open a run for the last cutoff (off-cycle: for this instant) and calculate it. Raises PayRunExists."""
+    try:
+        exponent_of(currency)
+    except ValueError as error:
+        raise InvalidInput(str(error)) from None
+    schedule = schedule_of(currency)
+    cutoff = now if off_cycle else calendar.last_cutoff(schedule, now)
+    kind = PayRun.Type.OFF_CYCLE if off_cycle else PayRun.Type.REGULAR
+    standing = PayRun.objects.filter(currency=currency).exclude(status=PayRun.Status.CANCELLED)
+    if standing.filter(cutoff=cutoff).exists():
+        raise PayRunExists(_("The run of this cutoff was prepared already."))
+    if not off_cycle and standing.filter(type=kind, status__in=EDITABLE).exists():
+        raise PayRunExists(_("Finish or cancel the open run of this currency first."))
+    run = PayRun.objects.create(
+        currency=currency,
+        type=kind,
+        cutoff=cutoff,
+        pays_on=now.date() if off_cycle else max(now.date(), calendar.payday(schedule, cutoff)),
+        prepared_by=by,
+    )
+    return _calculate(run, now=now)
+
+
+def recalculate(*, run: PayRun, by: User, now: dt.datetime) -> PayRun:
+    """Calculate a run again that was sent back; who does it is its preparer from now on."""
+    run = _locked(run)
+    run.prepared_by, run.note = by, ""
+    return _calculate(run, now=now)
+
+
+def hold_line(*, line: PayRunLine, reason: str, by: User) -> PayRunLine:
+    """Keep one expert out of the release; what he is owed stays owed."""
+    return _mark(line, reason=reason.strip(), by=by)
+
+
+def release_line(*, line: PayRunLine, by: User) -> PayRunLine:
+    """Put a held line back into the run."""
+    return _mark(line, reason="", by=by)
+
+
+def send_back(*, run: PayRun, reason: str, by: User) -> PayRun:
+    """Give the run back to be calculated again, without cancelling it."""
+    run = _locked(run)
+    states.move(run, PayRun.Status.DRAFT)
+    run.note = f"{by}: {reason}"[:300]
+    run.save()
+    return run
+
+
+def cancel(*, run: PayRun, reason: str, by: User, now: dt.datetime) -> PayRun:
+    """Give the run up; everybody's money stays payable."""
+    run = _locked(run)
+    states.move(run, PayRun.Status.CANCELLED)
+    run.note, run.finished_at = f"{by}: {reason}"[:300], now
+    run.save()
+    return run
+
+
+def release(*, run: PayRun, digest: str, recently_authenticated: bool, by: User, now: dt.datetime) -> PayRun:
+    """Send the money of a run on its way, as it was looked at (``digest``), in one transaction.
+
+    Raises SamePerson, StepUpRequired, PayRunChanged, NothingToPay; then nothing was changed.
+    """
+    run = _locked(run)
+    states.move(run, PayRun.Status.APPROVED)
+    _require_release(run, recently_authenticated=recently_authenticated, by=by)
+    with scope.as_platform():
+        lines = list(run.lines.filter(held_reason="").select_related("payout_method").order_by("expert_id"))
+        # Whoever may pay or take back the same money waits here until this release is over.
+        ledger.lock(keys=[accounts.payable(line.expert_id, run.currency) for line in lines], now=now)
+        _require_unchanged(run, digest, now=now)
+        if not lines:
+            raise NothingToPay
+        payouts = _initiate(run, lines, now=now)
+    run.released_by, run.released_at = by, now
+    run.save()
+    outbox.publish("pay_run.released", subject=run.public_id, for_lab=False, now=now, payload={"payouts": len(payouts)})
+    wake_after_commit("payments.send_payouts")
+    return run
+
+
+def note_progress(*, run_ids: Iterable[int], now: dt.datetime) -> None:
+    """Follow the payouts: executing while any is under way, then completed, with failures where one failed."""
+    runs = PayRun.objects.select_for_update(no_key=True, of=("self",)).filter(pk__in=set(run_ids)).order_by("pk")
+    for run in runs:
+        found = set(run.payouts.values_list("status", flat=True).distinct())
+        if found & set(Payout.UNDER_WAY):
+            outcome = PayRun.Status.EXECUTING
+        elif found & {Payout.Status.FAILED, Payout.Status.RETURNED, Payout.Status.CANCELLED}:
+            outcome = PayRun.Status.COMPLETED_WITH_FAILURES
+        else:
+            outcome = PayRun.Status.COMPLETED
+        if outcome != run.status and states.can_move(run, outcome):
+            states.move(run, outcome)
+            run.finished_at = None if outcome == PayRun.Status.EXECUTING else now
+            run.save(update_fields=["status", "finished_at"])
+
+
+def _calculate(run: PayRun, *, now: dt.datetime) -> PayRun:
+    states.move(run, PayRun.Status.CALCULATING)
+    run.save()
+    found = pay_run_calculation.write_lines(run, now=now)
+    states.move(run, PayRun.Status.REVIEW)
+    run.line_count, run.total_minor, run.lines_digest = found.line_count, found.total_minor, found.digest
+    run.calculated_at = now
+    run.save()
+    return run
+
+
+def _mark(line: PayRunLine, *, reason: str, by: User) -> PayRunLine:
+    run = _locked(line.run)
+    if run.status != PayRun.Status.REVIEW:
+        raise PayRunChanged(_("Lines can be held while the run is in review."), changed=0)
+    line.held_reason, line.held_by = reason, by if reason else None
+    line.save(update_fields=["held_reason", "held_by"])
+    found = pay_run_calculation.totals(run)
+    run.line_count, run.total_minor, run.lines_digest = found.line_count, found.total_minor, found.digest
+    run.save(update_fields=["line_count", "total_minor", "lines_digest"])
+    return line
+
+
+def _require_release(run: PayRun, *, recently_authenticated: bool, by: User) -> None:
+    if run.prepared_by_id == by.pk:
+        raise SamePerson(_("You prepared this run: somebody else has to release it."))
+    if run.lines.filter(expert__user=by).exists():
+        raise SamePerson(_("This run pays you: somebody else has to release it."))
+    if not recently_authenticated:
+        raise StepUpRequired
+
+
+def _require_unchanged(run: PayRun, digest: str, *, now: dt.datetime) -> None:
+    frozen = pay_run_calculation.totals(run)
+    if not run.lines_digest == frozen.digest == digest:
+        raise PayRunChanged(_("The run is not the one you confirmed: look at it again."), changed=0)
+    changed = pay_run_calculation.changed_experts(run, now=now)
+    if changed:
+        raise PayRunChanged(_("What people are owed changed since the calculation: send it back."), changed=len(changed))
+
+
+def _initiate(run: PayRun, lines: list[PayRunLine], *, now: dt.datetime) -> list[Payout]:
+    payouts = Payout.objects.bulk_create(
+        [
+            Payout(
+                line=line,
+                run=run,
+                expert_id=line.expert_id,
+                payout_method=line.payout_method,
+                provider=line.payout_method.provider,
+                amount_minor=line.amount_minor,
+                currency=run.currency,
+                next_attempt_at=now,
+            )
+            for line in lines
+        ],
+        batch_size=2000,
+    )
+    written = ledger.post(entries=[initiation(payout, now=now) for payout in payouts], now=now)
+    statements.issue(payouts=payouts, entry_ids={entry.source_id: entry.id for entry in written}, now=now)
+    return payouts
+
+
+def initiation(payout: Payout, *, now: dt.datetime) -> NewEntry:
+    """The entry that takes a payout's money out of what we owe and puts it on its way."""
+    owed = accounts.payable(payout.expert_id, payout.currency)
+    under_way = accounts.transit(payout.provider, payout.currency)
+    legs = [(owed, -payout.amount_minor), (under_way, payout.amount_minor)]
+    return NewEntry("payout_initiated", payout.public_id, now, legs, seq=payout.initiations)
+
+
+def _locked(run: PayRun) -> PayRun:
+    return PayRun.objects.select_for_update(no_key=True, of=("self",)).get(pk=run.pk)

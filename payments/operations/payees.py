@@ -1,0 +1,128 @@
+"""Payout methods and tax papers of experts."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from core import states
+from core.problems import Conflict, FieldError, InvalidInput
+from core.public import User
+from experts.public import Expert, send_notice
+from payments import payout_details, vault
+from payments.models import PayoutMethod, TaxProfile
+from payments.payout_details import BadDetails
+from payments.providers import registry
+
+CURRENT = (PayoutMethod.Status.PENDING, PayoutMethod.Status.ACTIVE)
+W8BEN_YEARS = 3
+
+
+class NoPayoutRail(Conflict):
+    """Nobody we work with pays this currency into this country by this method.
+
+    Choose another type of method, or an account in another country; the money stays yours meanwhile.
+    """
+
+    code = "no_payout_rail"
+    title = gettext_lazy("This method cannot be paid")
+
+
+def add_method(
+    *,
+    expert: Expert,
+    method_type: str,
+    currency: str,
+    country: str,
+    holder: str,
+    details: Mapping[str, str],
+    now: dt.datetime,
+) -> PayoutMethod:
+    """Set where this currency goes from now on; it waits out a hold, and replaces the former method at once.
+
+    Raises InvalidInput for details that break a rule, NoPayoutRail where nobody pays.
+    """
+    try:
+        clean = payout_details.normalise(method_type, details)
+    except BadDetails as error:
+        broken = FieldError(f"/details/{error.member}", error.code, str(error))
+        raise InvalidInput(errors=[broken]) from None
+    provider = registry.route(method_type=method_type, currency=currency, country=country)
+    if provider is None:
+        raise NoPayoutRail
+    for former in _current(expert, currency):
+        states.move(former, PayoutMethod.Status.REPLACED)
+        former.save(update_fields=["status"])
+    method = PayoutMethod(
+        expert=expert,
+        type=method_type,
+        currency=currency,
+        country=country,
+        holder=holder,
+        masked=payout_details.masked(method_type, clean),
+        provider=provider,
+        usable_from=now + dt.timedelta(hours=settings.PAYOUT_METHOD_HOLD_HOURS),
+    )
+    method.sealed_details = vault.seal(clean, owner=method.public_id)
+    if method_type == PayoutMethod.Type.SANDBOX:  # nothing to prove: its provider is made up
+        states.move(method, PayoutMethod.Status.ACTIVE)
+        method.verified_at = now
+    method.save()
+    _warn(method, now=now)
+    return method
+
+
+def verify_method(*, method: PayoutMethod, by: User, now: dt.datetime) -> PayoutMethod:
+    """Finance saw proof that the account is the expert's."""
+    method = PayoutMethod.objects.select_for_update(no_key=True, of=("self",)).get(pk=method.pk)
+    states.move(method, PayoutMethod.Status.ACTIVE)
+    method.verified_at = now
+    method.save(update_fields=["status", "verified_at"])
+    return method
+
+
+def remove_method(*, method: PayoutMethod, now: dt.datetime) -> PayoutMethod:
+    """The expert takes his method away; payouts already released to it wait until finance decided."""
+    method = PayoutMethod.objects.select_for_update(no_key=True, of=("self",)).get(pk=method.pk)
+    states.move(method, PayoutMethod.Status.REMOVED)
+    method.save(update_fields=["status"])
+    return method
+
+
+def declare_tax(
+    *, expert: Expert, form: str, legal_name: str, country: str, tax_id: str, signed_name: str, now: dt.datetime
+) -> TaxProfile:
+    """Sign the tax profile, in place of the former one. A W-8BEN ends with the third calendar year after it."""
+    profile = TaxProfile.objects.select_for_update(no_key=True, of=("self",)).filter(expert=expert).first()
+    profile = profile or TaxProfile(expert=expert)
+    profile.form, profile.legal_name, profile.country = form, legal_name, country
+    profile.signed_name, profile.signed_at = signed_name, now
+    profile.masked_tax_id = f"••••{tax_id[-4:]}" if tax_id else ""
+    profile.sealed_tax_id = vault.seal({"tax_id": tax_id}, owner=expert.public_id) if tax_id else None
+    is_w8ben = form == TaxProfile.Form.W8BEN
+    profile.expires_at = dt.datetime(now.year + W8BEN_YEARS + 1, 1, 1, tzinfo=dt.UTC) if is_w8ben else None
+    profile.save()
+    return profile
+
+
+def _current(expert: Expert, currency: str) -> list[PayoutMethod]:
+    mine = PayoutMethod.objects.select_for_update(no_key=True, of=("self",)).order_by("pk")
+    return list(mine.filter(expert=expert, currency=currency, status__in=CURRENT))
+
+
+def _warn(method: PayoutMethod, *, now: dt.datetime) -> None:
+    """If it was not the expert himself, this is how he hears of it before any money moves."""
+    send_notice(
+        expert=method.expert,
+        kind="payout_method.added",
+        subject=method.public_id,
+        title=_("A payout method was added"),
+        body=_("%(currency)s goes to %(account)s from %(day)s on. Was it not you? Remove it and tell us at once.")
+        % {"currency": method.currency, "account": method.masked, "day": method.usable_from.date().isoformat()},
+        link="/api/v1/expert/payout-methods",
+        now=now,
+    )

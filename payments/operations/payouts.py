@@ -1,0 +1,194 @@
+"""What becomes of a payout: every move of its state with the entry in the ledger that belongs to it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from core import outbox, scope, states
+from core.money import Money
+from core.problems import Conflict
+from core.public import User
+from core.wake import wake_after_commit
+from experts.public import send_notice
+from payments import accounts, ledger
+from payments.ledger import NewEntry
+from payments.models import Payout, PayoutMethod
+from payments.operations.pay_runs import initiation, note_progress
+
+METHOD_CHANGED = "method_changed"
+BLOCKED = "blocked"
+
+
+class NoLongerOwed(Conflict):
+    """The amount is not owed any more: another run paid it, or it was taken back. Cancel this payout instead."""
+
+    code = "no_longer_owed"
+    title = gettext_lazy("This is not owed any more")
+    example_members: ClassVar[dict[str, Any]] = {"owed": {"amount": "0.00", "currency": "USD"}}
+
+
+class OutcomeOpen(Conflict):
+    """It was given to the provider, and whether that was executed is not proven yet: wait for the next look-up."""
+
+    code = "payout_outcome_open"
+    title = gettext_lazy("The outcome is not known yet")
+
+
+class NoUsableMethod(Conflict):
+    """The expert has no payout method of this currency that is verified and past its hold; he has to add one first."""
+
+    code = "no_usable_payout_method"
+    title = gettext_lazy("There is no payout method to send it to")
+
+
+def locked(pks: Iterable[int]) -> list[Payout]:
+    """Payouts locked until the transaction ends, in one order."""
+    rows = Payout.objects.select_for_update(no_key=True, of=("self",)).select_related("expert", "payout_method")
+    return list(rows.filter(pk__in=list(pks)).order_by("pk"))
+
+
+def submitted(payout: Payout, *, movement_id: str, now: dt.datetime) -> None:
+    """The provider accepted it; ask soon what became of it."""
+    states.move(payout, Payout.Status.SUBMITTED)
+    payout.provider_reference = movement_id
+    payout.lease_until, payout.next_attempt_at = None, now
+    payout.reason_code = ""
+    payout.save()
+
+
+def in_transit(payout: Payout, *, ask_again: dt.datetime) -> None:
+    """The provider says that it is on its way."""
+    if payout.status != Payout.Status.IN_TRANSIT:
+        states.move(payout, Payout.Status.IN_TRANSIT)
+    payout.next_attempt_at = ask_again
+    payout.save()
+
+
+def settled(payout: Payout, *, now: dt.datetime) -> None:
+    """The money arrived."""
+    states.move(payout, Payout.Status.PAID)
+    payout.paid_at = now
+    payout.save()
+    _post(payout, "payout_settled", accounts.cash(payout.provider, payout.currency), now=now)
+    _tell(payout, "payout.paid", _("You were paid %(amount)s"), "", now=now)
+
+
+def failed(payout: Payout, *, code: str, now: dt.datetime) -> None:
+    """The provider refused it for good, or it failed on the way: the money is the expert's payable again."""
+    states.move(payout, Payout.Status.FAILED)
+    payout.reason_code, payout.lease_until = code, None
+    payout.save()
+    _post(payout, "payout_rejected", accounts.payable(payout.expert_id, payout.currency), now=now)
+    body = _("The provider answered %(code)s. Check your payout method; the money stays yours.") % {"code": code}
+    _tell(payout, "payout.failed", _("Your payout of %(amount)s failed"), body, now=now)
+
+
+def returned(payout: Payout, *, code: str, now: dt.datetime) -> None:
+    """The bank sent paid money back: it is the expert's payable again, for the next run."""
+    states.move(payout, Payout.Status.RETURNED)
+    payout.reason_code = code
+    payout.save()
+    amount, currency = payout.amount_minor, payout.currency
+    legs = [
+        (accounts.cash(payout.provider, currency), -amount),
+        (accounts.payable(payout.expert_id, currency), amount),
+    ]
+    ledger.post(entries=[_entry(payout, "payout_returned", legs, now)], now=now)
+    body = _("The bank sent it back (%(code)s). Check your payout method; the next run pays it.") % {"code": code}
+    _tell(payout, "payout.returned", _("Your payout of %(amount)s came back"), body, now=now)
+
+
+def held(payout: Payout, *, code: str) -> None:
+    """It waits for a person."""
+    states.move(payout, Payout.Status.ON_HOLD)
+    payout.reason_code, payout.lease_until = code, None
+    payout.save()
+
+
+def retry(*, payout: Payout, by: User, now: dt.datetime) -> Payout:
+    """Finance sends a failed payout again, to the method the expert has now.
+
+    Raises NoLongerOwed when another run paid it meanwhile, NoUsableMethod.
+    """
+    payout = locked([payout.pk])[0]
+    states.move(payout, Payout.Status.READY)
+    method = PayoutMethod.objects.filter(
+        expert=payout.expert_id, currency=payout.currency, status=PayoutMethod.Status.ACTIVE
+    ).first()
+    if method is None or not method.is_usable(now=now):
+        raise NoUsableMethod
+    payout.payout_method, payout.provider = method, method.provider
+    payout.initiations += 1
+    payout.reason_code, payout.next_attempt_at = "", now
+    payout.save()
+    owed_key = accounts.payable(payout.expert_id, payout.currency)
+    with scope.as_platform():
+        owed = ledger.lock(keys=[owed_key], now=now)[owed_key]
+        if owed < payout.amount_minor:
+            raise NoLongerOwed(owed=dict(Money(owed, payout.currency).as_json()))
+        ledger.post(entries=[initiation(payout, now=now)], now=now)
+    _follow(payout, now=now)
+    return payout
+
+
+def resume(*, payout: Payout, by: User, now: dt.datetime) -> Payout:
+    """Finance lets a held payout go on, to the method it was released to. Raises NoUsableMethod."""
+    payout = locked([payout.pk])[0]
+    states.move(payout, Payout.Status.READY)
+    if not payout.payout_method.is_usable(now=now):
+        raise NoUsableMethod(_("Its payout method is not in use any more: cancel it, and the next run pays."))
+    payout.reason_code, payout.next_attempt_at = "", now
+    payout.save()
+    _follow(payout, now=now)
+    return payout
+
+
+def cancel(*, payout: Payout, by: User, now: dt.datetime) -> Payout:
+    """Finance gives a payout up that was not sent or has failed; what is owed stays owed and is in the next run.
+
+    Raises OutcomeOpen while a provider may still execute it.
+    """
+    payout = locked([payout.pk])[0]
+    if payout.attempts.filter(finished_at=None).exists():
+        raise OutcomeOpen
+    was_under_way = payout.status in Payout.UNDER_WAY
+    states.move(payout, Payout.Status.CANCELLED)
+    payout.save()
+    if was_under_way:
+        _post(payout, "payout_rejected", accounts.payable(payout.expert_id, payout.currency), now=now)
+    note_progress(run_ids=[payout.run_id], now=now)
+    return payout
+
+
+def _follow(payout: Payout, *, now: dt.datetime) -> None:
+    note_progress(run_ids=[payout.run_id], now=now)
+    wake_after_commit("payments.send_payouts")
+
+
+def _post(payout: Payout, kind: str, to: accounts.AccountKey, *, now: dt.datetime) -> None:
+    """Take the money out of transit."""
+    legs = [(accounts.transit(payout.provider, payout.currency), -payout.amount_minor), (to, payout.amount_minor)]
+    ledger.post(entries=[_entry(payout, kind, legs, now)], now=now)
+
+
+def _entry(payout: Payout, kind: str, legs: list[ledger.Leg], now: dt.datetime) -> NewEntry:
+    return NewEntry(kind, payout.public_id, now, legs, seq=payout.initiations)
+
+
+def _tell(payout: Payout, event: str, title: str, body: str, *, now: dt.datetime) -> None:
+    amount = Money(payout.amount_minor, payout.currency)
+    send_notice(
+        expert=payout.expert,
+        kind=event,
+        subject=payout.public_id,
+        title=title % {"amount": amount},
+        body=body,
+        link="/api/v1/expert/payouts",
+        now=now,
+    )
+    outbox.publish(event, subject=payout.public_id, user_id=payout.expert.user_id, for_lab=False, now=now)

@@ -1,0 +1,190 @@
+"""Giving payouts to their providers: what will be asked is committed before the provider hears of it.
+
+A batch is leased for a minute. Whoever dies with it leaves it to `tracking`, which asks the provider what happened;
+the same key is sent again, never a new one before the former was refused. The provider is called between two units of
+work, in no transaction.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from core import states
+from core.public import Principal, unit_of_work
+from payments import vault
+from payments.models import Payout, PayoutAttempt, PayoutMethod
+from payments.operations import payouts
+from payments.operations.pay_run_calculation import blocked_experts
+from payments.operations.pay_runs import note_progress
+from payments.providers import registry
+from payments.providers.port import Answer, Order, ProviderUnavailable, Verdict
+
+BATCH: Final = 25
+LEASE: Final = dt.timedelta(seconds=60)
+FIRST_WAIT: Final = dt.timedelta(seconds=10)
+LONGEST_WAIT: Final = dt.timedelta(hours=1)
+TEMPORARY: Final = frozenset({"provider_busy", "daily_limit", "AM02", "AM21", "cancelled"})
+"""Refusals that time heals: they are tried again under a new key, a few times."""
+MOST_ATTEMPTS: Final = 5
+
+SENDER: Final = Principal.system("payments.send_payouts")
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one provider is asked in one call."""
+
+    provider: str
+    orders: Sequence[Order]
+
+
+def send_due(*, now: dt.datetime, limit: int = 250) -> int:
+    """Send payouts that are due; returns how many were given to a provider, about ``limit`` when there may be more.
+
+    Any number of workers may do this at once. Leases count from ``now``, so a long run is several calls.
+    """
+    sent = 0
+    while sent < limit:
+        with unit_of_work(SENDER):
+            batch, looked_at = take(now=now)
+        if not looked_at:
+            break
+        if batch.orders:
+            answers = _ask(batch, now)
+            with unit_of_work(SENDER):
+                record(answers, now=now)
+            sent += len(batch.orders)
+    return sent
+
+
+def take(*, now: dt.datetime) -> tuple[Batch, int]:
+    """Lease the next due payouts of one provider and write down what will be asked; how many rows were looked at."""
+    due = Payout.objects.filter(status=Payout.Status.READY, next_attempt_at__lte=now).order_by("next_attempt_at", "id")
+    rows = list(
+        due.select_for_update(no_key=True, skip_locked=True, of=("self",)).select_related("payout_method")[:BATCH]
+    )
+    if not rows:
+        return Batch("", []), 0
+    provider, blocked = rows[0].provider, blocked_experts(now=now)
+    orders = []
+    for payout in rows:
+        if payout.provider != provider:
+            continue
+        if payout.payout_method.status != PayoutMethod.Status.ACTIVE:
+            payouts.held(payout, code=payouts.METHOD_CHANGED)
+        elif payout.expert_id in blocked:
+            payouts.held(payout, code=payouts.BLOCKED)
+        else:
+            orders.append(_lease(payout, now))
+    note_progress(run_ids={payout.run_id for payout in rows}, now=now)
+    return Batch(provider, orders), len(rows)
+
+
+def record(answers: Sequence[Answer], *, now: dt.datetime) -> None:
+    """Write down what a provider said. An answer that comes after somebody else found out changes nothing."""
+    by_key = {answer.key: answer for answer in answers}
+    attempts = list(PayoutAttempt.objects.filter(idem_key__in=by_key).order_by("pk"))
+    rows = {payout.pk: payout for payout in payouts.locked(attempt.payout_id for attempt in attempts)}
+    for attempt in attempts:
+        payout = rows[attempt.payout_id]
+        if attempt.finished_at is None and payout.status in {Payout.Status.SENDING, Payout.Status.UNKNOWN}:
+            apply(payout, attempt, by_key[attempt.idem_key], now=now)
+    note_progress(run_ids={payout.run_id for payout in rows.values()}, now=now)
+
+
+def apply(payout: Payout, attempt: PayoutAttempt, answer: Answer, *, now: dt.datetime) -> None:
+    """Move one payout by the provider's word about its current attempt."""
+    if answer.verdict is Verdict.LATER:
+        send_again(payout, attempt, now=now)
+        return
+    attempt.outcome = PayoutAttempt.Outcome(answer.verdict.value)
+    attempt.code, attempt.detail = answer.code[:40], answer.detail[:300]
+    attempt.finished_at = None if answer.verdict is Verdict.UNKNOWN else now
+    attempt.save()
+    if answer.verdict is Verdict.ACCEPTED:
+        payouts.submitted(payout, movement_id=answer.movement_id, now=now)
+    elif answer.verdict is Verdict.UNKNOWN:
+        unknown(payout, attempt, code=answer.code, now=now)
+    elif answer.code in TEMPORARY and attempt.n < MOST_ATTEMPTS:
+        _wait(payout, now + _backoff(attempt.n))
+    else:
+        payouts.failed(payout, code=answer.code, now=now)
+
+
+def send_again(payout: Payout, attempt: PayoutAttempt, *, now: dt.datetime) -> None:
+    """The provider has not executed the key: the same one is sent again after a while."""
+    _wait(payout, now + _backoff(attempt.sends))
+
+
+def unknown(payout: Payout, attempt: PayoutAttempt, *, code: str, now: dt.datetime) -> None:
+    """Nobody knows what happened: look it up after a while."""
+    if payout.status != Payout.Status.UNKNOWN:
+        states.move(payout, Payout.Status.UNKNOWN)
+    payout.reason_code, payout.lease_until = code[:40], None
+    payout.next_attempt_at = now + _backoff(attempt.sends)
+    payout.save()
+
+
+def _wait(payout: Payout, until: dt.datetime) -> None:
+    states.move(payout, Payout.Status.READY)
+    payout.lease_until, payout.next_attempt_at = None, until
+    payout.save()
+
+
+def _lease(payout: Payout, now: dt.datetime) -> Order:
+    states.move(payout, Payout.Status.SENDING)
+    payout.lease_until = payout.next_attempt_at = now + LEASE
+    payout.save()
+    method = payout.payout_method
+    details = vault.open_sealed(method.sealed_details, owner=method.public_id)
+    asked = (payout.public_id, payout.amount_minor, payout.currency, method.holder, sorted(details.items()))
+    request_hash = hashlib.sha256(repr(asked).encode()).hexdigest()
+    attempt = _attempt(payout, request_hash, now)
+    return Order(
+        key=attempt.idem_key,
+        reference=payout.public_id,
+        amount_minor=payout.amount_minor,
+        currency=payout.currency,
+        holder=method.holder,
+        method_type=method.type,
+        details=details,
+        request_hash=request_hash,
+    )
+
+
+def _attempt(payout: Payout, request_hash: str, now: dt.datetime) -> PayoutAttempt:
+    """The open attempt once more, or a new one with a new key after the former was decided."""
+    last = payout.attempts.order_by("-n").first()
+    if last is not None and last.finished_at is None:
+        if last.request_hash != request_hash:
+            raise RuntimeError(f"{last.idem_key} was sent with other contents.")
+        last.sends += 1
+        last.save(update_fields=["sends"])
+        return last
+    n = last.n + 1 if last else 1
+    return PayoutAttempt.objects.create(
+        payout=payout, n=n, idem_key=f"{payout.public_id}-{n}", request_hash=request_hash, first_sent_at=now
+    )
+
+
+def _ask(batch: Batch, now: dt.datetime) -> list[Answer]:
+    """The provider's answers; what it does not answer is unknown, since it may have been executed."""
+    try:
+        answers = registry.provider(batch.provider).submit(batch.orders, now=now)
+    except ProviderUnavailable as error:
+        log.warning("provider_unavailable", provider=batch.provider, error=str(error))
+        answers = []
+    answered = {answer.key for answer in answers}
+    silent = [Answer(order.key, Verdict.UNKNOWN, code="no_answer") for order in batch.orders if order.key not in answered]
+    return [*answers, *silent]
+
+
+def _backoff(times: int) -> dt.timedelta:
+    return min(FIRST_WAIT * 2 ** min(times, 12), LONGEST_WAIT)

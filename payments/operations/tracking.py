@@ -1,0 +1,158 @@
+"""Finding out what became of payouts: those whose outcome is unknown, those under way, those that come back."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Final
+
+import structlog
+from django.db.models import Exists, OuterRef, Q
+
+from core import states
+from core.public import Principal, unit_of_work
+from core.wake import wake_after_commit
+from payments.models import Payout, PayoutAttempt
+from payments.operations import payouts, sending
+from payments.operations.pay_runs import note_progress
+from payments.providers import registry
+from payments.providers.port import Answer, Movement, Provider, ProviderUnavailable, Standing, Verdict
+
+BATCH: Final = 100
+ASK_AGAIN: Final = dt.timedelta(minutes=5)
+LOOK_BACK: Final = dt.timedelta(days=14)
+"""How long after a payment its return is looked for."""
+
+TRACKER: Final = Principal.system("payments.track_payouts")
+log = structlog.get_logger(__name__)
+
+_LOST = Q(status=Payout.Status.SENDING)  # its lease is over: whoever sent it died or hangs
+_OPEN = Q(status__in=(Payout.Status.UNKNOWN, Payout.Status.SUBMITTED, Payout.Status.IN_TRANSIT))
+
+
+def track_due(*, now: dt.datetime) -> int:
+    """Ask about every payout that is due to be asked about; returns how many."""
+    asked, last_pk = 0, 0
+    while True:
+        with unit_of_work(TRACKER):
+            provider, keys, last_pk = _take(now=now, after=last_pk)
+        if not last_pk:
+            return asked
+        asked += len(keys)
+        if keys:
+            _look_up(provider, keys, now=now)
+
+
+def follow_settlements(*, now: dt.datetime) -> int:
+    """Read what providers settled lately, and catch up with whatever no answer told us: above all, returned money."""
+    moved = 0
+    with unit_of_work(TRACKER):
+        names = set(Payout.objects.filter(created_at__gte=now - LOOK_BACK).values_list("provider", flat=True).distinct())
+    for name in sorted(names):
+        try:
+            movements = registry.provider(name).settlements(since=now - LOOK_BACK, now=now)
+        except ProviderUnavailable as error:
+            log.warning("provider_unavailable", provider=name, error=str(error))
+            continue
+        with unit_of_work(TRACKER):
+            moved += _apply(name, {movement.key: movement for movement in movements}, now=now)
+    return moved
+
+
+def _take(*, now: dt.datetime, after: int) -> tuple[str, list[str], int]:
+    """Keys of one provider to be asked about, pushed away so that nobody else asks meanwhile; 0 when none is left."""
+    due = Payout.objects.filter(_LOST | _OPEN, next_attempt_at__lte=now, pk__gt=after).order_by("pk")
+    rows = list(due.select_for_update(no_key=True, skip_locked=True, of=("self",))[:BATCH])
+    if not rows:
+        return "", [], 0
+    provider = rows[0].provider
+    mine = []
+    for payout in rows:
+        if payout.provider != provider:
+            break
+        if payout.status == Payout.Status.SENDING:
+            states.move(payout, Payout.Status.UNKNOWN)
+            payout.reason_code = "lease_expired"
+        payout.lease_until, payout.next_attempt_at = None, now + ASK_AGAIN
+        payout.save()
+        mine.append(payout)
+    return provider, _current_keys(mine), mine[-1].pk
+
+
+def _look_up(name: str, keys: list[str], *, now: dt.datetime) -> None:
+    provider = registry.provider(name)
+    try:
+        movements = provider.lookup(keys, now=now)
+        movements |= _barred(provider, [key for key in keys if key not in movements], now=now)
+    except ProviderUnavailable as error:
+        log.warning("provider_unavailable", provider=name, error=str(error))
+        return
+    with unit_of_work(TRACKER):
+        _apply(name, movements, now=now)
+        _send_again([key for key in keys if key not in movements], now=now)
+
+
+def _barred(provider: Provider, missing: list[str], *, now: dt.datetime) -> dict[str, Movement]:
+    """Keys that the provider forgets soon are never sent again blindly: they are barred, and so proven unexecuted."""
+    with unit_of_work(TRACKER):
+        old = PayoutAttempt.objects.filter(idem_key__in=missing, first_sent_at__lte=now - provider.key_window / 2)
+        keys = list(old.values_list("idem_key", flat=True))
+    return {key: provider.cancel(key, now=now) for key in keys}
+
+
+def _send_again(missing: list[str], *, now: dt.datetime) -> None:
+    """The provider has never seen these keys: the same keys are sent again."""
+    attempts = PayoutAttempt.objects.filter(idem_key__in=missing, finished_at=None).order_by("pk")
+    by_payout = {attempt.payout_id: attempt for attempt in attempts}
+    for payout in payouts.locked(by_payout):
+        if payout.status == Payout.Status.UNKNOWN:
+            sending.send_again(payout, by_payout[payout.pk], now=now)
+            wake_after_commit("payments.send_payouts")
+
+
+def _apply(provider: str, movements: dict[str, Movement], *, now: dt.datetime) -> int:
+    """Move payouts to where the provider's books have them; returns how many moved."""
+    later = PayoutAttempt.objects.filter(payout=OuterRef("payout"), n__gt=OuterRef("n"))
+    attempts = PayoutAttempt.objects.filter(~Exists(later), idem_key__in=movements, payout__provider=provider)
+    by_payout = {attempt.payout_id: attempt for attempt in attempts.order_by("pk")}
+    moved = set()
+    for payout in payouts.locked(by_payout):
+        attempt = by_payout[payout.pk]
+        movement, before = movements[attempt.idem_key], payout.status
+        if (movement.amount_minor, movement.currency) not in {(payout.amount_minor, payout.currency), (0, "")}:
+            log.error("amount_differs_at_provider", payout=payout.public_id, key=movement.key)
+            continue
+        _follow(payout, attempt, movement, now=now)
+        if payout.status != before:
+            moved.add(payout.run_id)
+    note_progress(run_ids=moved, now=now)
+    return len(moved)
+
+
+def _follow(payout: Payout, attempt: PayoutAttempt, movement: Movement, *, now: dt.datetime) -> None:
+    standing = movement.standing
+    if payout.status == Payout.Status.UNKNOWN:
+        refused = standing in {Standing.REJECTED, Standing.CANCELLED}
+        verdict = Verdict.REJECTED if refused else Verdict.ACCEPTED
+        word = Answer(movement.key, verdict, movement_id=movement.movement_id, code=movement.code)
+        sending.apply(payout, attempt, word, now=now)
+    if payout.status in {Payout.Status.SUBMITTED, Payout.Status.IN_TRANSIT}:
+        _settle(payout, movement, now=now)
+    if payout.status == Payout.Status.PAID and standing is Standing.RETURNED:
+        payouts.returned(payout, code=movement.code, now=now)
+
+
+def _settle(payout: Payout, movement: Movement, *, now: dt.datetime) -> None:
+    if movement.standing in {Standing.PAID, Standing.RETURNED}:
+        payouts.settled(payout, now=now)
+    elif movement.standing is Standing.FAILED:
+        payouts.failed(payout, code=movement.code, now=now)
+    elif movement.standing in {Standing.ACCEPTED, Standing.IN_TRANSIT}:
+        payouts.in_transit(payout, ask_again=now + ASK_AGAIN)
+
+
+def _current_keys(rows: list[Payout]) -> list[str]:
+    """The last attempt's key of each payout."""
+    last = (
+        PayoutAttempt.objects.filter(payout__in=rows).order_by("payout_id", "-n").distinct("payout_id")
+    )
+    return [attempt.idem_key for attempt in last]
