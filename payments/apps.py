@@ -10,3 +10,11 @@ class PaymentsConfig(AppConfig):
 
     name = "payments"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Answer the marketplace's questions about money."""
+        from marketplace import ports
+        from payments.operations import completion, reservations
+
+        ports.funds.register(reservations)
+        ports.completion.register(completion)

@@ -77,7 +77,9 @@ def reverse(*, funding: Funding, reason: str, by: User, now: dt.datetime) -> Fun
             (receivable, drawn - funding.amount_minor),
             (accounts.cash(funding.provider, funding.currency), funding.amount_minor),
         ]
-        ledger.post(entries=[NewEntry("funding_reversed", funding.public_id, now, legs, tenant_id=funding.tenant_id)], now=now)
+        ledger.post(
+            entries=[NewEntry("funding_reversed", funding.public_id, now, legs, tenant_id=funding.tenant_id)], now=now
+        )
     _tell(funding, "funding.reversed", now=now)
     return funding
 

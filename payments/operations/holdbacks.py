@@ -46,7 +46,15 @@ def _release(tenant_id: int, *, before: dt.datetime, now: dt.datetime) -> int:
 
 
 def _entry(
-    source_id: str, seq: int, tenant_id: int, minor: int, currency: str, expert_id: int, detail: str, *, now: dt.datetime
+    source_id: str,
+    seq: int,
+    tenant_id: int,
+    minor: int,
+    currency: str,
+    expert_id: int,
+    detail: str,
+    *,
+    now: dt.datetime,
 ) -> NewEntry:
     held = AccountKey("expert_holdback", currency, expert_id=expert_id, detail=detail)
     owed = AccountKey("expert_payable", currency, expert_id=expert_id, detail=detail)

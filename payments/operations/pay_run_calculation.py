@@ -71,6 +71,8 @@ _CHANGED = """
     ORDER BY l.expert_id
 """
 
+_ONE = "SELECT amount, COALESCE(reason, '') FROM judged"
+
 _TOTALS = """
     SELECT count(*) FILTER (WHERE held_reason = ''), COALESCE(sum(amount_minor) FILTER (WHERE held_reason = ''), 0)::bigint,
         encode(sha256(convert_to(COALESCE(string_agg(
@@ -126,7 +128,7 @@ def outlook(*, expert_id: int, currency: str, cutoff: dt.datetime, now: dt.datet
     """What the expert would get in a run with this cutoff, judged by what is known now."""
     values = _values(currency, cutoff, now=now, expert_id=expert_id)
     with scope.as_platform(), connection.cursor() as cursor:
-        cursor.execute(_JUDGED + "SELECT amount, COALESCE(reason, '') FROM judged", values)
+        cursor.execute(_JUDGED + _ONE, values)
         row = cursor.fetchone()
     return Outlook(*row) if row else Outlook(0, "")
 

@@ -216,7 +216,9 @@ def _require_unchanged(run: PayRun, digest: str, *, now: dt.datetime) -> None:
         raise PayRunChanged(_("The run is not the one you confirmed: look at it again."), changed=0)
     changed = pay_run_calculation.changed_experts(run, now=now)
     if changed:
-        raise PayRunChanged(_("What people are owed changed since the calculation: send it back."), changed=len(changed))
+        raise PayRunChanged(
+            _("What people are owed changed since the calculation: send it back."), changed=len(changed)
+        )
 
 
 def _initiate(run: PayRun, lines: list[PayRunLine], *, now: dt.datetime) -> list[Payout]:

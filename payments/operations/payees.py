@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from core import states
 from core.problems import Conflict, FieldError, InvalidInput
 from core.public import User
-from experts.public import Expert, send_notice
+from experts.public import Expert, OwnWork, send_notice
 from payments import payout_details, vault
 from payments.models import PayoutMethod, TaxProfile
 from payments.payout_details import BadDetails
@@ -20,6 +20,7 @@ from payments.providers import registry
 
 CURRENT = (PayoutMethod.Status.PENDING, PayoutMethod.Status.ACTIVE)
 W8BEN_YEARS = 3
+_METHODS = "/api/v1/expert/payout-methods"
 
 
 class NoPayoutRail(Conflict):
@@ -77,8 +78,10 @@ def add_method(
 
 
 def verify_method(*, method: PayoutMethod, by: User, now: dt.datetime) -> PayoutMethod:
-    """Finance saw proof that the account is the expert's."""
-    method = PayoutMethod.objects.select_for_update(no_key=True, of=("self",)).get(pk=method.pk)
+    """Finance saw proof that the account is the expert's. Raises OwnWork when it is the verifier's own."""
+    method = _locked(method)
+    if method.expert.user_id == by.pk:
+        raise OwnWork
     states.move(method, PayoutMethod.Status.ACTIVE)
     method.verified_at = now
     method.save(update_fields=["status", "verified_at"])
@@ -87,9 +90,18 @@ def verify_method(*, method: PayoutMethod, by: User, now: dt.datetime) -> Payout
 
 def remove_method(*, method: PayoutMethod, now: dt.datetime) -> PayoutMethod:
     """The expert takes his method away; payouts already released to it wait until finance decided."""
-    method = PayoutMethod.objects.select_for_update(no_key=True, of=("self",)).get(pk=method.pk)
+    method = _locked(method)
     states.move(method, PayoutMethod.Status.REMOVED)
     method.save(update_fields=["status"])
+    send_notice(
+        expert=method.expert,
+        kind="payout_method.removed",
+        subject=method.public_id,
+        title=_("A payout method was removed"),
+        body=_("%(currency)s no longer goes to %(account)s.") % {"currency": method.currency, "account": method.masked},
+        link=_METHODS,
+        now=now,
+    )
     return method
 
 
@@ -109,6 +121,11 @@ def declare_tax(
     return profile
 
 
+def _locked(method: PayoutMethod) -> PayoutMethod:
+    rows = PayoutMethod.objects.select_for_update(no_key=True, of=("self",)).select_related("expert")
+    return rows.get(pk=method.pk)
+
+
 def _current(expert: Expert, currency: str) -> list[PayoutMethod]:
     mine = PayoutMethod.objects.select_for_update(no_key=True, of=("self",)).order_by("pk")
     return list(mine.filter(expert=expert, currency=currency, status__in=CURRENT))
@@ -123,6 +140,6 @@ def _warn(method: PayoutMethod, *, now: dt.datetime) -> None:
         title=_("A payout method was added"),
         body=_("%(currency)s goes to %(account)s from %(day)s on. Was it not you? Remove it and tell us at once.")
         % {"currency": method.currency, "account": method.masked, "day": method.usable_from.date().isoformat()},
-        link="/api/v1/expert/payout-methods",
+        link=_METHODS,
         now=now,
     )

@@ -14,7 +14,7 @@ from core.money import Money
 from core.problems import Conflict
 from core.public import User
 from core.wake import wake_after_commit
-from experts.public import send_notice
+from experts.public import OwnWork, send_notice
 from payments import accounts, ledger
 from payments.ledger import NewEntry
 from payments.models import Payout, PayoutMethod
@@ -113,9 +113,9 @@ def held(payout: Payout, *, code: str) -> None:
 def retry(*, payout: Payout, by: User, now: dt.datetime) -> Payout:
     """Finance sends a failed payout again, to the method the expert has now.
 
-    Raises NoLongerOwed when another run paid it meanwhile, NoUsableMethod.
+    Raises NoLongerOwed when another run paid it meanwhile, NoUsableMethod, OwnWork.
     """
-    payout = locked([payout.pk])[0]
+    payout = _for_finance(payout, by)
     states.move(payout, Payout.Status.READY)
     method = PayoutMethod.objects.filter(
         expert=payout.expert_id, currency=payout.currency, status=PayoutMethod.Status.ACTIVE
@@ -132,19 +132,19 @@ def retry(*, payout: Payout, by: User, now: dt.datetime) -> Payout:
         if owed < payout.amount_minor:
             raise NoLongerOwed(owed=dict(Money(owed, payout.currency).as_json()))
         ledger.post(entries=[initiation(payout, now=now)], now=now)
-    _follow(payout, now=now)
+    _follow(payout, "payout.retried", by=by, now=now)
     return payout
 
 
 def resume(*, payout: Payout, by: User, now: dt.datetime) -> Payout:
     """Finance lets a held payout go on, to the method it was released to. Raises NoUsableMethod."""
-    payout = locked([payout.pk])[0]
+    payout = _for_finance(payout, by)
     states.move(payout, Payout.Status.READY)
     if not payout.payout_method.is_usable(now=now):
         raise NoUsableMethod(_("Its payout method is not in use any more: cancel it, and the next run pays."))
     payout.reason_code, payout.next_attempt_at = "", now
     payout.save()
-    _follow(payout, now=now)
+    _follow(payout, "payout.resumed", by=by, now=now)
     return payout
 
 
@@ -153,7 +153,7 @@ def cancel(*, payout: Payout, by: User, now: dt.datetime) -> Payout:
 
     Raises OutcomeOpen while a provider may still execute it.
     """
-    payout = locked([payout.pk])[0]
+    payout = _for_finance(payout, by)
     if payout.attempts.filter(finished_at=None).exists():
         raise OutcomeOpen
     was_under_way = payout.status in Payout.UNDER_WAY
@@ -161,11 +161,21 @@ def cancel(*, payout: Payout, by: User, now: dt.datetime) -> Payout:
     payout.save()
     if was_under_way:
         _post(payout, "payout_rejected", accounts.payable(payout.expert_id, payout.currency), now=now)
-    note_progress(run_ids=[payout.run_id], now=now)
+    _follow(payout, "payout.cancelled", by=by, now=now)
     return payout
 
 
-def _follow(payout: Payout, *, now: dt.datetime) -> None:
+def _for_finance(payout: Payout, by: User) -> Payout:
+    """The payout, locked. Raises OwnWork when it is the operator's own pay."""
+    payout = locked([payout.pk])[0]
+    if payout.expert.user_id == by.pk:
+        raise OwnWork
+    return payout
+
+
+def _follow(payout: Payout, event: str, *, by: User, now: dt.datetime) -> None:
+    actor = f"user:{by.public_id}"
+    outbox.publish(event, subject=payout.public_id, for_lab=False, actor=actor, now=now)
     note_progress(run_ids=[payout.run_id], now=now)
     wake_after_commit("payments.send_payouts")
 

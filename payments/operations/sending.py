@@ -143,7 +143,7 @@ def _lease(payout: Payout, now: dt.datetime) -> Order:
     payout.lease_until = payout.next_attempt_at = now + LEASE
     payout.save()
     method = payout.payout_method
-    details = vault.open_sealed(method.sealed_details, owner=method.public_id)
+    details = vault.open_sealed(bytes(method.sealed_details), owner=method.public_id)
     asked = (payout.public_id, payout.amount_minor, payout.currency, method.holder, sorted(details.items()))
     request_hash = hashlib.sha256(repr(asked).encode()).hexdigest()
     attempt = _attempt(payout, request_hash, now)
@@ -182,9 +182,11 @@ def _ask(batch: Batch, now: dt.datetime) -> list[Answer]:
         log.warning("provider_unavailable", provider=batch.provider, error=str(error))
         answers = []
     answered = {answer.key for answer in answers}
-    silent = [Answer(order.key, Verdict.UNKNOWN, code="no_answer") for order in batch.orders if order.key not in answered]
+    silent = [
+        Answer(order.key, Verdict.UNKNOWN, code="no_answer") for order in batch.orders if order.key not in answered
+    ]
     return [*answers, *silent]
 
 
 def _backoff(times: int) -> dt.timedelta:
-    return min(FIRST_WAIT * 2 ** min(times, 12), LONGEST_WAIT)
+    return min(FIRST_WAIT * (1 << min(times, 12)), LONGEST_WAIT)

@@ -46,7 +46,9 @@ def follow_settlements(*, now: dt.datetime) -> int:
     """Read what providers settled lately, and catch up with whatever no answer told us: above all, returned money."""
     moved = 0
     with unit_of_work(TRACKER):
-        names = set(Payout.objects.filter(created_at__gte=now - LOOK_BACK).values_list("provider", flat=True).distinct())
+        names = set(
+            Payout.objects.filter(created_at__gte=now - LOOK_BACK).values_list("provider", flat=True).distinct()
+        )
     for name in sorted(names):
         try:
             movements = registry.provider(name).settlements(since=now - LOOK_BACK, now=now)
@@ -152,7 +154,5 @@ def _settle(payout: Payout, movement: Movement, *, now: dt.datetime) -> None:
 
 def _current_keys(rows: list[Payout]) -> list[str]:
     """The last attempt's key of each payout."""
-    last = (
-        PayoutAttempt.objects.filter(payout__in=rows).order_by("payout_id", "-n").distinct("payout_id")
-    )
+    last = PayoutAttempt.objects.filter(payout__in=rows).order_by("payout_id", "-n").distinct("payout_id")
     return [attempt.idem_key for attempt in last]

@@ -1,0 +1,72 @@
+"""When and how much an expert is paid next, and what stands in the way."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+from core import scope
+from core.money import Money
+from core.problems import Remedy
+from payments import calendar
+from payments.models import AccountBalance, PayRun, PayRunExclusion, PayRunLine
+from payments.operations import pay_run_calculation
+from payments.operations.pay_runs import schedule_of
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Why he would not be paid, in words, with what he can do about it."""
+
+    code: str
+    text: str
+    remedy: Remedy | None
+
+
+@dataclass(frozen=True, slots=True)
+class NextPayout:
+    """The next payday of one currency: what is approved until now, by the day it is paid."""
+
+    pays_on: dt.date
+    cutoff: dt.datetime
+    amount: Money
+    obstacle: Obstacle | None
+
+
+def next_payout(*, expert_id: int, currency: str, now: dt.datetime) -> NextPayout:
+    """What the expert gets on the next payday, if nothing else is approved until the cutoff.
+
+    A run that is calculated and not yet released comes first: its amount and payday are told.
+    """
+    open_line = (
+        PayRunLine.objects.filter(expert=expert_id, run__currency=currency, run__status=PayRun.Status.REVIEW)
+        .select_related("run")
+        .order_by("run__cutoff")
+        .first()
+    )
+    if open_line is not None and not open_line.is_held:
+        run = open_line.run
+        return NextPayout(run.pays_on, run.cutoff, Money(open_line.amount_minor, currency), None)
+    schedule = schedule_of(currency)
+    cutoff = calendar.next_cutoff(schedule, now)
+    found = pay_run_calculation.outlook(expert_id=expert_id, currency=currency, cutoff=cutoff, now=now)
+    return NextPayout(
+        pays_on=calendar.payday(schedule, cutoff),
+        cutoff=cutoff,
+        amount=Money(found.amount_minor, currency),
+        obstacle=obstacle_of(found.obstacle) if found.obstacle else None,
+    )
+
+
+def currencies_of(*, expert_id: int) -> list[str]:
+    """Currencies in which the expert was ever owed anything."""
+    with scope.as_platform():
+        owed = AccountBalance.objects.filter(account__expert=expert_id, account__kind="expert_payable")
+        return sorted(set(owed.filter(account__detail="").values_list("account__currency", flat=True)))
+
+
+def obstacle_of(code: str) -> Obstacle:
+    """A reason of exclusion as it is told to the expert."""
+    reason = PayRunExclusion.Reason(code)
+    remedy = PayRunExclusion.REMEDIES.get(reason)
+    return Obstacle(code=code, text=str(reason.label), remedy=Remedy(str(remedy[0]), remedy[1]) if remedy else None)

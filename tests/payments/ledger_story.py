@@ -1,0 +1,142 @@
+"""People and money for tests of the ledger and of payouts: made through the same operations as in life."""
+
+from __future__ import annotations
+
+import datetime as dt
+from itertools import count
+
+from core.money import Money
+from core.public import Principal, Tenant, User, unit_of_work
+from experts.public import Expert, Restriction, record_decision
+from payments import accounts, ledger
+from payments.models import PayoutMethod, PayRun
+from payments.operations import funding, payees, postings, sending, tracking
+from payments.operations.postings import ApprovedTime, Grant
+
+MONDAY = dt.datetime(2026, 11, 16, tzinfo=dt.UTC)
+"""The cutoff of the week in which the tests pay."""
+NOW = MONDAY + dt.timedelta(hours=10)
+LONG_AGO = MONDAY - dt.timedelta(days=30)
+SYSTEM = Principal.system("tests")
+
+_numbers = count(1)
+
+
+def new_user(name: str = "Somebody") -> User:
+    return User.objects.create_user(f"{name.lower()}{next(_numbers)}@example.org", name=name)
+
+
+def new_expert(name: str = "Ada", *, account: str = "", currency: str = "USD", ready: bool = True) -> Expert:
+    """An expert; when ``ready`` with an old enough payout method at the sandbox provider and signed tax papers."""
+    expert = Expert.objects.create(user=new_user(name), legal_name=name, country="US")
+    if ready:
+        add_method(expert, account=account or f"acct-{expert.pk}", currency=currency)
+        payees.declare_tax(
+            expert=expert,
+            form="self_declaration",
+            legal_name=name,
+            country="US",
+            tax_id="",
+            signed_name=name,
+            now=LONG_AGO,
+        )
+    return expert
+
+
+def add_method(
+    expert: Expert, *, account: str, currency: str = "USD", now: dt.datetime = LONG_AGO, method_type: str = "sandbox"
+) -> PayoutMethod:
+    return payees.add_method(
+        expert=expert,
+        method_type=method_type,
+        currency=currency,
+        country="US",
+        holder=expert.legal_name,
+        details={"account": account},
+        now=now,
+    )
+
+
+def new_lab(*, funded: int = 0, currency: str = "USD") -> Tenant:
+    tenant = Tenant.objects.create(name=f"Lab {next(_numbers)}")
+    if funded:
+        with unit_of_work(SYSTEM):
+            funding.announce(tenant=tenant, amount=Money(funded, currency), by=SYSTEM, now=LONG_AGO)
+    return tenant
+
+
+def earn(
+    expert: Expert,
+    minor: int,
+    *,
+    lab: Tenant,
+    currency: str = "USD",
+    fee: int = 0,
+    at: dt.datetime = MONDAY - dt.timedelta(days=2),
+    source: str = "",
+) -> str:
+    """Hours of the expert are approved; returns their id."""
+    source = source or f"tme_{next(_numbers)}"
+    with unit_of_work(SYSTEM):
+        postings.time_approved(
+            entries=[
+                ApprovedTime(
+                    source_id=source,
+                    tenant_id=lab.pk,
+                    contract_id=0,
+                    expert_id=expert.pk,
+                    currency=currency,
+                    gross_minor=minor,
+                    fee_minor=fee,
+                    effective_at=at,
+                )
+            ],
+            now=at,
+        )
+    return source
+
+
+def owed(expert: Expert, currency: str = "USD") -> int:
+    key = accounts.payable(expert.pk, currency)
+    with unit_of_work(SYSTEM):
+        return ledger.balances(keys=[key])[key]
+
+
+def prepaid(lab: Tenant, currency: str = "USD") -> int:
+    key = accounts.lab_prepaid(lab.pk, currency)
+    with unit_of_work(SYSTEM):
+        return ledger.balances(keys=[key])[key]
+
+
+def digest_of(run: PayRun) -> str:
+    run.refresh_from_db()
+    return run.lines_digest
+
+
+def send_and_track(now: dt.datetime = NOW) -> None:
+    """What the workers do once."""
+    sending.send_due(now=now)
+    tracking.track_due(now=now)
+
+
+def claw_back(expert: Expert, minor: int, *, lab: Tenant, now: dt.datetime = NOW) -> None:
+    grant = Grant(f"adj_{next(_numbers)}", expert.pk, "USD", minor, now, tenant_id=lab.pk)
+    with unit_of_work(SYSTEM):
+        postings.clawback(grant=grant, now=now)
+
+
+def block(expert: Expert, *, by: User, now: dt.datetime = NOW) -> None:
+    """A decision holds the expert's payouts."""
+    decision = record_decision(
+        expert=expert,
+        act="payouts_held",
+        subject=expert.public_id,
+        reason_code="fraud_check",
+        explanation="An account takeover is being looked into.",
+        evidence={},
+        decided_by=by,
+        now=now,
+    )
+    Restriction.objects.create(
+        expert=expert, kind="no_payouts", reason="Fraud check.", starts_at=now, decision=decision
+    )
