@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from itertools import count
 
 from core.money import Money
 from core.public import Principal, Tenant, User, unit_of_work
 from experts.public import Expert, Restriction, record_decision
 from payments import accounts, ledger
-from payments.models import PayoutMethod, PayRun
-from payments.operations import funding, payees, postings, sending, tracking
+from payments.models import Payout, PayoutMethod, PayRun
+from payments.operations import funding, pay_runs, payees, postings, sending, tracking
 from payments.operations.postings import ApprovedTime, Grant
 
 MONDAY = dt.datetime(2026, 11, 16, tzinfo=dt.UTC)
@@ -31,30 +32,32 @@ def new_expert(name: str = "Ada", *, account: str = "", currency: str = "USD", r
     expert = Expert.objects.create(user=new_user(name), legal_name=name, country="US")
     if ready:
         add_method(expert, account=account or f"acct-{expert.pk}", currency=currency)
-        payees.declare_tax(
-            expert=expert,
-            form="self_declaration",
-            legal_name=name,
-            country="US",
-            tax_id="",
-            signed_name=name,
-            now=LONG_AGO,
-        )
+        with unit_of_work(SYSTEM):
+            payees.declare_tax(
+                expert=expert,
+                form="self_declaration",
+                legal_name=name,
+                country="US",
+                tax_id="",
+                signed_name=name,
+                now=LONG_AGO,
+            )
     return expert
 
 
 def add_method(
     expert: Expert, *, account: str, currency: str = "USD", now: dt.datetime = LONG_AGO, method_type: str = "sandbox"
 ) -> PayoutMethod:
-    return payees.add_method(
-        expert=expert,
-        method_type=method_type,
-        currency=currency,
-        country="US",
-        holder=expert.legal_name,
-        details={"account": account},
-        now=now,
-    )
+    with unit_of_work(SYSTEM):
+        return payees.add_method(
+            expert=expert,
+            method_type=method_type,
+            currency=currency,
+            country="US",
+            holder=expert.legal_name,
+            details={"account": account},
+            now=now,
+        )
 
 
 def new_lab(*, funded: int = 0, currency: str = "USD") -> Tenant:
@@ -127,16 +130,32 @@ def claw_back(expert: Expert, minor: int, *, lab: Tenant, now: dt.datetime = NOW
 
 def block(expert: Expert, *, by: User, now: dt.datetime = NOW) -> None:
     """A decision holds the expert's payouts."""
-    decision = record_decision(
-        expert=expert,
-        act="payouts_held",
-        subject=expert.public_id,
-        reason_code="fraud_check",
-        explanation="An account takeover is being looked into.",
-        evidence={},
-        decided_by=by,
-        now=now,
-    )
-    Restriction.objects.create(
-        expert=expert, kind="no_payouts", reason="Fraud check.", starts_at=now, decision=decision
-    )
+    with unit_of_work(SYSTEM):
+        decision = record_decision(
+            expert=expert,
+            act="payouts_held",
+            subject=expert.public_id,
+            reason_code="fraud_check",
+            explanation="An account takeover is being looked into.",
+            evidence={},
+            decided_by=by,
+            now=now,
+        )
+        Restriction.objects.create(
+            expert=expert, kind="no_payouts", reason="Fraud check.", starts_at=now, decision=decision
+        )
+
+
+def released_run(*, currency: str = "USD", now: dt.datetime = NOW) -> PayRun:
+    """Somebody prepares the run of the last cutoff, somebody else releases it."""
+    with unit_of_work(SYSTEM):
+        run = pay_runs.prepare(currency=currency, by=new_user("Prep"), now=now)
+        return pay_runs.release(
+            run=run, digest=run.lines_digest, recently_authenticated=True, by=new_user("Rel"), now=now
+        )
+
+
+def act(operation: Callable[..., Payout], *, payout: Payout, now: dt.datetime = NOW) -> Payout:
+    """A member of finance decides about a payout."""
+    with unit_of_work(SYSTEM):
+        return operation(payout=payout, by=new_user("Fin"), now=now)
