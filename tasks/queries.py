@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 
-from tasks.models import Claim
+from django.db.models import Count
+
+from experts.ports import Contestable
+from tasks.models import Batch, Claim, Submission, Task
 
 
 def claim_for_contract(*, public_id: str, contract_id: int) -> Claim | None:
@@ -17,3 +20,17 @@ def submitted_items(*, contract_id: int, start: dt.datetime, end: dt.datetime) -
     return Claim.objects.filter(
         contract_id=contract_id, status=Claim.Status.SUBMITTED, ended_at__gte=start, ended_at__lt=end
     ).count()
+
+
+def task_counts(*, batch: Batch) -> dict[str, int]:
+    """How many tasks of a batch are in which state; one query."""
+    rows = Task.objects.filter(batch=batch).order_by().values_list("status").annotate(count=Count("pk"))
+    return dict(sorted(rows))
+
+
+def contestable_submission(*, subject: str, expert_id: int) -> Contestable | None:
+    """Whether an expert may contest what was decided about a submission: his own, once somebody decided."""
+    work = Submission.objects.filter(public_id=subject, expert_id=expert_id).first()
+    if work is None or work.decided_by_id is None:
+        return None
+    return Contestable(tenant_id=work.tenant_id, decided_by_id=work.decided_by_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,6 +31,12 @@ class Schema:
         """The schema itself."""
         document: dict[str, Any] = json.loads((FOLDER / f"{self.name}.v{self.version}.json").read_text("utf-8"))
         return document
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of the document in canonical JSON, in hexadecimal."""
+        canonical = json.dumps(self.document, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
 
     @cached_property
     def _validator(self) -> Draft202012Validator:

@@ -56,7 +56,7 @@ class Batch(TenantModel):
     review_floor_percent = models.PositiveSmallIntegerField(
         default=100, help_text=_("How many of a hundred finished tasks a person reviews.")
     )
-    external_id = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001  # unique where given
+    external_id = models.CharField(max_length=255, blank=True)
     metadata = models.JSONField(default=dict, blank=True)
     launched_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
@@ -68,7 +68,9 @@ class Batch(TenantModel):
         verbose_name = _("batch")
         verbose_name_plural = _("batches")
         constraints = (
-            models.UniqueConstraint(fields=("tenant", "external_id"), name="tasks_batch_external_id"),
+            models.UniqueConstraint(
+                fields=("tenant", "external_id"), condition=~Q(external_id=""), name="tasks_batch_external_id"
+            ),
             models.CheckConstraint(condition=Q(overlap__range=(1, 3)), name="tasks_batch_overlap"),
             models.CheckConstraint(
                 condition=Q(lease_seconds__range=(60, LONGEST_LEASE_SECONDS)), name="tasks_batch_lease"

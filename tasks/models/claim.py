@@ -35,10 +35,10 @@ class ClaimQuerySet(WalledQuerySet["Claim"]):
 class Claim(TenantModel):
     """A lease: ``active → submitted | released | expired | revoked``.
 
-    Roles: ``attempt`` and ``second`` do the work without seeing one another (``second`` on an authoring task grades
-    the samples with the author's rubric, named by ``rubric``), ``adjudication`` decides between two, ``review``
-    judges ``submission_under_review``. A rework is an attempt that ``revises`` the author's former submission.
-    ``slot`` numbers the places of one role.
+    Roles: ``attempt`` and ``second`` do the work without seeing one another, ``adjudication`` decides between two,
+    ``review`` judges ``submission_under_review``; a ``second`` on an authoring task tries the rubric of
+    ``submission_under_review`` on the samples. A rework ``revises`` the holder's former submission. ``slot`` numbers
+    the places of one task.
 
     The database refuses a second active claim on the same place, a second active one of the same person, and a person
     in two roles on one task, ever.
@@ -87,7 +87,6 @@ class Claim(TenantModel):
     revises = models.ForeignKey(
         "tasks.Submission", on_delete=models.PROTECT, null=True, blank=True, related_name="rework_claims"
     )
-    rubric = models.ForeignKey("tasks.Rubric", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     aht_cap_seconds = models.PositiveIntegerField(null=True, blank=True)
     active_seconds = models.PositiveIntegerField(default=0, help_text=_("As timers measured it."))
 

@@ -49,7 +49,7 @@ class Delivery(TenantModel):
     until = models.DateTimeField(help_text=_("Only tasks finished before."))
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.PREPARING)
     operation = models.ForeignKey(Operation, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
-    stored = models.FileField(max_length=200, blank=True)
+    storage_name = models.CharField(max_length=200, blank=True)
     sha256 = models.CharField(max_length=64, blank=True)
     size = models.PositiveBigIntegerField(default=0)
     items = models.PositiveIntegerField(default=0)

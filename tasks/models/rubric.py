@@ -59,7 +59,7 @@ class Rubric(TenantModel):
     project = models.ForeignKey(
         "marketplace.Project", on_delete=models.PROTECT, null=True, blank=True, related_name="rubrics"
     )
-    external_id = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001  # unique where given
+    external_id = models.CharField(max_length=255, blank=True)
     source_format = models.CharField(max_length=20, default="native")
     extra = models.JSONField(default=dict, blank=True)
     frozen_at = models.DateTimeField(null=True, blank=True)
@@ -71,7 +71,11 @@ class Rubric(TenantModel):
         verbose_name = _("rubric")
         verbose_name_plural = _("rubrics")
         constraints = (
-            models.UniqueConstraint(fields=("tenant", "external_id", "version"), name="tasks_rubric_external_id"),
+            models.UniqueConstraint(
+                fields=("tenant", "external_id", "version"),
+                condition=~Q(external_id=""),
+                name="tasks_rubric_external_id",
+            ),
             models.CheckConstraint(
                 condition=Q(status="draft", frozen_at=None) | Q(status="frozen", frozen_at__isnull=False),
                 name="tasks_rubric_frozen_at",
@@ -126,8 +130,7 @@ class RubricCriterion(TenantModel):
     tags = ArrayField(models.CharField(max_length=200), default=list, blank=True)
     sources = ArrayField(models.TextField(), default=list, blank=True)
     justification = models.TextField(blank=True)
-    examples_met = ArrayField(models.TextField(), default=list, blank=True)
-    examples_not_met = ArrayField(models.TextField(), default=list, blank=True)
+    examples = models.JSONField(default=dict, blank=True, help_text=_("Lists of texts under met and not_met."))
     extra = models.JSONField(default=dict, blank=True)
 
     objects = RubricCriterionQuerySet.as_manager()

@@ -32,7 +32,7 @@ class StoredFile(TenantModel):
 
     public_id = PublicIdField(prefix="fil")
     name = models.CharField(max_length=200, help_text=_("As its uploader called it."))
-    stored = models.FileField(max_length=200)
+    storage_name = models.CharField(max_length=200)
     size = models.PositiveBigIntegerField()
     sha256 = models.CharField(max_length=64)
     media_type = models.CharField(max_length=100)

@@ -39,8 +39,9 @@ class Task(TenantModel):
     """One item of work: the whole; who does which part of it is told by its claims.
 
     ``pending → available → in_work → (consensus | conflict → adjudicated) → in_review → completed``, and
-    ``in_review → in_rework → in_work``, ``in_review → rejected``, ``cancelled`` while the work is not handed in.
-    An overturned rejection makes ``rejected → completed``.
+    ``in_review → in_rework → in_work | in_review`` (``available`` or ``conflict`` where the rework is given up),
+    ``in_review → rejected``, ``cancelled`` while the work is not handed in. An overturned rejection makes
+    ``rejected → completed``.
 
     ``candidate`` is the submission that review is about and that becomes final; ``review_side`` says whose decision is
     awaited until ``review_by``. ``rater_agreement`` is what two independent graders had in common. ``reference`` is
@@ -83,7 +84,13 @@ class Task(TenantModel):
         Status.CONFLICT: {Status.ADJUDICATED, Status.CANCELLED},
         Status.ADJUDICATED: {Status.IN_REVIEW},
         Status.IN_REVIEW: {Status.COMPLETED, Status.IN_REWORK, Status.REJECTED},
-        Status.IN_REWORK: {Status.IN_WORK, Status.AVAILABLE, Status.CANCELLED},
+        Status.IN_REWORK: {
+            Status.IN_WORK,
+            Status.IN_REVIEW,
+            Status.AVAILABLE,
+            Status.CONFLICT,
+            Status.CANCELLED,
+        },
         Status.COMPLETED: set(),
         Status.REJECTED: {Status.COMPLETED},
         Status.CANCELLED: set(),
@@ -96,7 +103,7 @@ class Task(TenantModel):
     type = models.CharField(max_length=40)
     schema_version = models.PositiveSmallIntegerField()
     payload = models.JSONField()
-    external_id = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001  # unique where given
+    external_id = models.CharField(max_length=255, blank=True)
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.PENDING)
     is_gold = models.BooleanField(default=False)
     reference = models.JSONField(null=True, blank=True)
@@ -120,7 +127,11 @@ class Task(TenantModel):
         ordering = ("-id",)
         verbose_name = _("task")
         verbose_name_plural = _("tasks")
-        constraints = (models.UniqueConstraint(fields=("tenant", "external_id"), name="tasks_task_external_id"),)
+        constraints = (
+            models.UniqueConstraint(
+                fields=("tenant", "external_id"), condition=~Q(external_id=""), name="tasks_task_external_id"
+            ),
+        )
         indexes = (
             models.Index(
                 fields=("project", "wanted_role", "batch", "position"),

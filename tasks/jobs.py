@@ -1,0 +1,27 @@
+"""Celery entry points of this floor."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from core import clock
+from core.jobs import job
+from tasks.operations import claims, reviews
+
+
+@job(name="tasks.expire_claims")
+def expire_claims() -> None:
+    """Take back work whose lease is over."""
+    claims.expire_lapsed(now=clock.now())
+
+
+@job(name="tasks.accept_by_silence")
+def accept_by_silence() -> None:
+    """Accept what nobody decided within its window."""
+    reviews.accept_by_silence(now=clock.now())
+
+
+PERIODIC = {
+    "tasks.expire_claims": dt.timedelta(minutes=1),
+    "tasks.accept_by_silence": dt.timedelta(minutes=5),
+}
