@@ -18,14 +18,14 @@ class Doc:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # by identity: `Annotated[…] | None` hashes its marks
 class Example:
     """The value a member has in generated examples."""
 
     value: Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Schema:
     """JSON Schema keywords beside the type: `Schema({"format": "uri"})`."""
 

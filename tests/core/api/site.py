@@ -15,7 +15,7 @@ from core.api import fields
 from core.api.call import Accepted, Call, Download, Reply
 from core.api.endpoint import endpoint
 from core.api.lookup import get_or_404
-from core.api.types import Doc, Example, IdOf, MoneyOut, Timestamp, render_money
+from core.api.types import Currency, Doc, Example, IdOf, Metadata, MoneyOut, Timestamp, render_money
 from core.api.views import ExpertView, LabView, PublicView
 from core.models import Event, Operation
 from core.problems import DomainError, Remedy
@@ -72,6 +72,8 @@ class NoteOut(TypedDict):
     id: Annotated[str, IdOf("evt")]
     text: Annotated[str, Doc("What it says."), Example("hello")]
     price: NotRequired[MoneyOut | None]
+    currency: NotRequired[Currency | None]
+    notes: NotRequired[Metadata | None]
     kind: Literal["note"]
     created_at: Timestamp
 
