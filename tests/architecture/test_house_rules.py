@@ -8,7 +8,7 @@ from statistics import quantiles
 from tests.architecture.source import ROOT, Source, lines_of, product
 
 SAYS_NOTHING = {"utils", "helpers", "services", "signals", "common", "misc", "tasks"}
-EDGES = {"api", "jobs", "admin", "desk", "management", "demo", "views", "admin_site", "seed"}
+EDGES = {"api", "jobs", "admin", "desk", "management", "demo", "views", "admin_site", "start_page", "seed"}
 
 
 def _p95(sizes: list[int]) -> float:
@@ -32,7 +32,7 @@ def test_functions_keep_their_budget() -> None:
 
 
 def test_models_keep_their_budget_of_fields() -> None:
-    """Fields that a model declares itself; what it inherits and what keys every row do not count."""
+    """Fields that a model declares itself; what it inherits and its keys to other tables do not count."""
     too_wide = {}
     for source in product():
         if source.rooms[:1] == ("models",):
@@ -46,7 +46,7 @@ def _own_fields(node: ast.ClassDef) -> int:
     return sum(
         isinstance(item, ast.Assign)
         and isinstance(item.value, ast.Call)
-        and ast.unparse(item.value.func).endswith(("Field", "ForeignKey", "Key"))
+        and ast.unparse(item.value.func).endswith("Field")
         for item in node.body
     )
 
