@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final
 
 from marketplace.rates import TIERS
@@ -28,6 +29,19 @@ QUALITY_PRIOR_WEIGHT: Final = 10
 # Shares of the score in thousandths; they sum to 0.94, so a score stays below one million.
 _SKILL, _QUALITY, _RATE, _HOURS, _TEXT, _COLD_START = 380, 270, 120, 70, 80, 80
 _COLD_START_DIVISOR: Final = 4
+
+# The most each component can bring, for explanations.
+COMPONENT_CEILINGS: Final[Mapping[str, int]] = MappingProxyType(
+    {
+        "level": _SKILL * 600,
+        "years": _SKILL * 400,
+        "quality": _QUALITY * MILLI,
+        "cold_start": _COLD_START * MILLI // _COLD_START_DIVISOR,
+        "rate_slack": _RATE * MILLI,
+        "hours_slack": _HOURS * MILLI,
+        "text": _TEXT * MILLI,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

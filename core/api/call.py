@@ -1,10 +1,11 @@
 """What a handler is given and what it may give back."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.db.models import QuerySet
 from rest_framework.request import Request
 
 from core.models import Operation
@@ -34,6 +35,14 @@ class Accepted:
     """The answer is not ready: 202 with the operation, and its address in `Location`."""
 
     operation: Operation
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """The rows of a paginated endpoint with a renderer of their own, where an answer depends on who asks."""
+
+    rows: QuerySet[Any] | Sequence[Any]
+    render: Callable[[Any], Any]
 
 
 @dataclass(frozen=True, slots=True)

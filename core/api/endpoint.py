@@ -24,7 +24,7 @@ from rest_framework.request import Request
 from core import clock, idempotency
 from core.api import bodies, pagination, queries, shape, wire
 from core.api.bodies import MEGABYTE, Body
-from core.api.call import Accepted, Call, Reply
+from core.api.call import Accepted, Call, Listed, Reply
 from core.api.errors import validation_errors
 from core.api.progress import operation_url, render_operation
 from core.principal import Kind, Principal
@@ -127,7 +127,8 @@ def _run(spec: Endpoint, handle: Callable[[Call], Any], request: Request, path: 
         )
         result = handle(call)
         if page is not None:
-            result = pagination.paginate(result, page, order=spec.order, render=spec.render, path=request.path)
+            rows, render = (result.rows, result.render) if isinstance(result, Listed) else (result, spec.render)
+            result = pagination.paginate(rows, page, order=spec.order, render=render, path=request.path)
         return _respond(spec, result)
 
     if not key:

@@ -41,7 +41,7 @@ class InstructionsRequired(DomainError):
     """The project's instructions have to be read and acknowledged first.
 
     The lab published a version that you have not acknowledged. `remedy` links to it; the acknowledgement is
-    `POST /api/v1/expert/contracts/{id}/instructions`.
+    `POST /api/v1/expert/contracts/{id}/instructions/acknowledge`.
     """
 
     code = "instructions_required"

@@ -1,0 +1,208 @@
+"""`/contracts`: the lab's side."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypedDict
+
+from django.db.models import QuerySet
+from rest_framework import serializers
+
+from core.api.call import Call
+from core.api.endpoint import endpoint
+from core.api.fields import StrictCharField
+from core.api.lookup import get_or_404
+from core.api.types import Doc, Duration, Example, IdOf, RateOut, Timestamp, render_duration, render_rate
+from core.api.views import LabView
+from core.problems import InvalidTransition
+from experts.public import OwnWork, ReasonMissing
+from marketplace.api.candidates import CandidateId
+from marketplace.api.filters import CreatedFilters, narrowed
+from marketplace.api.openings import OpeningId
+from marketplace.api.projects import ProjectId
+from marketplace.models import Contract, RateSnapshot
+from marketplace.operations import contracts
+from marketplace.queries import contracts_of, deciding_member
+
+ContractId = Annotated[str, IdOf("ctr")]
+PAUSE_REASONS = ("quality", "policy_question", "confidentiality", "availability", "other")
+END_REASONS = ("completed", "performance", "policy_violation")
+
+
+class ContractOut(TypedDict):
+    """Somebody's seat, with the terms in force."""
+
+    id: ContractId
+    project: ProjectId
+    opening: OpeningId
+    candidate: CandidateId
+    status: Annotated[str, Doc("onboarding, active, paused, ending or ended."), Example("active")]
+    end_reason: Annotated[str | None, Example(None)]
+    rate: RateOut
+    fee_bp: Annotated[int, Example(3000)]
+    weekly_cap: Annotated[Duration, Example("PT10H")]
+    daily_cap: Annotated[Duration | None, Example("PT3H30M")]
+    signed_at: Timestamp
+    activated_at: Timestamp | None
+    notice_ends_at: Annotated[Timestamp | None, Doc("Until when the notice runs.")]
+    ended_at: Timestamp | None
+
+
+class ContractFilters(CreatedFilters):
+    """Which contracts."""
+
+    status = serializers.ChoiceField(choices=Contract.Status.choices, required=False)
+    opening = StrictCharField(required=False, max_length=40)
+    project = StrictCharField(required=False, max_length=40)
+    candidate = StrictCharField(required=False, max_length=40)
+
+
+class PauseIn(serializers.Serializer[None]):
+    """Why, and who says so."""
+
+    decided_by = StrictCharField(max_length=254, help_text="A member of the lab: mem_… or e-mail address.")
+    reason_code = serializers.ChoiceField(choices=[(reason, reason) for reason in PAUSE_REASONS])
+    explanation = StrictCharField(max_length=5000)
+
+
+class EndIn(serializers.Serializer[None]):
+    """Why, and who says so."""
+
+    decided_by = StrictCharField(max_length=254, help_text="A member of the lab: mem_… or e-mail address.")
+    reason = serializers.ChoiceField(choices=[(reason, reason) for reason in END_REASONS])
+    explanation = StrictCharField(max_length=5000)
+
+
+def mine(call: Call) -> QuerySet[Contract]:
+    """The caller's contracts with their terms."""
+    return contracts_of(call.principal).prefetch_related("snapshots")
+
+
+def terms_of(contract: Contract) -> RateSnapshot:
+    """The newest terms; ``snapshots`` is prefetched."""
+    return max(contract.snapshots.all(), key=lambda snapshot: snapshot.valid.lower)
+
+
+def render_contract(contract: Contract) -> ContractOut:
+    """One contract, as the lab sees it."""
+    terms = terms_of(contract)
+    daily = terms.day_cap_seconds
+    return {
+        "id": contract.public_id,
+        "project": contract.project.public_id,
+        "opening": contract.opening.public_id,
+        "candidate": contract.lab_expert.public_id,
+        "status": contract.status,
+        "end_reason": contract.end_reason or None,
+        "rate": render_rate(terms.rate),
+        "fee_bp": terms.fee_bp,
+        "weekly_cap": render_duration(terms.week_cap_seconds),
+        "daily_cap": render_duration(daily) if daily is not None else None,
+        "signed_at": contract.signed_at,
+        "activated_at": contract.activated_at,
+        "notice_ends_at": contract.notice_ends_at,
+        "ended_at": contract.ended_at,
+    }
+
+
+class ContractList(LabView):
+    """The lab's contracts."""
+
+    @endpoint(
+        summary="List contracts",
+        scope="contracts:read",
+        query=ContractFilters,
+        returns=ContractOut,
+        paginated=True,
+        render=render_contract,
+    )
+    def get(self, call: Call) -> QuerySet[Contract]:
+        """Newest first. Experts are pseudonyms."""
+        return narrowed(
+            mine(call),
+            call.query,
+            status="status",
+            opening="opening__public_id",
+            project="project__public_id",
+            candidate="lab_expert__public_id",
+        )
+
+
+class ContractDetail(LabView):
+    """One contract."""
+
+    @endpoint(summary="Show a contract", scope="contracts:read", returns=ContractOut)
+    def get(self, call: Call, contract_id: str) -> ContractOut:
+        """With the terms in force."""
+        return render_contract(get_or_404(mine(call), contract_id))
+
+
+class ContractPause(LabView):
+    """A break that somebody imposes."""
+
+    @endpoint(
+        summary="Pause a contract",
+        scope="contracts:write",
+        body=PauseIn,
+        returns=ContractOut,
+        errors=[InvalidTransition, OwnWork, ReasonMissing],
+        example={
+            "decided_by": "mem_01k9w3v6z8f2qj5t4h7xnm0ceg",
+            "reason_code": "quality",
+            "explanation": "Three of the last five rubrics left out the dosage.",
+        },
+    )
+    def post(self, call: Call, contract_id: str) -> ContractOut:
+        """By a named person with a reason: it becomes a decision that the expert can contest."""
+        contract = get_or_404(mine(call), contract_id)
+        decided_by = deciding_member(tenant_id=contract.tenant_id, who=call.body["decided_by"])
+        return render_contract(
+            contracts.pause(
+                contract=contract,
+                decided_by=decided_by,
+                reason_code=call.body["reason_code"],
+                explanation=call.body["explanation"],
+                now=call.now,
+            )
+        )
+
+
+class ContractResume(LabView):
+    """The end of a break."""
+
+    @endpoint(summary="Resume a contract", scope="contracts:write", returns=ContractOut, errors=[InvalidTransition])
+    def post(self, call: Call, contract_id: str) -> ContractOut:
+        """After a pause, or to take an end back while its notice runs."""
+        return render_contract(contracts.resume(contract=get_or_404(mine(call), contract_id), now=call.now))
+
+
+class ContractEnd(LabView):
+    """An end that somebody decides."""
+
+    @endpoint(
+        summary="End a contract",
+        scope="contracts:write",
+        body=EndIn,
+        returns=ContractOut,
+        errors=[InvalidTransition, OwnWork, ReasonMissing],
+        example={
+            "decided_by": "mem_01k9w3v6z8f2qj5t4h7xnm0ceg",
+            "reason": "completed",
+            "explanation": "All cardiology rubrics are written. Thank you.",
+        },
+    )
+    def post(self, call: Call, contract_id: str) -> ContractOut:
+        """The promised notice runs first, in which work in flight is finished; a violation ends it at once.
+
+        It becomes a decision that the expert can contest. What was worked is paid in any case.
+        """
+        contract = get_or_404(mine(call), contract_id)
+        decided_by = deciding_member(tenant_id=contract.tenant_id, who=call.body["decided_by"])
+        return render_contract(
+            contracts.end(
+                contract=contract,
+                reason=call.body["reason"],
+                decided_by=decided_by,
+                explanation=call.body["explanation"],
+                now=call.now,
+            )
+        )
