@@ -105,7 +105,7 @@ class CadreAdmin(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
             "title": _("History of %(object)s") % {"object": obj},
             "opts": self.opts,
             "object": obj,
-            "rows": _history_rows(obj) if obj else [],
+            "rows": recent_history(obj) if obj else [],
         }
         return TemplateResponse(request, "admin/history.html", context)
 
@@ -204,7 +204,7 @@ def _act(
         messages.success(request, ngettext("%(n)d done.", "%(n)d done.", done) % {"n": done})
 
 
-def _history_rows(obj: models.Model) -> list[dict[str, Any]]:
+def recent_history(obj: models.Model) -> list[dict[str, Any]]:
     """The last 100 history rows of an object, each with the fields that changed."""
     for relation in type(obj)._meta.related_objects:
         if hasattr(relation.related_model, "pgh_tracked_model") and relation.field.name == "pgh_obj":

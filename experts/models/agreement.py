@@ -78,6 +78,7 @@ class AgreementVersion(CadreModel):
 
     class Meta:
         ordering = ("-id",)
+        permissions = (("publish_agreement", _("Can publish agreements")),)
         triggers = (guards.Refuse(name="append_only"),)
         constraints = (
             models.UniqueConstraint(fields=("agreement", "version"), name="experts_agreementversion_once"),

@@ -116,6 +116,7 @@ class Credential(CadreModel):
 
     class Meta:
         ordering = ("-id",)
+        permissions = (("verify_credential", _("Can verify, reject and revoke credentials and identities")),)
         triggers = (NotByHimself(name="not_by_himself"),)
         constraints = (
             models.CheckConstraint(

@@ -130,6 +130,7 @@ class Appeal(CadreModel):
 
     class Meta:
         ordering = ("-id",)
+        permissions = (("decide_appeal", _("Can answer and decide appeals")),)
         triggers = (NotByHimself(name="not_by_himself"),)
         constraints = (
             models.CheckConstraint(condition=~Q(decided_by=F("first_decider")), name="experts_appeal_other_decider"),

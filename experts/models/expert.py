@@ -70,6 +70,10 @@ class Expert(CadreModel):
 
     class Meta:
         ordering = ("-id",)
+        permissions = (
+            ("set_tier", _("Can set the tier of an expert")),
+            ("restrict_expert", _("Can restrict experts and lift restrictions")),
+        )
         constraints = (
             models.CheckConstraint(
                 condition=Q(country="") | Q(country__regex=r"^[A-Z]{2}$"), name="experts_expert_country"
