@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
+from allauth.account.internal.flows.login import record_authentication
 from django.contrib.auth.models import Permission
+from django.http import HttpRequest
 from django.test import Client
 
 from core import clock
@@ -27,9 +28,10 @@ class Desk:
         user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
         self.client = Client()
         self.client.force_login(user)
-        session = self.client.session
-        session["account_authentication_methods"] = [{"method": "mfa", "at": time.time(), "type": "totp"}]
-        session.save()
+        request = HttpRequest()
+        request.session = self.client.session
+        record_authentication(request, user, method="mfa", type="totp")
+        request.session.save()
 
     def act(self, model: str, action: str, pk: int, **fields: str) -> Any:
         """Choose an action for one row; ``confirmed`` is what the second page sends."""
