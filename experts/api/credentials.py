@@ -13,7 +13,7 @@ from core.api.fields import CountryField, DayField, StrictCharField
 from core.api.lookup import get_or_404
 from core.api.types import Day, Doc, Example, IdOf, Timestamp
 from core.api.views import ExpertView
-from experts.api.documents import UPLOAD_BYTES, UPLOAD_ERRORS, DocumentOut, render_document
+from experts.api.documents import UPLOAD_BYTES, UPLOAD_ERRORS, UploadedFileOut, render_document
 from experts.api.domains import DomainCode
 from experts.api.me import me
 from experts.models import Credential, Domain, IdentityVerification
@@ -39,7 +39,7 @@ class CredentialOut(TypedDict):
     issued_on: Day | None
     expires_on: Day | None
     link: str
-    document: DocumentOut | None
+    document: UploadedFileOut | None
     status: State
     reason: Annotated[str, Doc("The verifier's words.")]
     decided_at: Timestamp | None
@@ -195,7 +195,7 @@ class IdentityOut(TypedDict):
     country: Annotated[str, Example("DE")]
     legal_name: Annotated[str, Example("Ada Lovelace")]
     expires_on: Day | None
-    document: DocumentOut
+    document: UploadedFileOut
     status: State
     reason: str
     decided_at: Timestamp | None

@@ -22,7 +22,7 @@ UPLOAD_BYTES = documents.MAX_BYTES + uploads.MEGABYTE
 UPLOAD_ERRORS = [uploads.UploadTypeRefused, uploads.EmptyUpload]
 
 
-class DocumentOut(TypedDict):
+class UploadedFileOut(TypedDict):
     """An uploaded file."""
 
     id: Annotated[str, IdOf("doc")]
@@ -42,7 +42,7 @@ class DocumentIn(serializers.Serializer[None]):
     file = serializers.FileField(max_length=200)
 
 
-def render_document(document: Document) -> DocumentOut:
+def render_document(document: Document) -> UploadedFileOut:
     """A file with its link."""
     return {
         "id": document.public_id,
@@ -60,7 +60,7 @@ def render_document(document: Document) -> DocumentOut:
 class DocumentList(ExpertView):
     """The expert's own files."""
 
-    @endpoint(summary="List my files", returns=DocumentOut, paginated=True, render=render_document)
+    @endpoint(summary="List my files", returns=UploadedFileOut, paginated=True, render=render_document)
     def get(self, call: Call) -> Any:
         """Newest first."""
         return Document.objects.visible_to(call.principal)
@@ -70,11 +70,11 @@ class DocumentList(ExpertView):
         body=DocumentIn,
         multipart=True,
         max_body=UPLOAD_BYTES,
-        returns=DocumentOut,
+        returns=UploadedFileOut,
         status=201,
         errors=UPLOAD_ERRORS,
     )
-    def post(self, call: Call) -> DocumentOut:
+    def post(self, call: Call) -> UploadedFileOut:
         """To be named in an appeal. It stays in quarantine until the scanner has passed it."""
         return render_document(documents.take_in(expert=me(call), file=call.body["file"]))
 
@@ -82,8 +82,8 @@ class DocumentList(ExpertView):
 class DocumentDetail(ExpertView):
     """One file."""
 
-    @endpoint(summary="Show one of my files", returns=DocumentOut)
-    def get(self, call: Call, document_id: str) -> DocumentOut:
+    @endpoint(summary="Show one of my files", returns=UploadedFileOut)
+    def get(self, call: Call, document_id: str) -> UploadedFileOut:
         """With a fresh link."""
         return render_document(get_or_404(Document.objects.visible_to(call.principal), document_id))
 
