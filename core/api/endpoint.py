@@ -172,7 +172,9 @@ def _validate(spec: Endpoint, body: Body, request: Request) -> dict[str, Any]:
             raise InvalidInput(errors=shape.unknown((), body.data))
         return {}
     context = {"principal": request.auth, "request": request}
-    serializer = spec.body(data=body.data, partial=request.method == "PATCH", context=context)
+    serializer = spec.body(data=body.data, context=context)
+    if request.method == "PATCH":
+        _make_optional(serializer)
     # Everything in a form is text; only names can be compared there.
     deviations = shape.unknown(serializer.fields, body.data) if body.textual else shape.check(serializer, body.data)
     if deviations:
@@ -180,6 +182,12 @@ def _validate(spec: Endpoint, body: Body, request: Request) -> dict[str, Any]:
     if not serializer.is_valid():
         raise InvalidInput(errors=validation_errors(serializer.errors))
     return dict(serializer.validated_data)
+
+
+def _make_optional(serializer: serializers.Serializer[Any]) -> None:
+    """Let absent members stay as they are. DRF's own `partial` would reach into nested objects and halve them too."""
+    for member in serializer.fields.values():
+        member.required, member.default = False, serializers.empty
 
 
 def _respond(spec: Endpoint, result: Any) -> HttpResponseBase:

@@ -85,8 +85,8 @@ class EndpointSchema(AutoSchema):
         tokens = self._tokens() or ["root"]
         if self.method == "GET" and self.spec.paginated:
             return "_".join([*tokens, "list"])
-        is_action = self.method == "POST" and len(tokens) > 1 and self.spec.status != 201
-        if is_action and not hasattr(self.view, "get"):
+        is_collection = len(tokens) == 1 or tokens[-1].endswith("s") or hasattr(self.view, "get")
+        if self.method == "POST" and not is_collection:
             return "_".join(tokens)
         return "_".join([*tokens, _VERBS[self.method]])
 

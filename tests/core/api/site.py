@@ -9,13 +9,13 @@ from django.urls import include, path
 from rest_framework import serializers
 
 from config.urls import handler400, handler403, handler404, handler500
-from config.urls import urlpatterns as site_urlpatterns
 from core import long_work, outbox
 from core.api import fields
 from core.api.call import Accepted, Call, Download, Reply
 from core.api.endpoint import endpoint
 from core.api.lookup import get_or_404
 from core.api.types import Currency, Doc, Example, IdOf, Metadata, MoneyOut, Timestamp, render_money
+from core.api.urls import expert_urlpatterns, lab_urlpatterns, site_urlpatterns
 from core.api.views import ExpertView, LabView, PublicView
 from core.models import Event, Operation
 from core.problems import DomainError, Remedy
@@ -276,4 +276,10 @@ _notes = [
     path("expert/me", Me.as_view()),
     path("ping", Ping.as_view()),
 ]
-urlpatterns = [path("api/v1/", include(_notes)), *site_urlpatterns]
+urlpatterns = [
+    path("_allauth/", include("allauth.headless.urls")),
+    path("accounts/", include("allauth.urls")),
+    path("api/v1/expert/", include(expert_urlpatterns)),
+    path("api/v1/", include([*_notes, *lab_urlpatterns])),
+    *site_urlpatterns,
+]

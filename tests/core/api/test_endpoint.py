@@ -122,6 +122,8 @@ def test_a_patch_is_partial_and_as_strict(lab: Caller) -> None:
     path = f"{NOTES}/{lab('POST', NOTES, {'text': 'before'}).json()['id']}"
     assert lab("PATCH", path, {"count": 3}).json()["text"] == "before"
     assert lab("PATCH", path, {"text": "after"}).json()["text"] == "after"
+    halved = problem(lab("PATCH", path, {"lines": [{"weight": 1}]}), 400, "invalid")
+    assert pointers(halved) == {"/lines/0/text": "required"}
     assert pointers(problem(lab("PATCH", path, {"other": 1}), 400, "invalid")) == {"/other": "unknown_field"}
 
 
