@@ -206,8 +206,8 @@ class EndpointSchema(AutoSchema):
         errors: list[type[DomainError]] = [problems.InvalidInput, problems.NotAcceptable, problems.RateLimited]
         if self._audience() is not None:
             errors += [problems.NotAuthenticated, problems.PermissionDenied]
-        if _variables(self.path):
-            errors.append(problems.NotFound)
+        if _variables(self.path) or self.spec.body:
+            errors.append(problems.NotFound)  # bodies name things too
         if self.method in _WITH_BODY:
             errors += [problems.MalformedBody, problems.BodyTooLarge, problems.UnsupportedMediaType]
         if self.method != "GET":

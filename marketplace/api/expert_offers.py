@@ -19,7 +19,7 @@ from experts.public import LegalNameMissing, NameMismatch, Signature
 from marketplace.api.contracts import ContractId
 from marketplace.api.filters import CreatedFilters, narrowed
 from marketplace.api.openings import OpeningId
-from marketplace.api.terms import DocumentOut, TermsOut, render_terms
+from marketplace.api.terms import OfferDocumentOut, TermsOut, render_terms
 from marketplace.models import Lab, Offer, OfferDocument
 from marketplace.operations import acceptance, offers
 from marketplace.operations.acceptance import OfferExpired, TypedName
@@ -52,7 +52,7 @@ class MyOfferOut(TypedDict):
     rate: Annotated[RateOut, Doc("Frozen when you accept; a lower one would need your signature.")]
     terms: TermsOut
     ai_assistance: Annotated[str, Doc("forbidden, disclosed or allowed."), Example("disclosed")]
-    documents: Annotated[list[DocumentOut], Doc("What you sign by accepting.")]
+    documents: Annotated[list[OfferDocumentOut], Doc("What you sign by accepting.")]
     message: Annotated[str, Doc("From the lab.")]
     extended_at: Timestamp
     expires_at: Timestamp
@@ -67,7 +67,7 @@ class SignatureIn(serializers.Serializer[None]):
     typed_name = StrictCharField(max_length=200)
 
 
-class AcceptIn(serializers.Serializer[None]):
+class OfferAcceptIn(serializers.Serializer[None]):
     """A signature for each document that you have not signed yet."""
 
     signatures = serializers.ListField(child=SignatureIn(), required=False, max_length=20)
@@ -127,7 +127,7 @@ def render_my_offer(offer: Any, *, now: dt.datetime) -> MyOfferOut:
     }
 
 
-def _document(document: Any) -> DocumentOut:
+def _document(document: Any) -> OfferDocumentOut:
     version = document.agreement_version
     return {
         "agreement_version": version.public_id,
@@ -173,7 +173,7 @@ class MyOfferAccept(ExpertView):
 
     @endpoint(
         summary="Accept an offer",
-        body=AcceptIn,
+        body=OfferAcceptIn,
         returns=AcceptedOut,
         status=201,
         errors=[

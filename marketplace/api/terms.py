@@ -46,7 +46,7 @@ class TermsOut(TypedDict):
     notice_days: Annotated[int, Doc("Days between the lab's notice and the end."), Example(7)]
 
 
-class DocumentOut(TypedDict):
+class OfferDocumentOut(TypedDict):
     """A text that has to be signed."""
 
     agreement_version: Annotated[str, IdOf("agv")]

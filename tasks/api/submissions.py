@@ -62,7 +62,7 @@ class SubmissionFilters(serializers.Serializer[None]):
     submitted_before = InstantField(required=False, source="submitted_at__lt")
 
 
-class AcceptIn(serializers.Serializer[None]):
+class SubmissionAcceptIn(serializers.Serializer[None]):
     """Who decides."""
 
     decided_by = StrictCharField(max_length=254, help_text="A member of the lab: his id (mem_…) or e-mail address.")
@@ -169,7 +169,7 @@ class SubmissionAccept(LabView):
     @endpoint(
         summary="Accept a submission",
         scope="submissions:write",
-        body=AcceptIn,
+        body=SubmissionAcceptIn,
         returns=SubmissionOut,
         errors=REFUSALS,
         example={"decided_by": "reviewer@lab.example"},
