@@ -6,8 +6,9 @@ import datetime as dt
 
 from core import clock
 from core.jobs import job
+from core.principal import Principal
 from core.wake import wake
-from payments.operations import holdbacks, sending, tracking
+from payments.operations import clocks, holdbacks, sending, tracking
 
 
 @job(name="payments.send_payouts", bound=False)
@@ -36,7 +37,49 @@ def release_holdbacks() -> None:
     holdbacks.release_due(now=clock.now())
 
 
+@job(name="payments.stop_silent_timers", bound=False)
+def stop_silent_timers() -> None:
+    """Stop timers that fell silent."""
+    clocks.stop_silent_timers(by=Principal.system("payments.stop_silent_timers"), now=clock.now())
+
+
+@job(name="payments.submit_forgotten_weeks", bound=False)
+def submit_forgotten_weeks() -> None:
+    """Hand in weeks whose expert forgot them."""
+    clocks.submit_forgotten_weeks(by=Principal.system("payments.submit_forgotten_weeks"), now=clock.now())
+
+
+@job(name="payments.approve_silent_weeks", bound=False)
+def approve_silent_weeks() -> None:
+    """Approve weeks whose lab was silent."""
+    clocks.approve_silent_weeks(by=Principal.system("payments.approve_silent_weeks"), now=clock.now())
+
+
+@job(name="payments.remind_of_weeks", bound=False)
+def remind_of_weeks() -> None:
+    """Remind both sides of windows that end soon."""
+    clocks.remind_of_weeks(by=Principal.system("payments.remind_of_weeks"), now=clock.now())
+
+
+@job(name="payments.approve_silent_overages", bound=False)
+def approve_silent_overages() -> None:
+    """Let undecided time over caps count."""
+    clocks.approve_silent_overages(by=Principal.system("payments.approve_silent_overages"), now=clock.now())
+
+
+@job(name="payments.resolve_silent_disputes", bound=False)
+def resolve_silent_disputes() -> None:
+    """Pay disputed entries that nobody decided about."""
+    clocks.resolve_silent_disputes(by=Principal.system("payments.resolve_silent_disputes"), now=clock.now())
+
+
 PERIODIC = {
+    "payments.stop_silent_timers": dt.timedelta(minutes=1),
+    "payments.submit_forgotten_weeks": dt.timedelta(minutes=5),
+    "payments.approve_silent_weeks": dt.timedelta(minutes=1),
+    "payments.remind_of_weeks": dt.timedelta(minutes=15),
+    "payments.approve_silent_overages": dt.timedelta(minutes=5),
+    "payments.resolve_silent_disputes": dt.timedelta(minutes=5),
     "payments.send_payouts": dt.timedelta(minutes=1),
     "payments.track_payouts": dt.timedelta(minutes=1),
     "payments.follow_settlements": dt.timedelta(hours=1),

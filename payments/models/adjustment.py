@@ -42,6 +42,7 @@ class Adjustment(TenantModel):
     A ``posted`` one has its own journal entry. A ``recorded`` one documents hours that a decided dispute cut before
     they were posted: the entry itself carries the lower amount. ``amount_minor`` is the expert's part, ``fee_minor``
     the platform's on top, both signed, in minor units of ``currency``; ``seconds`` is the signed change of hours.
+    Without ``decided_by`` the clock decided, which it only ever does in the expert's favour.
     """
 
     sealed = True
@@ -62,7 +63,9 @@ class Adjustment(TenantModel):
     fee_minor = models.BigIntegerField(default=0)
     currency = models.CharField(max_length=3)
     reason = models.TextField()
-    decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
     decided_at = models.DateTimeField()
 
     objects = AdjustmentQuerySet.as_manager()
@@ -76,6 +79,10 @@ class Adjustment(TenantModel):
                 | Q(kind="clawback", amount_minor__lt=0, fee_minor__lte=0)
                 | Q(kind="correction", entry__isnull=False),
                 name="payments_adjustment_sign",
+            ),
+            models.CheckConstraint(
+                condition=Q(decided_by__isnull=False) | Q(kind="correction", amount_minor__gte=0),
+                name="payments_adjustment_silence_never_costs",
             ),
             models.CheckConstraint(condition=~Q(reason=""), name="payments_adjustment_has_a_reason"),
         )

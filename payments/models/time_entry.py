@@ -10,6 +10,7 @@ from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Coalesce
 from django.db.models.lookups import Exact
 from django.utils.translation import gettext_lazy as _
 
@@ -65,6 +66,34 @@ class WholeSeconds(models.Func):
 
     template = "(floor(extract(epoch FROM upper(%(expressions)s))) - floor(extract(epoch FROM lower(%(expressions)s))))::bigint"
     output_field = models.BigIntegerField()
+
+
+class PayMinor(models.Func):
+    """ROUND_HALF_UP(seconds x rate / 3600) in PostgreSQL, as `core.money.pay_for` rounds; in minor units."""
+
+    template = "round((%(expressions)s) / 3600)::bigint"
+    arg_joiner = "::numeric * "
+    output_field = models.BigIntegerField()
+
+
+def pay_of(path: str = "") -> Coalesce:
+    """What the entries at ``path`` earn: as it was settled, else what they would settle at now."""
+    estimate = PayMinor(F(f"{path}seconds"), F(f"{path}snapshot__rate_minor"))
+    return Coalesce(F(f"{path}gross_minor"), estimate, output_field=models.BigIntegerField())
+
+
+class FeeMinor(models.Func):
+    """ROUND_HALF_UP(gross x bp / 10000) in PostgreSQL, as `core.money.fee_for` rounds; in minor units."""
+
+    template = "round((%(expressions)s) / 10000)::bigint"
+    arg_joiner = "::numeric * "
+    output_field = models.BigIntegerField()
+
+
+def fee_of(path: str = "") -> Coalesce:
+    """The platform's fee on the entries at ``path``, settled or as it would be now."""
+    estimate = FeeMinor(pay_of(path), F(f"{path}snapshot__fee_bp"))
+    return Coalesce(F(f"{path}fee_minor"), estimate, output_field=models.BigIntegerField())
 
 
 class TimeEntryQuerySet(HoursQuerySet["TimeEntry"]):

@@ -7,7 +7,8 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, Max, OuterRef, Q, Sum
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from core import history
@@ -15,6 +16,7 @@ from core.models.base import PublicIdField, TenantModel
 from core.states import Transitions
 from payments.models.own_work import NotByTheWorker
 from payments.models.reach import HoursQuerySet
+from payments.models.time_entry import TimeEntry, TimeEntryStatus, fee_of, pay_of
 
 
 class TimesheetStatus(models.TextChoices):
@@ -31,7 +33,39 @@ class TimesheetQuerySet(HoursQuerySet["Timesheet"]):
 
     def forgotten(self, *, now: dt.datetime) -> TimesheetQuerySet:
         """Open weeks whose expert's window is over."""
-        return self.filter(status=TimesheetStatus.OPEN, submit_by__lte=now)
+        return self.with_time().filter(status=TimesheetStatus.OPEN, submit_by__lte=now)
+
+    def with_time(self) -> TimesheetQuerySet:
+        """Weeks that hold any time, and no timer that still runs."""
+        entries = TimeEntry.objects.filter(timesheet=OuterRef("pk"))
+        return self.filter(Exists(entries.live()), ~Exists(entries.running()))
+
+    def due(self, *, before: dt.datetime) -> TimesheetQuerySet:
+        """Weeks whose clock runs out by an instant and of which nobody was reminded."""
+        soon = Q(status=TimesheetStatus.OPEN, submit_by__lte=before) | Q(
+            status=TimesheetStatus.SUBMITTED, approve_by__lte=before
+        )
+        return self.with_time().filter(soon, reminded_at=None)
+
+    def with_totals(self) -> TimesheetQuerySet:
+        """Each week with the sums of its seconds by kind, of what it earns and of the fee, in minor units."""
+        live = ~Q(entries__status=TimeEntryStatus.VOID)
+        sums = {
+            f"total_{name}": Coalesce(Sum(f"entries__{name}", filter=live), 0)
+            for name in (
+                "seconds",
+                "unconfirmed_seconds",
+                "overage_seconds",
+                "unpaid_seconds",
+                "disallowed_seconds",
+            )
+        }
+        return self.annotate(
+            **sums,
+            total_minor=Coalesce(Sum(pay_of("entries__"), filter=live), 0),
+            pay_currency=Max("entries__snapshot__currency"),
+            total_fee_minor=Coalesce(Sum(fee_of("entries__"), filter=live), 0),
+        )
 
     def awaiting(self) -> TimesheetQuerySet:
         """Weeks that wait for the lab, the most urgent first."""

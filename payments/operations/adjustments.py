@@ -51,15 +51,19 @@ def pay_bonus(
     return bonus
 
 
-def correct(*, entry: TimeEntry, counted: int, reason: str, decided_by: User, now: dt.datetime) -> Adjustment | None:
+def correct(
+    *, entry: TimeEntry, counted: int, reason: str, decided_by: User | None, now: dt.datetime
+) -> Adjustment | None:
     """Set how many seconds of an approved entry count. The entry stays as it was approved; the journal is corrected.
 
-    Its posting is reversed exactly and made anew with the corrected amounts. Returns None when nothing changes.
+    Its posting is reversed exactly and made anew with the corrected amounts. Returns None when nothing changes;
+    without ``decided_by`` the clock decided an appeal, in the expert's favour.
     Raises OwnWork, InvalidInput beyond the entry's length.
     """
     hours_lock.take(entry.expert_id)
     settled = _settled(entry.pk)
-    own_hours.refuse(expert=settled.expert, decided_by=decided_by)
+    if decided_by is not None:
+        own_hours.refuse(expert=settled.expert, decided_by=decided_by)
     former = counted_now(settled)
     if not 0 <= counted <= _measured(settled):
         detail = _("The entry lasted %(time)s.") % {"time": format_duration(_measured(settled))}
@@ -78,7 +82,8 @@ def correct(*, entry: TimeEntry, counted: int, reason: str, decided_by: User, no
         now=now,
     )
     _post_correction(settled, correction, before=before, after=after, now=now)
-    _tell("adjustment.made", correction, actor=f"user:{decided_by.public_id}", now=now)
+    actor = f"user:{decided_by.public_id}" if decided_by else ""
+    _tell("adjustment.made", correction, actor=actor, now=now)
     return correction
 
 
@@ -201,7 +206,7 @@ def _write(
     amount_minor: int,
     fee_minor: int,
     reason: str,
-    decided_by: User,
+    decided_by: User | None,
     now: dt.datetime,
 ) -> Adjustment:
     return Adjustment.objects.create(

@@ -1,0 +1,114 @@
+"""`/expert/overages` and `/overages`: time over caps, and the lab's decisions about it."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from rest_framework import serializers
+
+from core.api.call import Call
+from core.api.endpoint import endpoint
+from core.api.fields import PublicIdField, StrictCharField
+from core.api.lookup import get_or_404
+from core.api.views import ExpertView, LabView
+from core.problems import InvalidTransition
+from experts.public import OwnWork
+from marketplace.public import deciding_member
+from payments.api.hours_types import OverageOut, render_overage
+from payments.models import Overage
+from payments.operations import overages
+
+
+class OverageFilters(serializers.Serializer[None]):
+    """Filters."""
+
+    status = serializers.ChoiceField(choices=Overage.Status.choices, required=False)
+    contract = PublicIdField("ctr", required=False, source="entry__contract__public_id")
+
+
+class ApproveOverageIn(serializers.Serializer[None]):
+    """Who decides."""
+
+    decided_by = StrictCharField(max_length=254, help_text="A member of the lab: his id (mem_…) or e-mail address.")
+    reason = StrictCharField(max_length=2000, required=False, allow_blank=True)
+
+
+class DeclineOverageIn(serializers.Serializer[None]):
+    """Who decides, and why."""
+
+    decided_by = StrictCharField(max_length=254, help_text="A member of the lab: his id (mem_…) or e-mail address.")
+    reason = StrictCharField(max_length=2000, help_text="The expert reads it and may contest the decision.")
+
+
+def overages_of(call: Call) -> Any:
+    """The caller's overages with their entries."""
+    return Overage.objects.visible_to(call.principal).select_related("entry", "expert")
+
+
+class ExpertOverageList(ExpertView):
+    """The expert's own."""
+
+    @endpoint(
+        summary="List my time over caps",
+        query=OverageFilters,
+        returns=OverageOut,
+        paginated=True,
+        render=render_overage,
+    )
+    def get(self, call: Call) -> Any:
+        """Newest first, each with the clock by which it is decided."""
+        return overages_of(call).filter(**call.query)
+
+
+class LabOverageList(LabView):
+    """Those that cost the lab."""
+
+    @endpoint(
+        summary="List time over caps",
+        scope="timesheets:read",
+        query=OverageFilters,
+        returns=OverageOut,
+        paginated=True,
+        render=render_overage,
+    )
+    def get(self, call: Call) -> Any:
+        """Newest first; `status=open` are those that wait for you, until `decide_by`."""
+        return overages_of(call).filter(**call.query)
+
+
+class LabOverageApprove(LabView):
+    """Letting time count."""
+
+    @endpoint(
+        summary="Approve time over a cap",
+        scope="timesheets:write",
+        body=ApproveOverageIn,
+        returns=OverageOut,
+        errors=[InvalidTransition, OwnWork],
+        example={"decided_by": "ops@aurora.example"},
+    )
+    def post(self, call: Call, overage_id: str) -> OverageOut:
+        """It is paid with its week, or at once when the week is approved already."""
+        overage = get_or_404(overages_of(call), overage_id)
+        member = deciding_member(tenant_id=cast(int, call.principal.tenant_id), who=call.body["decided_by"])
+        note = call.body.get("reason", "")
+        return render_overage(overages.approve(overage=overage, decided_by=member, note=note, now=call.now))
+
+
+class LabOverageDecline(LabView):
+    """Refusing time."""
+
+    @endpoint(
+        summary="Decline time over a cap",
+        scope="timesheets:write",
+        body=DeclineOverageIn,
+        returns=OverageOut,
+        errors=[InvalidTransition, OwnWork],
+        example={"decided_by": "ops@aurora.example", "reason": "We agreed on three hours a day."},
+    )
+    def post(self, call: Call, overage_id: str) -> OverageOut:
+        """It becomes a Decision with your reason, which the expert may contest."""
+        overage = get_or_404(overages_of(call), overage_id)
+        member = deciding_member(tenant_id=cast(int, call.principal.tenant_id), who=call.body["decided_by"])
+        declined = overages.decline(overage=overage, decided_by=member, note=call.body["reason"], now=call.now)
+        return render_overage(declined)

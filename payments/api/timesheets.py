@@ -1,0 +1,156 @@
+"""`/expert/timesheets` and `/timesheets`: weeks, handed in by experts and approved by labs."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from rest_framework import serializers
+
+from core.api.call import Call
+from core.api.endpoint import endpoint
+from core.api.fields import InstantField, PublicIdField, StrictCharField
+from core.api.lookup import get_or_404
+from core.api.views import ExpertView, LabView
+from core.problems import InvalidTransition
+from experts.public import OwnWork
+from marketplace.public import deciding_member
+from payments.api.hours_types import (
+    ENTRY_RELATIONS,
+    LabTimesheetDetailOut,
+    LabTimesheetOut,
+    TimesheetDetailOut,
+    TimesheetOut,
+    render_entry,
+    render_lab_entry,
+    render_lab_timesheet,
+    render_timesheet,
+)
+from payments.models import TimeEntry, Timesheet
+from payments.operations import timesheets
+from payments.operations.timesheets import NothingToSubmit, TimerStillRunning
+
+
+class TimesheetFilters(serializers.Serializer[None]):
+    """Filters."""
+
+    status = serializers.ChoiceField(choices=Timesheet.Status.choices, required=False)
+    contract = PublicIdField("ctr", required=False, source="contract__public_id")
+    week = serializers.RegexField(r"^\d{4}-W\d{2}$", required=False, source="iso_week")
+
+
+class LabTimesheetFilters(TimesheetFilters):
+    """Filters."""
+
+    project = PublicIdField("prj", required=False, source="contract__project__public_id")
+    approve_before = InstantField(required=False, source="approve_by__lt")
+
+
+class ApproveIn(serializers.Serializer[None]):
+    """Who decides."""
+
+    decided_by = StrictCharField(max_length=254, help_text="A member of the lab: his id (mem_…) or e-mail address.")
+
+
+def timesheets_of(call: Call) -> Any:
+    """The caller's weeks with their totals."""
+    rows = Timesheet.objects.visible_to(call.principal).select_related("contract__lab_expert", "expert")
+    return rows.with_totals()
+
+
+def entries_in(row: Timesheet) -> list[TimeEntry]:
+    """The live entries of a week, in order of time."""
+    rows = TimeEntry.objects.live().filter(timesheet=row).select_related(*ENTRY_RELATIONS)
+    return sorted(rows, key=lambda entry: entry.started_at)
+
+
+def render_detail(row: Timesheet) -> TimesheetDetailOut:
+    """A week with its entries."""
+    return {**render_timesheet(row), "entries": [render_entry(entry) for entry in entries_in(row)]}
+
+
+def render_lab_detail(row: Timesheet) -> LabTimesheetDetailOut:
+    """A week with its entries, as the lab sees them."""
+    return {**render_lab_timesheet(row), "entries": [render_lab_entry(entry) for entry in entries_in(row)]}
+
+
+class ExpertTimesheetList(ExpertView):
+    """The expert's weeks."""
+
+    @endpoint(
+        summary="List my weeks",
+        query=TimesheetFilters,
+        returns=TimesheetOut,
+        paginated=True,
+        render=render_timesheet,
+    )
+    def get(self, call: Call) -> Any:
+        """Newest first, with both clocks: when a week submits itself, and when it is approved by silence."""
+        return timesheets_of(call).filter(**call.query)
+
+
+class ExpertTimesheetDetail(ExpertView):
+    """One week."""
+
+    @endpoint(summary="Show my week", returns=TimesheetDetailOut)
+    def get(self, call: Call, timesheet_id: str) -> TimesheetDetailOut:
+        """The week with its entries."""
+        return render_detail(get_or_404(timesheets_of(call), timesheet_id))
+
+
+class ExpertTimesheetSubmit(ExpertView):
+    """Handing a week in."""
+
+    @endpoint(
+        summary="Submit my week",
+        returns=TimesheetDetailOut,
+        errors=[InvalidTransition, TimerStillRunning, NothingToSubmit],
+    )
+    def post(self, call: Call, timesheet_id: str) -> TimesheetDetailOut:
+        """Nothing can be added to the week afterwards. A week that you forget submits itself at `submit_by`."""
+        sheet = get_or_404(timesheets_of(call), timesheet_id)
+        timesheets.submit(timesheet=sheet, by=call.principal, now=call.now)
+        return render_detail(get_or_404(timesheets_of(call), timesheet_id))
+
+
+class LabTimesheetList(LabView):
+    """Weeks worked for the lab."""
+
+    @endpoint(
+        summary="List timesheets",
+        scope="timesheets:read",
+        query=LabTimesheetFilters,
+        returns=LabTimesheetOut,
+        paginated=True,
+        render=render_lab_timesheet,
+    )
+    def get(self, call: Call) -> Any:
+        """Newest first; `status=submitted` are those that wait for you, until `approve_by`."""
+        return timesheets_of(call).filter(**call.query)
+
+
+class LabTimesheetDetail(LabView):
+    """One week."""
+
+    @endpoint(summary="Show a timesheet", scope="timesheets:read", returns=LabTimesheetDetailOut)
+    def get(self, call: Call, timesheet_id: str) -> LabTimesheetDetailOut:
+        """The week with its entries, amounts and fees."""
+        return render_lab_detail(get_or_404(timesheets_of(call), timesheet_id))
+
+
+class LabTimesheetApprove(LabView):
+    """Approving a week."""
+
+    @endpoint(
+        summary="Approve a timesheet",
+        scope="timesheets:write",
+        body=ApproveIn,
+        returns=LabTimesheetDetailOut,
+        errors=[InvalidTransition, OwnWork],
+        example={"decided_by": "ops@aurora.example"},
+    )
+    def post(self, call: Call, timesheet_id: str) -> LabTimesheetDetailOut:
+        """Its hours are owed to the expert from then on. Disputed entries and open overages stay behind."""
+        sheet = get_or_404(timesheets_of(call), timesheet_id)
+        member = deciding_member(tenant_id=cast(int, call.principal.tenant_id), who=call.body["decided_by"])
+        timesheets.approve(timesheet=sheet, decided_by=member, by=call.principal, now=call.now)
+        return render_lab_detail(get_or_404(timesheets_of(call), timesheet_id))

@@ -1,0 +1,72 @@
+"""What happens to hours when nobody does anything: each clock in a sweep that is harmless when run twice.
+
+Every row has its own unit of work, so one that cannot move holds no other back; it is tried again at the next sweep
+and alarms in the log.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable
+
+import structlog
+
+from core.principal import Principal
+from core.public import unit_of_work
+from payments.models import Dispute, Overage, TimeEntry, Timesheet
+from payments.operations import disputes, overages, timers, timesheets
+
+BATCH = 500
+
+log = structlog.get_logger(__name__)
+
+
+def stop_silent_timers(*, by: Principal, now: dt.datetime) -> int:
+    """Stop timers that gave no sign of life for longer than the grace."""
+    silent = TimeEntry.objects.silent(since=now - timers.GRACE)
+    return _sweep(by, silent.values_list("pk", flat=True), lambda pk: timers.stop_silent(entry_id=pk, now=now))
+
+
+def submit_forgotten_weeks(*, by: Principal, now: dt.datetime) -> int:
+    """Hand in weeks whose expert let his window pass."""
+    forgotten = Timesheet.objects.forgotten(now=now).values_list("pk", flat=True)
+    return _sweep(by, forgotten, lambda pk: timesheets.submit_forgotten(timesheet_id=pk, by=by, now=now))
+
+
+def approve_silent_weeks(*, by: Principal, now: dt.datetime) -> int:
+    """Approve weeks whose lab let its window pass."""
+    overdue = Timesheet.objects.overdue(now=now).values_list("pk", flat=True)
+    return _sweep(by, overdue, lambda pk: timesheets.approve_by_silence(timesheet_id=pk, by=by, now=now))
+
+
+def remind_of_weeks(*, by: Principal, now: dt.datetime) -> int:
+    """Tell both sides of windows that end within a day."""
+    due = Timesheet.objects.due(before=now + timesheets.REMIND_BEFORE).values_list("pk", flat=True)
+    return _sweep(by, due, lambda pk: timesheets.remind(timesheet_id=pk, now=now))
+
+
+def approve_silent_overages(*, by: Principal, now: dt.datetime) -> int:
+    """Let time over a cap count that nobody decided about."""
+    overdue = Overage.objects.overdue(now=now).values_list("pk", flat=True)
+    return _sweep(by, overdue, lambda pk: overages.approve_by_silence(overage_id=pk, now=now))
+
+
+def resolve_silent_disputes(*, by: Principal, now: dt.datetime) -> int:
+    """Pay disputed entries that nobody decided about."""
+    overdue = Dispute.objects.overdue(now=now).values_list("pk", flat=True)
+    return _sweep(by, overdue, lambda pk: disputes.resolve_by_silence(dispute_id=pk, now=now))
+
+
+def _sweep(by: Principal, due: Iterable[int], step: Callable[[int], None]) -> int:
+    """Take one batch of due rows, each alone; how many moved."""
+    with unit_of_work(by):
+        pks = sorted(due)[:BATCH]
+    moved = 0
+    for pk in pks:
+        try:
+            with unit_of_work(by):
+                step(pk)
+            moved += 1
+        except Exception:  # one row's failure must not stop the others
+            log.exception("clock_failed", job=by.label, row=pk)
+    return moved

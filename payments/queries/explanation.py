@@ -1,0 +1,115 @@
+"""One amount, recomputable by hand: segments, rounding, terms, caps, fee, holdback."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from django.db.models import Sum
+
+from core.money import SECONDS_PER_HOUR, fee_for, pay_for
+from payments import allowance
+from payments.models import Adjustment, Cap, TimeEntry
+
+NEIGHBOURS: Final = dt.timedelta(days=2)
+_EXACT: Final = Decimal("0.000001")
+
+
+@dataclass(frozen=True, slots=True)
+class CapUse:
+    """A cap that bounded the entry, and what its day, week, activity or item holds in all. Seconds."""
+
+    cap: str
+    limit: int
+    used: int
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """How seconds became minor units. ``exact`` is the pay before it was rounded, to six decimals of a minor unit."""
+
+    seconds: int
+    rate_minor: int
+    exact: str
+    gross_minor: int
+    fee_bp: int
+    fee_minor: int
+    holdback_bp: int
+    holdback_minor: int
+
+
+def price_of(entry: TimeEntry) -> Price:
+    """The arithmetic of an entry: as it was settled, else as it would settle now. Its snapshot is joined."""
+    terms = entry.snapshot
+    rate = entry.rate_minor if entry.rate_minor is not None else terms.rate_minor
+    fee_bp = entry.fee_bp if entry.fee_bp is not None else terms.fee_bp
+    gross = pay_for(entry.seconds, rate)
+    exact = (Decimal(entry.seconds * rate) / SECONDS_PER_HOUR).quantize(_EXACT)
+    return Price(
+        seconds=entry.seconds,
+        rate_minor=rate,
+        exact=f"{exact:f}",
+        gross_minor=gross if entry.gross_minor is None else entry.gross_minor,
+        fee_bp=fee_bp,
+        fee_minor=fee_for(gross, fee_bp) if entry.fee_minor is None else entry.fee_minor,
+        holdback_bp=terms.holdback_bp,
+        holdback_minor=fee_for(gross, terms.holdback_bp) if entry.holdback_minor is None else entry.holdback_minor,
+    )
+
+
+def segments_of(entry: TimeEntry) -> list[TimeEntry]:
+    """The unbroken stretch of work that the entry was cut from, itself included, in order of time."""
+    near = TimeEntry.objects.live().filter(
+        expert=entry.expert_id,
+        contract=entry.contract_id,
+        activity=entry.activity,
+        source=entry.source,
+        claim=entry.claim_id,
+        period__startswith__gte=entry.started_at - NEIGHBOURS,
+        period__startswith__lte=entry.started_at + NEIGHBOURS,
+    )
+    ordered = sorted(near, key=lambda row: row.started_at)
+    here = next((n for n, row in enumerate(ordered) if row.pk == entry.pk), None)
+    if here is None:
+        return [entry]
+    first = last = here
+    while first > 0 and ordered[first - 1].ended_at == ordered[first].started_at:
+        first -= 1
+    while last + 1 < len(ordered) and ordered[last].ended_at == ordered[last + 1].started_at:
+        last += 1
+    return ordered[first : last + 1]
+
+
+def caps_of(entry: TimeEntry) -> list[CapUse]:
+    """Every cap that binds the entry's activity, with what counts towards it today. Snapshot and claim are joined."""
+    terms = entry.snapshot
+    activity = allowance.terms_of(terms.pay_policy, entry.activity)
+    if not activity.is_paid:
+        return []
+    live = TimeEntry.objects.live().filter(contract=entry.contract_id)
+    week = live.filter(iso_week=entry.iso_week)
+    bounds = (
+        (Cap.DAY, terms.day_cap_seconds, live.filter(local_day=entry.local_day)),
+        (Cap.WEEK, terms.week_cap_seconds, week),
+        (Cap.ACTIVITY, activity.cap_seconds, week.filter(activity=entry.activity)),
+        (Cap.HANDLING, _item_cap(entry), live.filter(claim=entry.claim_id)),
+    )
+    return [
+        CapUse(cap=str(cap.value), limit=limit, used=rows.aggregate(total=Sum("seconds"))["total"] or 0)
+        for cap, limit, rows in bounds
+        if limit is not None
+    ]
+
+
+def adjustments_of(entry: TimeEntry) -> list[Adjustment]:
+    """What changed the entry's hours or pay, in order."""
+    return list(entry.adjustments.order_by("pk"))
+
+
+def _item_cap(entry: TimeEntry) -> int | None:
+    if entry.claim is None:
+        return None
+    own = entry.claim.aht_cap_seconds
+    return entry.snapshot.aht_cap_seconds if own is None else own
