@@ -12,9 +12,13 @@ class PaymentsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Answer the marketplace's questions about money."""
+        """Answer the questions of the floors below about money and hours, and listen to their news."""
+        from experts.ports import appeal_subjects
         from marketplace import ports
-        from payments.operations import completion, reservations
+        from payments import subscribers  # noqa: F401  # importing it subscribes
+        from payments.operations import completion, contests, reservations
 
         ports.funds.register(reservations)
         ports.completion.register(completion)
+        for prefix in contests.PREFIXES:
+            appeal_subjects.register(prefix, contests.find)

@@ -186,6 +186,11 @@ def raise_rate(world: World, *, rate_minor: int, at: dt.datetime) -> RateSnapsho
     return former
 
 
+def make_member(world: World, user: User) -> None:
+    """Let a person act for the lab."""
+    LabMember.objects.create(tenant=world.tenant, user=user, role=LabMember.Role.MANAGER)
+
+
 def force_status(contract: Contract, status: str) -> None:
     """Put a contract into a state without its story."""
     ended = {"ended_at": MONDAY, "end_reason": "completed"} if status == "ended" else {}
