@@ -34,14 +34,14 @@ class DisputeIn(serializers.Serializer[None]):
     proposed = DurationField(help_text="What should count instead: less than the billable time.")
 
 
-class WithdrawIn(serializers.Serializer[None]):
+class WithdrawDisputeIn(serializers.Serializer[None]):
     """Who lets it be, and why."""
 
     decided_by = StrictCharField(max_length=254, help_text="A member of the lab: his id (mem_…) or e-mail address.")
     reason = StrictCharField(max_length=2000, required=False, allow_blank=True)
 
 
-class AnswerIn(serializers.Serializer[None]):
+class AnswerDisputeIn(serializers.Serializer[None]):
     """The expert's side of it."""
 
     answer = StrictCharField(max_length=5000)
@@ -116,7 +116,7 @@ class LabDisputeWithdraw(LabView):
     @endpoint(
         summary="Withdraw a dispute",
         scope="timesheets:write",
-        body=WithdrawIn,
+        body=WithdrawDisputeIn,
         returns=DisputeOut,
         errors=[InvalidTransition, OwnWork],
         example={"decided_by": "ops@aurora.example", "reason": "The expert explained it."},
@@ -159,7 +159,7 @@ class ExpertDisputeAnswer(ExpertView):
 
     @endpoint(
         summary="Answer a dispute about my time",
-        body=AnswerIn,
+        body=AnswerDisputeIn,
         returns=DisputeOut,
         errors=[InvalidTransition],
         example={"answer": "The second hour was the revision you asked for."},

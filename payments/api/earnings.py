@@ -31,8 +31,8 @@ from payments.api.hours_types import (
     ENTRY_RELATIONS,
     AdjustmentOut,
     ContractId,
+    MeasuredTimeOut,
     TimeEntryOut,
-    TimeOut,
     render_adjustment,
     render_entry,
     render_time,
@@ -72,7 +72,7 @@ class NextPayoutOut(TypedDict):
     blocked_by: Annotated[str | None, Doc("Code of the blocker, if there is one."), Example("no_payout_method")]
 
 
-class RemedyOut(TypedDict):
+class BlockerRemedyOut(TypedDict):
     """What you can do."""
 
     text: Annotated[str, Example("Add a payout method.")]
@@ -87,7 +87,7 @@ class EarningBlockerOut(TypedDict):
     subject: Annotated[str | None, Doc("What it is about."), Example("tsh_01k9w3v6z8f2qj5t4h7xnm0ceg")]
     currency: Annotated[str | None, Example("USD")]
     until: Annotated[Timestamp | None, Doc("When the clock decides by itself, in your favour.")]
-    remedy: RemedyOut | None
+    remedy: BlockerRemedyOut | None
 
 
 class EarningLineOut(TypedDict):
@@ -116,16 +116,16 @@ class EarningsOut(TypedDict):
     lines: Annotated[list[EarningLineOut], Doc("The latest 200, newest first.")]
 
 
-class SegmentOut(TypedDict):
+class TimeSegmentOut(TypedDict):
     """A part of the unbroken stretch of work that the entry was cut from."""
 
     id: Annotated[str, Example("tme_01k9w3v6z8f2qj5t4h7xnm0ceg")]
     started_at: Timestamp
     ended_at: Timestamp | None
-    time: TimeOut
+    time: MeasuredTimeOut
 
 
-class RoundingOut(TypedDict):
+class PayRoundingOut(TypedDict):
     """How time became money."""
 
     formula: Annotated[str, Example("ROUND_HALF_UP(seconds × rate / 3600)")]
@@ -135,7 +135,7 @@ class RoundingOut(TypedDict):
     rounded: MoneyOut
 
 
-class SnapshotOut(TypedDict):
+class FrozenTermsOut(TypedDict):
     """The terms that were frozen for the time it was worked."""
 
     rate: RateOut
@@ -153,7 +153,7 @@ class CapUseOut(TypedDict):
     used: Duration
 
 
-class ShareOut(TypedDict):
+class PayShareOut(TypedDict):
     """A part computed in basis points of the rounded amount."""
 
     formula: Annotated[str, Example("ROUND_HALF_UP(amount × bp / 10000)")]
@@ -165,12 +165,12 @@ class TimeExplanationOut(TypedDict):
     """How the amount of a time entry comes about."""
 
     entry: TimeEntryOut
-    segments: list[SegmentOut]
-    rounding: RoundingOut
-    snapshot: SnapshotOut
+    segments: list[TimeSegmentOut]
+    rounding: PayRoundingOut
+    snapshot: FrozenTermsOut
     caps: list[CapUseOut]
-    fee: Annotated[ShareOut, Doc("Paid by the lab on top; nothing is taken from you.")]
-    holdback: Annotated[ShareOut, Doc("Kept back until its date, then paid.")]
+    fee: Annotated[PayShareOut, Doc("Paid by the lab on top; nothing is taken from you.")]
+    holdback: Annotated[PayShareOut, Doc("Kept back until its date, then paid.")]
     adjustments: list[AdjustmentOut]
 
 
@@ -251,13 +251,13 @@ def render_buckets(sums: earnings.Sums) -> BucketsOut:
     }
 
 
-def render_share(bp: int, minor: int, currency: str) -> ShareOut:
+def render_share(bp: int, minor: int, currency: str) -> PayShareOut:
     """A fee or a holdback."""
     formula = "ROUND_HALF_UP(amount × bp / 10000)"
     return {"formula": formula, "bp": bp, "amount": render_money(Money(minor, currency))}
 
 
-def render_segment(row: TimeEntry) -> SegmentOut:
+def render_segment(row: TimeEntry) -> TimeSegmentOut:
     """A part of the stretch."""
     return {
         "id": row.public_id,

@@ -24,7 +24,7 @@ Decider = Annotated[
 ENTRY_RELATIONS = ("contract__lab_expert", "claim", "timesheet", "snapshot", "overage", "dispute")
 
 
-class TimeOut(TypedDict):
+class MeasuredTimeOut(TypedDict):
     """Where every second went: the five always add up to the measured length."""
 
     billable: Duration
@@ -53,7 +53,7 @@ class TimeEntryOut(TypedDict):
     zone: Zone
     day: Annotated[Day, Doc("The expert's calendar day.")]
     week: Week
-    time: TimeOut
+    time: MeasuredTimeOut
     reason: Annotated[str, Doc("The expert's, for time that no timer saw."), Example("Call with the lab.")]
     rate: RateOut
     amount: Annotated[MoneyOut, Doc("What the billable time earns.")]
@@ -69,7 +69,7 @@ class LabTimeEntryOut(TimeEntryOut):
     fee: Annotated[MoneyOut, Doc("The platform's, on top of the amount.")]
 
 
-class PiecesOut(TypedDict):
+class TimePiecesOut(TypedDict):
     """The entries that one stretch of work became: cut at midnights, rate changes, silence and caps."""
 
     entries: list[TimeEntryOut]
@@ -88,7 +88,7 @@ class TimesheetOut(TypedDict):
     submitted_at: Timestamp | None
     approve_by: Annotated[Timestamp | None, Doc("A submitted week is approved by silence then.")]
     decided_at: Timestamp | None
-    time: TimeOut
+    time: MeasuredTimeOut
     amount: Annotated[MoneyOut | None, Doc("What the billable time earns; null for an empty week.")]
 
 
@@ -163,7 +163,7 @@ class AdjustmentOut(TypedDict):
     decided_at: Timestamp
 
 
-def render_time(row: TimeEntry) -> TimeOut:
+def render_time(row: TimeEntry) -> MeasuredTimeOut:
     """Where the seconds of an entry went."""
     return {
         "billable": duration(row.seconds),

@@ -22,8 +22,8 @@ from marketplace.public import (
 from payments.api.hours_types import (
     ENTRY_RELATIONS,
     LabTimeEntryOut,
-    PiecesOut,
     TimeEntryOut,
+    TimePiecesOut,
     render_entry,
     render_lab_entry,
 )
@@ -52,7 +52,7 @@ class TimeEntryFilters(serializers.Serializer[None]):
     started_before = InstantField(required=False, source="period__startswith__lt")
 
 
-class StartIn(serializers.Serializer[None]):
+class StartTimerIn(serializers.Serializer[None]):
     """What a timer is for."""
 
     contract = PublicIdField("ctr")
@@ -60,7 +60,7 @@ class StartIn(serializers.Serializer[None]):
     claim = PublicIdField("clm", required=False, allow_null=True, help_text="For task, rework and review time.")
 
 
-class LogIn(StartIn):
+class LogTimeIn(StartTimerIn):
     """Time entered by hand, in the past of a week that is still open."""
 
     started_at = InstantField()
@@ -68,7 +68,7 @@ class LogIn(StartIn):
     reason = StrictCharField(max_length=1000, help_text="Why no timer saw it; the lab reads it.")
 
 
-class AmendIn(serializers.Serializer[None]):
+class AmendTimeIn(serializers.Serializer[None]):
     """What may change while the week is open; the times of entries made by hand only."""
 
     activity = serializers.ChoiceField(choices=Activity.choices, required=False)
@@ -77,7 +77,7 @@ class AmendIn(serializers.Serializer[None]):
     reason = StrictCharField(max_length=1000, required=False)
 
 
-class ConfirmIn(serializers.Serializer[None]):
+class ConfirmTimeIn(serializers.Serializer[None]):
     """The expert's word for minutes that no heartbeat vouches for."""
 
     reason = StrictCharField(max_length=1000, help_text="What you did; the lab reads it.")
@@ -121,8 +121,8 @@ class ExpertTimeEntryList(ExpertView):
 
     @endpoint(
         summary="Enter time by hand",
-        body=LogIn,
-        returns=PiecesOut,
+        body=LogTimeIn,
+        returns=TimePiecesOut,
         status=201,
         errors=[*WRITE_ERRORS],
         idempotency="required",
@@ -134,7 +134,7 @@ class ExpertTimeEntryList(ExpertView):
             "reason": "Call with the lab about the instructions.",
         },
     )
-    def post(self, call: Call) -> PiecesOut:
+    def post(self, call: Call) -> TimePiecesOut:
         """It may not overlap other time of yours, nor exceed a cap of the contract."""
         contract, claim = work_of(call)
         body = call.body
@@ -155,7 +155,7 @@ class ExpertTimeEntryStart(ExpertView):
 
     @endpoint(
         summary="Start my timer",
-        body=StartIn,
+        body=StartTimerIn,
         returns=TimeEntryOut,
         status=201,
         errors=[*WRITE_ERRORS, *CONTRACT_ERRORS],
@@ -179,12 +179,12 @@ class ExpertTimeEntryDetail(ExpertView):
 
     @endpoint(
         summary="Change my time entry",
-        body=AmendIn,
-        returns=PiecesOut,
+        body=AmendTimeIn,
+        returns=TimePiecesOut,
         errors=[*WRITE_ERRORS, InvalidTransition],
         example={"reason": "Call with the lab and notes afterwards."},
     )
-    def patch(self, call: Call, entry_id: str) -> PiecesOut:
+    def patch(self, call: Call, entry_id: str) -> TimePiecesOut:
         """While its week is open. Longer times may cut it into several entries."""
         entry = get_or_404(entries_of(call), entry_id)
         if not call.body:
@@ -202,11 +202,11 @@ class ExpertTimeEntryStop(ExpertView):
 
     @endpoint(
         summary="Stop my timer",
-        returns=PiecesOut,
+        returns=TimePiecesOut,
         errors=[InvalidTransition],
         idempotency="required",
     )
-    def post(self, call: Call, entry_id: str) -> PiecesOut:
+    def post(self, call: Call, entry_id: str) -> TimePiecesOut:
         """Never refused: time over a cap is kept as an overage, silent time as unconfirmed."""
         entry = get_or_404(entries_of(call), entry_id)
         return {"entries": show(call, *timers.stop(entry=entry, now=call.now))}
@@ -232,13 +232,13 @@ class ExpertTimeEntryConfirm(ExpertView):
 
     @endpoint(
         summary="Confirm minutes after my timer's last heartbeat",
-        body=ConfirmIn,
-        returns=PiecesOut,
+        body=ConfirmTimeIn,
+        returns=TimePiecesOut,
         errors=[WeekClosed, InvalidTransition],
         idempotency="required",
         example={"reason": "The train's network dropped; I finished the criteria offline."},
     )
-    def post(self, call: Call, entry_id: str) -> PiecesOut:
+    def post(self, call: Call, entry_id: str) -> TimePiecesOut:
         """They count from then on; over a cap they become an overage."""
         entry = get_or_404(entries_of(call), entry_id)
         return {"entries": show(call, *time_entries.confirm(entry=entry, reason=call.body["reason"], now=call.now))}

@@ -45,7 +45,7 @@ class LabTimesheetFilters(TimesheetFilters):
     approve_before = InstantField(required=False, source="approve_by__lt")
 
 
-class ApproveIn(serializers.Serializer[None]):
+class ApproveTimesheetIn(serializers.Serializer[None]):
     """Who decides."""
 
     decided_by = StrictCharField(max_length=254, help_text="A member of the lab: his id (mem_…) or e-mail address.")
@@ -143,7 +143,7 @@ class LabTimesheetApprove(LabView):
     @endpoint(
         summary="Approve a timesheet",
         scope="timesheets:write",
-        body=ApproveIn,
+        body=ApproveTimesheetIn,
         returns=LabTimesheetDetailOut,
         errors=[InvalidTransition, OwnWork],
         example={"decided_by": "ops@aurora.example"},
