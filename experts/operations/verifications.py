@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core import outbox, states
-from core.problems import Conflict
+from core.problems import Conflict, InvalidTransition
 from core.public import User
 from experts.errors import require_other, require_reason
 from experts.models import Credential, Document, IdentityVerification, VerificationStatus
@@ -17,6 +17,8 @@ from experts.operations import decisions, notices, tiers
 
 Verifiable = TypeVar("Verifiable", Credential, IdentityVerification)
 NOUNS: dict[type[Credential | IdentityVerification], str] = {Credential: "credential", IdentityVerification: "identity"}
+# From here the table leads back to verified, but only an appeal goes that way.
+BROUGHT_BACK_BY_APPEAL = (VerificationStatus.REJECTED, VerificationStatus.REVOKED)
 _FIELDS = ["status", "reason", "decided_by", "decided_at"]
 
 
@@ -31,6 +33,8 @@ def verify(*, claim: Verifiable, reason: str, by: User, now: dt.datetime) -> Ver
     """Confirm a pending claim; the tier follows. Raises OwnWork, ReasonMissing, DocumentNotClean, InvalidTransition."""
     locked = _lock(claim)
     require_other(locked.expert, by)
+    if locked.status in BROUGHT_BACK_BY_APPEAL:
+        raise InvalidTransition(current_state=locked.status, allowed_transitions=[])
     if locked.document is not None and locked.document.status != Document.Status.CLEAN:
         raise DocumentNotClean
     _decide(locked, VerificationStatus.VERIFIED, reason=reason, by=by, now=now)

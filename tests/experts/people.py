@@ -49,7 +49,8 @@ class Api:
     def __init__(self, expert: Expert) -> None:
         self.expert = expert
         secret = tokens.mint_expert_token(user=expert.user, name="tests").secret
-        self.client = Client(headers={"Authorization": f"Bearer {secret}"})
+        self.headers = {"Authorization": f"Bearer {secret}"}
+        self.client = Client(headers=self.headers)
 
     def get(self, path: str, **query: str) -> Any:
         """GET below /api/v1/expert."""
