@@ -91,6 +91,7 @@ class Submission(TenantModel):
         ordering = ("-id",)
         verbose_name = _("submission")
         verbose_name_plural = _("submissions")
+        permissions = (("review_submission", _("Can decide about submissions for the platform")),)
         constraints = (
             models.UniqueConstraint(fields=("task",), condition=Q(is_final=True), name="tasks_submission_one_final"),
             models.UniqueConstraint(fields=("task", "expert", "revision"), name="tasks_submission_revision"),
