@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,12 +12,14 @@ from django.test import Client
 
 from core import clock, tokens
 from core.api import docs
-from core.models import User
 from core.principal import Principal
 from core.unit_of_work import unit_of_work
-from experts.public import become_expert
-from marketplace.public import open_lab
 from tests.contract import explore, operations
+from tests.marketplace.conftest import Purse, purse
+from tests.tasks import world
+from tests.tasks.world import NOW
+
+__all__ = ["purse"]
 
 EXAMPLES = 12
 # A fuzzed clock ends in the year 3000, and every key with it.
@@ -25,33 +28,37 @@ CREATES_FIRST = {"post": 0, "get": 1, "put": 2, "patch": 2, "delete": 3}
 
 
 @pytest.fixture
-def callers(transactional_db: None) -> dict[str, dict[str, str]]:
-    """Headers of a lab that may do everything, of an expert with a profile, and of nobody."""
+def callers(transactional_db: None, purse: Purse) -> Iterator[dict[str, dict[str, str]]]:
+    """Headers of a lab that may do everything, of an expert at work for it, and of nobody; the clock stands still."""
     docs.document.cache_clear()
     scopes = sorted({operation.definition.raw.get("x-required-scope", "") for operation in operations()} - {""})
-    with unit_of_work(Principal.system("tests.contract")):
-        tenant = open_lab(name="Lab", currency="USD", now=clock.now()).tenant
-        lab = tokens.mint_lab_key(tenant=tenant, name="contract", scopes=scopes)
-        user = User.objects.create_user("expert@example.org", name="Expert")
-        become_expert(user=user, now=clock.now())
-        expert = tokens.mint_expert_token(user=user, name="contract")
-    return {
-        "lab": {"Authorization": f"Bearer {lab.secret}"},
-        "expert": {"Authorization": f"Bearer {expert.secret}"},
-        "anonymous": {},
-    }
+    with clock.frozen(NOW):
+        desk = world.make_desk()
+        worker, other = world.make_worker(desk), world.make_worker(desk, "bea@example.org")
+        world.make_batch(desk, [world.authoring() for _ in range(6)])
+        worker.do(world.rubric_body())
+        worker.claim()
+        other.do(world.rubric_body())
+        spare = [tokens.mint_lab_key(tenant=desk.lab.tenant, name="spare", scopes=scopes) for _ in range(4)]
+        yield {
+            "lab": {"Authorization": f"Bearer {spare[-1].secret}"},
+            "expert": worker.call.headers,
+            "anonymous": {},
+        }
 
 
 def _known_ids() -> dict[str, list[str]]:
-    """Path parameter → ids of things that exist by now: `project_id` names a Project."""
+    """Path parameter → ids of things that exist by now: `version_id` names an AgreementVersion."""
     found: dict[str, list[str]] = {}
     with unit_of_work(Principal.system("tests.contract")):
         for model in apps.get_models():
             if any(field.name == "public_id" for field in model._meta.fields):
-                name = re.sub("(?<!^)(?=[A-Z])", "_", model.__name__).lower()
-                ids: list[Any] = list(model._default_manager.values_list("public_id", flat=True)[:3])
-                found[f"{name}_id"] = ids
-    return found
+                words = re.sub("(?<!^)(?=[A-Z])", "_", model.__name__).lower().split("_")
+                ids: list[Any] = list(model._default_manager.order_by("pk").values_list("public_id", flat=True)[:3])
+                for start in range(len(words)):
+                    found.setdefault("_".join(words[start:]) + "_id", []).extend(ids)
+    # The oldest keys only: a caller that revokes his own learns nothing more.
+    return found | {"key_id": found["access_token_id"]}
 
 
 @pytest.mark.slow
