@@ -26,6 +26,7 @@ from marketplace.queries import (
     snapshot_at,
     snapshots_between,
 )
+from marketplace.rates import reservation_for
 
 __all__ = [
     "AgreementRequired",
@@ -47,6 +48,7 @@ __all__ = [
     "open_lab",
     "pseudonyms",
     "require_active_contract",
+    "reservation_for",
     "snapshot_at",
     "snapshots_between",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from payments.api import bonuses, disputes, earnings, overages, time_entries, timesheets
+from payments.api import bonuses, disputes, earnings, funding, overages, payees, payouts, time_entries, timesheets
 
 expert_urlpatterns = [
     path("time-entries", time_entries.ExpertTimeEntryList.as_view()),
@@ -22,6 +22,15 @@ expert_urlpatterns = [
     path("disputes/<str:dispute_id>/answer", disputes.ExpertDisputeAnswer.as_view()),
     path("earnings", earnings.ExpertEarnings.as_view()),
     path("earnings/<str:earning_id>/explain", earnings.ExpertEarningExplain.as_view()),
+    path("payouts", payouts.PayoutList.as_view()),
+    path("payouts/<str:payout_id>", payouts.PayoutDetail.as_view()),
+    path("statements", payouts.StatementList.as_view()),
+    path("statements/<str:statement_id>", payouts.StatementDetail.as_view()),
+    path("statements/<str:statement_id>/download", payouts.StatementDownload.as_view()),
+    path("payout-methods", payees.PayoutMethodList.as_view()),
+    path("payout-methods/<str:method_id>", payees.PayoutMethodDetail.as_view()),
+    path("payout-methods/<str:method_id>/remove", payees.PayoutMethodRemove.as_view()),
+    path("tax-profile", payees.TaxProfileDetail.as_view()),
 ]
 
 lab_urlpatterns = [
@@ -38,4 +47,8 @@ lab_urlpatterns = [
     path("disputes/<str:dispute_id>", disputes.LabDisputeDetail.as_view()),
     path("disputes/<str:dispute_id>/withdraw", disputes.LabDisputeWithdraw.as_view()),
     path("bonuses", bonuses.BonusList.as_view()),
+    path("balance", funding.Balance.as_view()),
+    path("funding", funding.FundingList.as_view()),
+    path("funding/<str:funding_id>", funding.FundingDetail.as_view()),
+    path("refunds", funding.RefundList.as_view()),
 ]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from django.utils.translation import gettext as _
 
 from core import scope, states
-from core.money import fee_for, pay_for
 from marketplace.ports import BalanceView, InsufficientFunds
+from marketplace.public import reservation_for
 from payments import accounts, ledger
 from payments.accounts import AccountKey
 from payments.ledger import NewEntry
@@ -19,20 +19,13 @@ from payments.models import AccountBalance, FundsReservation
 if TYPE_CHECKING:
     from marketplace.public import Contract, RateSnapshot
 
-ROLLING_WEEKS = 2
 _LAB_KINDS = ("lab_prepaid", "lab_reserved", "lab_receivable")
-
-
-def target_of(*, week_cap_seconds: int, rate_minor: int, fee_bp: int) -> int:
-    """Minor units that two weeks at the cap cost the lab: pay and fee."""
-    gross = pay_for(week_cap_seconds, rate_minor)
-    return ROLLING_WEEKS * (gross + fee_for(gross, fee_bp))
 
 
 def reserve_contract(*, contract: Contract, snapshot: RateSnapshot, now: dt.datetime) -> None:
     """Set aside two weeks at the cap, in the caller's transaction. Raises InsufficientFunds; running it again is harmless."""
-    target = target_of(
-        week_cap_seconds=snapshot.week_cap_seconds, rate_minor=snapshot.rate_minor, fee_bp=snapshot.fee_bp
+    target = reservation_for(
+        weekly_cap_seconds=snapshot.week_cap_seconds, rate_minor=snapshot.rate_minor, fee_bp=snapshot.fee_bp
     )
     with scope.as_platform():
         reservation, is_new = FundsReservation.objects.get_or_create(

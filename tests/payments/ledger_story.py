@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from itertools import count
 
 from core.money import Money
@@ -159,3 +160,8 @@ def act(operation: Callable[..., Payout], *, payout: Payout, now: dt.datetime = 
     """A member of finance decides about a payout."""
     with unit_of_work(SYSTEM):
         return operation(payout=payout, by=new_user("Fin"), now=now)
+
+
+def platform() -> AbstractContextManager[None]:
+    """Act as the platform."""
+    return unit_of_work(SYSTEM)

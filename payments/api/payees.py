@@ -1,0 +1,204 @@
+"""`/expert/payout-methods` and `/expert/tax-profile`: where the money goes, and under which papers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypedDict
+
+from django.utils.translation import gettext as _
+from rest_framework import serializers
+
+from core.api.call import Call
+from core.api.endpoint import endpoint
+from core.api.fields import CountryField, CurrencyField, StrictCharField
+from core.api.lookup import get_or_404
+from core.api.types import Currency, Doc, Example, IdOf, Timestamp
+from core.api.views import ExpertView
+from core.problems import NotFound
+from experts.public import Expert
+from payments.models import PayoutMethod, TaxProfile
+from payments.operations import payees
+from payments.operations.payees import NoPayoutRail
+
+
+class PayoutMethodOut(TypedDict):
+    """Where the money of one currency goes. The details are never shown again."""
+
+    id: Annotated[str, IdOf("pmt")]
+    type: Annotated[str, Doc("iban, us_bank or sandbox."), Example("iban")]
+    currency: Currency
+    country: Annotated[str, Example("DE")]
+    holder: Annotated[str, Example("Ada Lovelace")]
+    account: Annotated[str, Doc("Its last characters."), Example("DE••••3000")]
+    status: Annotated[str, Doc("pending (verification), active, replaced or removed."), Example("active")]
+    usable_from: Annotated[Timestamp, Doc("A new method waits, in case it was not you who added it.")]
+    created_at: Timestamp
+
+
+class DetailsIn(serializers.Serializer[None]):
+    """What the type needs: `iban`; or `routing_number` and `account_number`; or the sandbox `account`."""
+
+    iban = StrictCharField(max_length=42, required=False)
+    routing_number = StrictCharField(max_length=12, required=False)
+    account_number = StrictCharField(max_length=20, required=False)
+    account = StrictCharField(max_length=40, required=False)
+
+
+class PayoutMethodIn(serializers.Serializer[None]):
+    """A new method; it replaces the current one of the same currency."""
+
+    type = serializers.ChoiceField(choices=PayoutMethod.Type.choices)
+    currency = CurrencyField()
+    country = CountryField(help_text="Where the account is.")
+    holder = StrictCharField(max_length=140, help_text="The name on the account.")
+    details = DetailsIn()
+
+
+class TaxProfileOut(TypedDict):
+    """What was declared for tax."""
+
+    form: Annotated[str, Doc("w9, w8ben, eu_vat or self_declaration."), Example("w8ben")]
+    legal_name: Annotated[str, Example("Ada Lovelace")]
+    country: Annotated[str, Doc("Country of tax residence."), Example("DE")]
+    tax_id: Annotated[str, Doc("Its last characters."), Example("••••6789")]
+    signed_name: Annotated[str, Example("Ada Lovelace")]
+    signed_at: Timestamp
+    expires_at: Timestamp | None
+
+
+class TaxProfileIn(serializers.Serializer[None]):
+    """A declaration, signed by typing the name."""
+
+    form = serializers.ChoiceField(choices=TaxProfile.Form.choices)
+    legal_name = StrictCharField(max_length=200)
+    country = CountryField()
+    tax_id = StrictCharField(max_length=40, required=False, default="", help_text="Needed for w9 and eu_vat.")
+    signed_name = StrictCharField(max_length=200)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """What each form needs."""
+        form, country = attrs["form"], attrs["country"]
+        if form in {TaxProfile.Form.W9, TaxProfile.Form.EU_VAT} and not attrs["tax_id"]:
+            raise serializers.ValidationError({"tax_id": _("This form needs a tax id.")}, code="required")
+        if (form == TaxProfile.Form.W9) != (country == "US"):
+            raise serializers.ValidationError(
+                {"form": _("People who are taxed in the United States sign a W-9, nobody else does.")},
+                code="wrong_form",
+            )
+        return attrs
+
+
+def render_method(row: PayoutMethod) -> PayoutMethodOut:
+    """A method, masked."""
+    return {
+        "id": row.public_id,
+        "type": row.type,
+        "currency": row.currency,
+        "country": row.country,
+        "holder": row.holder,
+        "account": row.masked,
+        "status": row.status,
+        "usable_from": row.usable_from,
+        "created_at": row.created_at,
+    }
+
+
+def render_tax_profile(row: TaxProfile) -> TaxProfileOut:
+    """A declaration, masked."""
+    return {
+        "form": row.form,
+        "legal_name": row.legal_name,
+        "country": row.country,
+        "tax_id": row.masked_tax_id,
+        "signed_name": row.signed_name,
+        "signed_at": row.signed_at,
+        "expires_at": row.expires_at,
+    }
+
+
+def _me(call: Call) -> Expert:
+    return Expert.objects.visible_to(call.principal).get()
+
+
+class PayoutMethodList(ExpertView):
+    """The expert's payout methods."""
+
+    @endpoint(summary="List my payout methods", returns=PayoutMethodOut, paginated=True, render=render_method)
+    def get(self, call: Call) -> Any:
+        """Newest first, former ones included."""
+        return PayoutMethod.objects.visible_to(call.principal)
+
+    @endpoint(
+        summary="Set my payout method",
+        body=PayoutMethodIn,
+        returns=PayoutMethodOut,
+        status=201,
+        errors=[NoPayoutRail],
+        idempotency="required",
+        example={
+            "type": "iban",
+            "currency": "EUR",
+            "country": "DE",
+            "holder": "Ada Lovelace",
+            "details": {"iban": "DE89 3704 0044 0532 0130 00"},
+        },
+    )
+    def post(self, call: Call) -> PayoutMethodOut:
+        """One method for each currency; it replaces the current one and can be paid to after its hold."""
+        fields = call.body
+        method = payees.add_method(
+            expert=_me(call),
+            method_type=fields["type"],
+            currency=fields["currency"],
+            country=fields["country"],
+            holder=fields["holder"],
+            details=fields["details"],
+            now=call.now,
+        )
+        return render_method(method)
+
+
+class PayoutMethodDetail(ExpertView):
+    """One payout method."""
+
+    @endpoint(summary="Show a payout method", returns=PayoutMethodOut)
+    def get(self, call: Call, method_id: str) -> PayoutMethodOut:
+        """Masked."""
+        return render_method(get_or_404(PayoutMethod.objects.visible_to(call.principal), method_id))
+
+
+class PayoutMethodRemove(ExpertView):
+    """Taking a method away."""
+
+    @endpoint(summary="Remove a payout method", returns=PayoutMethodOut)
+    def post(self, call: Call, method_id: str) -> PayoutMethodOut:
+        """What is owed stays owed; payouts on their way to it are stopped where that is still possible."""
+        method = get_or_404(PayoutMethod.objects.visible_to(call.principal), method_id)
+        return render_method(payees.remove_method(method=method, now=call.now))
+
+
+class TaxProfileDetail(ExpertView):
+    """The expert's tax papers."""
+
+    @endpoint(summary="Show my tax profile", returns=TaxProfileOut)
+    def get(self, call: Call) -> TaxProfileOut:
+        """404 until it was signed the first time."""
+        found = TaxProfile.objects.visible_to(call.principal).first()
+        if found is None:
+            raise NotFound
+        return render_tax_profile(found)
+
+    @endpoint(
+        summary="Sign my tax profile",
+        body=TaxProfileIn,
+        returns=TaxProfileOut,
+        status=201,
+        example={
+            "form": "self_declaration",
+            "legal_name": "Ada Lovelace",
+            "country": "DE",
+            "signed_name": "Ada Lovelace",
+        },
+    )
+    def post(self, call: Call) -> TaxProfileOut:
+        """Replaces the former declaration, which stays in the history."""
+        return render_tax_profile(payees.declare_tax(expert=_me(call), now=call.now, **call.body))
