@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import structlog
+from django.conf import settings
 
 from core import states
 from core.public import Principal, unit_of_work
@@ -26,7 +27,6 @@ from payments.providers import registry
 from payments.providers.port import Answer, Order, ProviderUnavailable, Verdict
 
 BATCH: Final = 25
-LEASE: Final = dt.timedelta(seconds=60)
 FIRST_WAIT: Final = dt.timedelta(seconds=10)
 LONGEST_WAIT: Final = dt.timedelta(hours=1)
 TEMPORARY: Final = frozenset({"provider_busy", "daily_limit", "AM02", "AM21", "cancelled"})
@@ -102,7 +102,7 @@ def record(answers: Sequence[Answer], *, now: dt.datetime) -> None:
 def apply(payout: Payout, attempt: PayoutAttempt, answer: Answer, *, now: dt.datetime) -> None:
     """Move one payout by the provider's word about its current attempt."""
     if answer.verdict is Verdict.LATER:
-        send_again(payout, attempt, now=now)
+        send_again(payout, at=now + _backoff(attempt.sends))
         return
     attempt.outcome = PayoutAttempt.Outcome(answer.verdict.value)
     attempt.code, attempt.detail = answer.code[:40], answer.detail[:300]
@@ -118,9 +118,9 @@ def apply(payout: Payout, attempt: PayoutAttempt, answer: Answer, *, now: dt.dat
         payouts.failed(payout, code=answer.code, now=now)
 
 
-def send_again(payout: Payout, attempt: PayoutAttempt, *, now: dt.datetime) -> None:
-    """The provider has not executed the key: the same one is sent again after a while."""
-    _wait(payout, now + _backoff(attempt.sends))
+def send_again(payout: Payout, *, at: dt.datetime) -> None:
+    """The provider has not executed the key: the same one is sent again."""
+    _wait(payout, at)
 
 
 def unknown(payout: Payout, attempt: PayoutAttempt, *, code: str, now: dt.datetime) -> None:
@@ -140,7 +140,7 @@ def _wait(payout: Payout, until: dt.datetime) -> None:
 
 def _lease(payout: Payout, now: dt.datetime) -> Order:
     states.move(payout, Payout.Status.SENDING)
-    payout.lease_until = payout.next_attempt_at = now + LEASE
+    payout.lease_until = payout.next_attempt_at = now + dt.timedelta(seconds=settings.PAYOUT_LEASE_SECONDS)
     payout.save()
     method = payout.payout_method
     details = vault.open_sealed(bytes(method.sealed_details), owner=method.public_id)

@@ -103,11 +103,10 @@ def _barred(provider: Provider, missing: list[str], *, now: dt.datetime) -> dict
 
 def _send_again(missing: list[str], *, now: dt.datetime) -> None:
     """The provider has never seen these keys: the same keys are sent again."""
-    attempts = PayoutAttempt.objects.filter(idem_key__in=missing, finished_at=None).order_by("pk")
-    by_payout = {attempt.payout_id: attempt for attempt in attempts}
-    for payout in payouts.locked(by_payout):
+    attempts = PayoutAttempt.objects.filter(idem_key__in=missing, finished_at=None)
+    for payout in payouts.locked(attempts.values_list("payout_id", flat=True)):
         if payout.status == Payout.Status.UNKNOWN:
-            sending.send_again(payout, by_payout[payout.pk], now=now)
+            sending.send_again(payout, at=now)
             wake_after_commit("payments.send_payouts")
 
 

@@ -11,8 +11,8 @@ from core.money import Money
 from core.public import Principal, Tenant, User, unit_of_work
 from experts.public import Expert, Restriction, record_decision
 from payments import accounts, ledger
-from payments.models import Payout, PayoutMethod, PayRun
-from payments.operations import funding, pay_runs, payees, postings, sending, tracking
+from payments.models import Payout, PayoutMethod, PayRun, ProviderFault
+from payments.operations import funding, pay_runs, payees, payouts, postings, sending, tracking
 from payments.operations.postings import ApprovedTime, Grant
 
 MONDAY = dt.datetime(2026, 11, 16, tzinfo=dt.UTC)
@@ -165,3 +165,25 @@ def act(operation: Callable[..., Payout], *, payout: Payout, now: dt.datetime = 
 def platform() -> AbstractContextManager[None]:
     """Act as the platform."""
     return unit_of_work(SYSTEM)
+
+
+def fault(kind: str, *, account: str, code: str = "", times: int = 1) -> None:
+    """The sandbox provider misbehaves for an account."""
+    ProviderFault.objects.create(account=account, type=kind, code=code, remaining=times)
+
+
+def retry_of(payout: Payout) -> Callable[[], Payout]:
+    """A retry by a new member of finance, to be called later."""
+    by = new_user("Fin")
+    return lambda: _by_finance(payouts.retry, payout, by)
+
+
+def cancel_of(payout: Payout) -> Callable[[], Payout]:
+    """A cancellation by a new member of finance, to be called later."""
+    by = new_user("Fin")
+    return lambda: _by_finance(payouts.cancel, payout, by)
+
+
+def _by_finance(operation: Callable[..., Payout], payout: Payout, by: User) -> Payout:
+    with unit_of_work(SYSTEM):
+        return operation(payout=payout, by=by, now=NOW)
