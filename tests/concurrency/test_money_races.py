@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -42,7 +43,7 @@ def test_sixteen_bonuses_at_once_spend_no_more_than_there_is() -> None:
             grant = Grant(f"adj_race_{n}", ada.pk, "USD", 90, NOW, tenant_id=lab.pk, fee_minor=10)
             postings.bonus_paid(bonus=grant, now=NOW)
 
-    results = together([lambda n=n: pay(n) for n in range(16)])
+    results = together([partial(pay, n) for n in range(16)])
     assert sum(result is None for result in results) == 5
     assert sum(isinstance(result, InsufficientFunds) for result in results) == 11
     assert (story.prepaid(lab), story.owed(ada)) == (0, 450)
@@ -71,7 +72,7 @@ def test_batches_over_the_same_accounts_in_opposite_orders_do_not_deadlock() -> 
             ]
             ledger.post(entries=entries, now=NOW)
 
-    assert together([lambda n=n: post(n) for n in range(12)]) == [None] * 12
+    assert together([partial(post, n) for n in range(12)]) == [None] * 12
     assert [story.owed(expert) for expert in experts] == [12] * 6
 
 
@@ -86,7 +87,7 @@ def test_two_people_release_one_run_at_once() -> None:
         with unit_of_work(SYSTEM):
             pay_runs.release(run=run, digest=run.lines_digest, recently_authenticated=True, by=by, now=NOW)
 
-    results = together([lambda by=by: release(by) for by in people])
+    results = together([partial(release, by) for by in people])
     assert sum(result is None for result in results) == 1
     assert sum(isinstance(result, InvalidTransition) for result in results) == 3
     assert (Payout.objects.count(), story.owed(ada)) == (1, 0)
@@ -106,7 +107,7 @@ def test_two_runs_over_the_same_money_released_at_once_pay_it_once() -> None:
             pay_runs.release(run=run, digest=run.lines_digest, recently_authenticated=True, by=by, now=NOW)
 
     pairs = zip(runs, people, strict=True)
-    results = together([lambda run=run, by=by: release(run, by) for run, by in pairs])
+    results = together([partial(release, run, by) for run, by in pairs])
     assert outcomes(results) == ["NoneType", PayRunChanged.__name__]
     assert (Payout.objects.count(), story.owed(ada)) == (1, 0)
     assert_the_books_hold()
@@ -119,7 +120,7 @@ def test_two_people_prepare_the_same_run_at_once() -> None:
         with unit_of_work(SYSTEM):
             pay_runs.prepare(currency="USD", by=by, now=NOW)
 
-    results = together([lambda by=by: prepare(by) for by in people])
+    results = together([partial(prepare, by) for by in people])
     assert sum(result is None for result in results) == 1
     assert all(isinstance(result, PayRunExists | IntegrityError) for result in results if result is not None)
     assert PayRun.objects.count() == 1
