@@ -13,7 +13,6 @@ from core.api.lookup import get_or_404
 from core.api.types import Currency, Doc, Example, IdOf, MoneyOut, Timestamp, render_money
 from core.api.views import LabView
 from core.money import Money
-from core.public import Tenant
 from marketplace.ports import BalanceView
 from payments.models import Funding, Refund
 from payments.operations import funding, reservations
@@ -142,8 +141,8 @@ class FundingList(LabView):
     def post(self, call: Call) -> FundingOut:
         """A sandbox (test keys) is funded at once. A live balance is `pending` until the transfer with its reference
         has arrived; nothing can be spent of it before."""
-        tenant = Tenant.objects.get(pk=cast(int, call.principal.tenant_id))
-        announced = funding.announce(tenant=tenant, amount=call.body["amount"], by=call.principal, now=call.now)
+        tenant_id = cast(int, call.principal.tenant_id)
+        announced = funding.announce(tenant_id=tenant_id, amount=call.body["amount"], by=call.principal, now=call.now)
         return render_funding(announced)
 
 

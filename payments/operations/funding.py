@@ -28,8 +28,9 @@ class RefundTooLarge(Conflict):
     title = gettext_lazy("The balance does not cover the refund")
 
 
-def announce(*, tenant: Tenant, amount: Money, by: Principal, now: dt.datetime) -> Funding:
+def announce(*, tenant_id: int, amount: Money, by: Principal, now: dt.datetime) -> Funding:
     """A lab will pay in. In a sandbox (and in development) the money is there at once; else it waits for finance."""
+    tenant = Tenant.objects.get(pk=tenant_id)
     sandbox = tenant.is_sandbox
     funding = Funding.objects.create(
         tenant=tenant,

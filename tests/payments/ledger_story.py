@@ -65,7 +65,7 @@ def new_lab(*, funded: int = 0, currency: str = "USD") -> Tenant:
     tenant = Tenant.objects.create(name=f"Lab {next(_numbers)}")
     if funded:
         with unit_of_work(SYSTEM):
-            funding.announce(tenant=tenant, amount=Money(funded, currency), by=SYSTEM, now=LONG_AGO)
+            funding.announce(tenant_id=tenant.pk, amount=Money(funded, currency), by=SYSTEM, now=LONG_AGO)
     return tenant
 
 
