@@ -15,7 +15,8 @@ from core.api import docs
 from core.principal import Principal
 from core.unit_of_work import unit_of_work
 from tests.contract import explore, operations
-from tests.marketplace.conftest import Purse, purse
+from tests.marketplace.conftest import purse
+from tests.marketplace.world import Purse
 from tests.tasks import world
 from tests.tasks.world import NOW
 

@@ -85,7 +85,7 @@ def test_parameters_are_told(document: dict[str, Any]) -> None:
 def test_refusals_are_told_with_examples(document: dict[str, Any]) -> None:
     """By status, each code with an example."""
     responses = _operations(document)["notes_create"]["responses"]
-    assert set(responses) == {"200", "201", "400", "401", "403", "406", "409", "413", "415", "422", "429", "503"}
+    assert set(responses) == {"200", "201", "400", "401", "403", "404", "406", "409", "413", "415", "422", "429", "503"}
     examples = responses["409"]["content"]["application/problem+json"]["examples"]
     assert set(examples) == {"conflict", "idempotency_in_flight", "note_too_loud"}
     example = document["components"]["examples"]["note_too_loud"]["value"]
