@@ -24,9 +24,10 @@ from marketplace.operations.permits import AgreementRequired
 from marketplace.ports import InsufficientFunds
 from tests.marketplace.world import (
     NOW,
-    Purse,
     again,
+    balance,
     expert_principal,
+    fund,
     make_contract,
     make_expert,
     make_lab,
@@ -65,7 +66,7 @@ def offer(db: None) -> Offer:
     return make_offer(make_opening(make_project(make_lab())), make_expert())
 
 
-def test_accepting_signs_freezes_seats_and_reserves(offer: Offer, purse: Purse) -> None:
+def test_accepting_signs_freezes_seats_and_reserves(offer: Offer) -> None:
     contract = accept(offer, signatures_for(offer))
     with platform():
         contract.refresh_from_db()
@@ -76,7 +77,7 @@ def test_accepting_signs_freezes_seats_and_reserves(offer: Offer, purse: Purse) 
         assert (snapshot.rate_minor, snapshot.currency, snapshot.fee_bp) == (14_300, "USD", 3000)
         assert (snapshot.valid.lower, snapshot.valid.upper) == (NOW, None)
         assert (snapshot.week_cap_seconds, snapshot.holdback_bp) == (36_000, 0)
-        assert purse.reserved == {contract.public_id: 2 * (143_000 + 42_900)}
+        assert balance(Lab.objects.get(tenant_id=offer.tenant_id)).reserved_minor == 2 * (143_000 + 42_900)
         assert Opening.objects.get(pk=offer.opening_id).seats_taken == 1
         signed = Signature.objects.order_by("pk")
         assert {row.agreement_version.agreement.code for row in signed} == {"expert-terms", "lab-nda"}
@@ -110,13 +111,16 @@ def test_a_document_that_the_offer_does_not_list_is_refused(offer: Offer) -> Non
     nothing_happened(offer)
 
 
-def test_without_the_labs_money_nothing_happens(offer: Offer, purse: Purse) -> None:
-    purse.minor[offer.tenant_id] = 371_799
+def test_without_the_labs_money_nothing_happens(db: None) -> None:
+    lab = make_lab(funds=371_799)
+    offer = make_offer(make_opening(make_project(lab)), make_expert())
     with pytest.raises(InsufficientFunds):
         accept(offer, signatures_for(offer))
     nothing_happened(offer)
-    purse.minor[offer.tenant_id] = 371_800
+    assert balance(lab).available_minor == 371_799
+    fund(lab, 1)
     accept(offer, signatures_for(offer))
+    assert (balance(lab).available_minor, balance(lab).reserved_minor) == (0, 371_800)
 
 
 def test_an_offer_expires_on_the_dot(offer: Offer) -> None:
@@ -249,9 +253,10 @@ class TestFrozenRates:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_thirty_two_experts_racing_for_five_seats_fill_exactly_five(purse: Purse) -> None:
+def test_thirty_two_experts_racing_for_five_seats_fill_exactly_five() -> None:
     """The race ends with real transactions: every one of the others is told that it is full."""
-    opening = make_opening(make_project(make_lab()), seats=5)
+    lab = make_lab()
+    opening = make_opening(make_project(lab), seats=5)
     ready = [make_offer(opening, make_expert(f"expert{n}@example.org")) for n in range(32)]
     signatures = {offer.pk: signatures_for(offer) for offer in ready}
     start = threading.Barrier(8)
@@ -280,5 +285,5 @@ def test_thirty_two_experts_racing_for_five_seats_fill_exactly_five(purse: Purse
         assert (now_is.seats_taken, now_is.status) == (5, Opening.Status.FILLED)
         assert Contract.objects.count() == 5
         assert Offer.objects.filter(status=Offer.Status.EXTENDED).count() == 27
-        assert len(purse.reserved) == 5
         assert Signature.objects.count() == 10
+    assert balance(lab).reserved_minor == 5 * 371_800

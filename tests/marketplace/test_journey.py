@@ -12,8 +12,8 @@ from marketplace.models import Lab, LabExpert, OpeningListing
 from tests.core.api.conftest import Caller, pointers, problem
 from tests.marketplace.world import (
     NOW,
-    Purse,
     admin_of,
+    balance,
     expert_caller,
     lab_caller,
     make_expert,
@@ -170,7 +170,7 @@ def test_why_not_names_every_failing_requirement(opening: Any) -> None:
     assert all(miss["text"] for miss in fit["why_not"])
 
 
-def test_apply_offer_read_accept(api: Caller, lab: Lab, opening: Any, purse: Purse) -> None:
+def test_apply_offer_read_accept(api: Caller, lab: Lab, opening: Any) -> None:
     expert = make_expert()
     ada = expert_caller(expert)
     mine = ok(ada("POST", f"{V1}/expert/applications", {"opening": opening["id"], "note": "Me."}), 201)
@@ -206,7 +206,9 @@ def test_apply_offer_read_accept(api: Caller, lab: Lab, opening: Any, purse: Pur
     assert refused["remedy"]["href"] == offer["documents"][1]["link"]
     contract = ok(ada("POST", path, {"signatures": signatures}), 201)
     assert contract["status"] == "active"
-    assert purse.reserved == {contract["id"]: 371_800}
+    assert balance(lab).reserved_minor == 371_800
+    (shown,) = ok(api("GET", f"{V1}/lab"))["balances"]
+    assert shown["reserved"] == {"amount": "3718.00", "currency": "USD"}
 
     (seen,) = ok(api("GET", f"{V1}/contracts?status=active"))["results"]
     assert (seen["id"], seen["candidate"]) == (contract["id"], application["candidate"])
@@ -273,14 +275,16 @@ def test_feasibility_counts_near_misses_and_what_would_help(api: Caller, opening
     assert tight["relaxations"] == [{"requirement": "rate_ceiling", "value": "143.00 USD", "more": 1}]
 
 
-def test_a_quote_counts_every_free_seat_with_the_fee(api: Caller, lab: Lab, opening: Any, purse: Purse) -> None:
-    purse.minor[lab.tenant_id] = 500_000
+def test_a_quote_counts_every_free_seat_with_the_fee(api: Caller, lab: Lab, opening: Any) -> None:
     quote = ok(api("GET", f"{V1}/projects/{opening['project']}/quote"))
     (line,) = quote["openings"]
     assert (line["lowest_rate"]["amount"], line["highest_rate"]["amount"]) == ("143.00", "143.00")
     assert quote["weekly"] == {"amount": "3718.00", "currency": "USD"}
     assert quote["reserve"] == {"amount": "7436.00", "currency": "USD"}
-    assert quote["shortfall"] == {"amount": "2436.00", "currency": "USD"}
+    assert quote["shortfall"] == {"amount": "0.00", "currency": "USD"}
+    ok(api("PATCH", f"{V1}/openings/{opening['id']}", {"seats": 3000}))
+    poor = ok(api("GET", f"{V1}/projects/{opening['project']}/quote"))
+    assert (poor["reserve"]["amount"], poor["shortfall"]["amount"]) == ("11154000.00", "1154000.00")
 
 
 def test_instructions_are_read_and_acknowledged(api: Caller, lab: Lab, opening: Any) -> None:
@@ -326,7 +330,7 @@ def test_rejections_are_decisions_by_a_named_member(api: Caller, lab: Lab, openi
     ok(ada("POST", f"{V1}/expert/applications", {"opening": opening["id"]}), 201)
 
 
-def test_ending_runs_the_notice_and_leaving_is_at_once(api: Caller, lab: Lab, opening: Any, purse: Purse) -> None:
+def test_ending_runs_the_notice_and_leaving_is_at_once(api: Caller, lab: Lab, opening: Any) -> None:
     ada = expert_caller(make_expert())
     contract = _contract_over_http(api, ada, opening)
     path = f"{V1}/contracts/{contract['id']}"
@@ -337,7 +341,7 @@ def test_ending_runs_the_notice_and_leaving_is_at_once(api: Caller, lab: Lab, op
     assert (ending["status"], ending["notice_ends_at"]) == ("ending", "2026-11-09T09:00:00Z")
     assert len(ok(ada("GET", f"{V1}/expert/decisions"))["results"]) == 2
     assert ok(ada("POST", f"{V1}/expert/contracts/{contract['id']}/leave"))["status"] == "ended"
-    assert purse.reserved == {}
+    assert balance(lab).reserved_minor == 0
     problem(ada("POST", f"{V1}/expert/contracts/{contract['id']}/leave"), 409, "invalid_transition")
 
 

@@ -1,23 +1,24 @@
-"""A small world for the marketplace's tests: labs with keys, experts with proven skills, money in a purse."""
+"""A small world for the marketplace's tests: labs with keys, experts with proven skills, real money."""
 
 from __future__ import annotations
 
 import datetime as dt
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from typing import Any
 
 from core import tokens
+from core.money import Money
 from core.principal import Kind, Principal
 from core.public import Tenant, User, unit_of_work
 from experts.models import Availability, Credential, Domain, Expert, ExpertDomain
 from experts.operations import profiles
-from marketplace.models import Contract, Lab, LabExpert, LabMember, Offer, Opening, Project, RateSnapshot
+from marketplace import ports
+from marketplace.models import Contract, Lab, LabExpert, LabMember, Offer, Opening, Project
 from marketplace.operations import acceptance, api_keys, labs, offers, openings, projects
 from marketplace.operations.acceptance import TypedName
-from marketplace.ports import BalanceView, InsufficientFunds
-from marketplace.rates import reservation_for
+from marketplace.ports import BalanceView
 from marketplace.scopes import SCOPES
+from payments.operations import funding
 from tests.core.api.conftest import Caller
 
 NOW = dt.datetime(2026, 11, 2, 9, tzinfo=dt.UTC)
@@ -35,58 +36,36 @@ REQUIREMENT: dict[str, Any] = {"domain": "medicine.cardiology", "min_level": 3, 
 OPENING: dict[str, Any] = {"title": "Cardiologist", "seats": 2, "tier": "expert", "weekly_cap_seconds": 10 * HOUR}
 
 
-@dataclass
-class Purse:
-    """Labs' money in memory: what the payments floor answers, for tests of this floor alone."""
-
-    minor: dict[int, int] = field(default_factory=dict)
-    reserved: dict[str, int] = field(default_factory=dict)
-
-    def reserve_contract(self, *, contract: Contract, snapshot: RateSnapshot, now: dt.datetime) -> None:
-        """Set aside two weeks at the cap."""
-        needed = reservation_for(
-            weekly_cap_seconds=snapshot.week_cap_seconds, rate_minor=snapshot.rate_minor, fee_bp=snapshot.fee_bp
-        )
-        if self.minor.get(contract.tenant_id, 10**9) < needed:
-            raise InsufficientFunds
-        self.minor[contract.tenant_id] = self.minor.get(contract.tenant_id, 10**9) - needed
-        self.reserved[contract.public_id] = needed
-
-    def release_contract(self, *, contract: Contract, now: dt.datetime) -> None:
-        """Give it back."""
-        self.minor[contract.tenant_id] += self.reserved.pop(contract.public_id)
-
-    def balances(self, *, tenant_id: int) -> list[BalanceView]:
-        """One purse in dollars."""
-        return [BalanceView("USD", self.minor.get(tenant_id, 10**9), 0, 0)]
-
-    def may_claim(self, *, tenant_id: int) -> bool:
-        """Nobody owes anything here."""
-        return True
-
-
-@dataclass
-class NothingOpen:
-    """What the floors above have open in a project."""
-
-    open: list[str] = field(default_factory=list)
-
-    def blockers(self, *, project: Project) -> list[str]:
-        """What was put in."""
-        return self.open
-
-
 def platform() -> AbstractContextManager[None]:
     """Act as the platform."""
     return unit_of_work(Principal.system("tests.marketplace"))
 
 
-def make_lab(name: str = "Acme") -> Lab:
-    """A lab with an admin."""
+def make_lab(name: str = "Acme", *, funds: int = 10**9) -> Lab:
+    """A lab with an admin and so many cents."""
     with platform():
         lab = labs.open_lab(name=name, currency="USD", now=NOW, alias=f"{name} (alias)")
         labs.add_member(lab=lab, email=f"admin@{name.lower()}.example", role=LabMember.Role.ADMIN, now=NOW)
+    fund(lab, funds)
     return lab
+
+
+def fund(lab: Lab, minor: int) -> None:
+    """Pay in."""
+    with platform():
+        announced = funding.announce(
+            tenant=lab.tenant, amount=Money(minor, "USD"), by=Principal.system("tests.marketplace"), now=NOW
+        )
+        if announced.status == announced.Status.PENDING:
+            finance, _ = User.objects.get_or_create(email="finance@example.org", defaults={"is_staff": True})
+            funding.confirm(funding=announced, by=finance, now=NOW)
+
+
+def balance(lab: Lab) -> BalanceView:
+    """The lab's dollars."""
+    with platform():
+        (view,) = ports.funds.get().balances(tenant_id=lab.tenant_id)
+    return view
 
 
 def admin_of(lab: Lab) -> User:
