@@ -11,7 +11,8 @@ from django.utils.translation import gettext as _
 from core.principal import Principal
 from core.problems import FieldError, InvalidInput
 from core.public import User
-from marketplace.models import Contract, Lab, LabExpert, LabMember, RateSnapshot
+from experts.ports import Contestable
+from marketplace.models import Application, Contract, Lab, LabExpert, LabMember, RateSnapshot
 from marketplace.models.contract import ContractQuerySet
 
 
@@ -47,6 +48,19 @@ def pseudonyms(*, tenant_id: int, expert_ids: Iterable[int]) -> dict[int, str]:
     """Expert key → the public id under which this lab knows him; those it does not know are missing."""
     rows = LabExpert.objects.filter(tenant_id=tenant_id, expert_id__in=list(expert_ids))
     return dict(rows.values_list("expert_id", "public_id"))
+
+
+def contestable_application(*, subject: str, expert_id: int) -> Contestable | None:
+    """Whether an expert may contest what became of his application: once it was rejected."""
+    row = Application.objects.filter(public_id=subject, expert_id=expert_id, status=Application.Status.REJECTED).first()
+    return Contestable(tenant_id=row.tenant_id, decided_by_id=None) if row else None
+
+
+def contestable_contract(*, subject: str, expert_id: int) -> Contestable | None:
+    """Whether an expert may contest what was done to his contract: once somebody paused or ended it."""
+    stopped = (Contract.Status.PAUSED, Contract.Status.ENDING, Contract.Status.ENDED)
+    row = Contract.objects.filter(public_id=subject, expert_id=expert_id, status__in=stopped).first()
+    return Contestable(tenant_id=row.tenant_id, decided_by_id=None) if row else None
 
 
 def deciding_member(*, tenant_id: int, who: str, pointer: str = "/decided_by") -> User:

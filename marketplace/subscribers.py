@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 
+from django.db import transaction
+
 from core import outbox
+from core.problems import DomainError
 from core.public import Event
 from marketplace.models import Application, Contract
-from marketplace.operations import applications, contracts
+from marketplace.operations import applications, contracts, offers, openings
 
 OVERTURNED = frozenset({"overturned", "resolved_by_timeout"})
 
@@ -21,7 +24,30 @@ def apply_appeals(event: Event, now: dt.datetime) -> None:
     application = Application.objects.filter(public_id=subject, status=Application.Status.REJECTED).first()
     if application is not None:
         applications.reinstate(application=application, now=now)
+    _reinstate_contract(subject, now=now)
+
+
+def _reinstate_contract(subject: str, *, now: dt.datetime) -> None:
+    """Give access back; where the contract is over already, a new offer for a seat in the same opening."""
     stopped = (Contract.Status.PAUSED, Contract.Status.ENDING)
     contract = Contract.objects.filter(public_id=subject, status__in=stopped).first()
     if contract is not None:
         contracts.resume(contract=contract, now=now)
+        return
+    ended = (
+        Contract.objects.filter(public_id=subject, status=Contract.Status.ENDED).select_related("lab_expert").first()
+    )
+    if ended is None:
+        return
+    try:
+        with transaction.atomic():
+            offers.extend(opening=openings.lock(ended.opening), lab_expert=ended.lab_expert, now=now)
+    except DomainError as error:
+        outbox.publish(
+            "contract.reinstatement_refused",
+            subject=ended.public_id,
+            tenant_id=ended.tenant_id,
+            user_id=ended.expert.user_id,
+            payload={"code": error.code},
+            now=now,
+        )

@@ -15,6 +15,8 @@ from marketplace.models.lab import LabExpert
 from marketplace.models.opening import Opening
 from marketplace.models.walled import WalledQuerySet
 
+STANDING = ("submitted", "in_review", "waitlisted")
+
 
 class ApplicationQuerySet(WalledQuerySet["Application"]):
     """Applications."""
@@ -24,6 +26,10 @@ class ApplicationQuerySet(WalledQuerySet["Application"]):
     def undecided(self) -> ApplicationQuerySet:
         """Those that wait for somebody."""
         return self.filter(status__in=(Application.Status.SUBMITTED, Application.Status.IN_REVIEW))
+
+    def standing(self) -> ApplicationQuerySet:
+        """Those that may still lead to an offer; an expert has one for an opening at most."""
+        return self.filter(status__in=STANDING)
 
 
 @history.tracked()
@@ -65,10 +71,11 @@ class Application(TenantModel):
     objects = ApplicationQuerySet.as_manager()
 
     class Meta:
+        permissions = (("decide_application", _("Can review, waitlist, reject and make offers on applications")),)
         constraints = (
             models.UniqueConstraint(
                 fields=("opening", "expert"),
-                condition=~Q(status__in=("rejected", "withdrawn")),
+                condition=Q(status__in=STANDING),
                 name="marketplace_application_once",
             ),
         )

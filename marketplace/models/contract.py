@@ -82,6 +82,7 @@ class Contract(TenantModel):
     objects = ContractQuerySet.as_manager()
 
     class Meta:
+        permissions = (("manage_contract", _("Can pause, resume and end contracts")),)
         constraints = (
             models.UniqueConstraint(
                 fields=("opening", "expert"), condition=~Q(status="ended"), name="marketplace_contract_once"

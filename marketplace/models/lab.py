@@ -36,6 +36,7 @@ class Lab(TenantModel):
     objects = LabQuerySet.as_manager()
 
     class Meta:
+        permissions = (("issue_key", _("Can issue API keys to labs")),)
         constraints = (
             models.UniqueConstraint(fields=("tenant",), name="marketplace_lab_once"),
             models.CheckConstraint(condition=Q(holdback_bp__lte=10_000), name="marketplace_lab_holdback"),

@@ -83,11 +83,10 @@ class Offer(Terms):
     objects = OfferQuerySet.as_manager()
 
     class Meta:
+        permissions = (("withdraw_offer", _("Can withdraw offers")),)
         constraints = (
             models.UniqueConstraint(
-                fields=("opening", "expert"),
-                condition=Q(status__in=("extended", "accepted")),
-                name="marketplace_offer_once",
+                fields=("opening", "expert"), condition=Q(status="extended"), name="marketplace_offer_once"
             ),
             models.CheckConstraint(condition=Q(rate_minor__gt=0), name="marketplace_offer_rate"),
         )

@@ -64,6 +64,7 @@ class Opening(TenantModel):
     objects = OpeningQuerySet.as_manager()
 
     class Meta:
+        permissions = (("run_opening", _("Can open, pause and close openings")),)
         constraints = (
             models.CheckConstraint(condition=Q(seats_taken__lte=F("seats")), name="marketplace_opening_seats"),
             models.CheckConstraint(condition=Q(seats__gte=1), name="marketplace_opening_has_seats"),

@@ -86,6 +86,7 @@ class Project(TenantModel):
     objects = ProjectQuerySet.as_manager()
 
     class Meta:
+        permissions = (("run_project", _("Can launch, pause and resume projects")),)
         constraints = (
             models.UniqueConstraint(
                 fields=("tenant", "external_id"), condition=~Q(external_id=""), name="marketplace_project_external_id"

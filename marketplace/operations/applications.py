@@ -18,7 +18,7 @@ from marketplace.operations import constraints, openings, pseudonyms, rate_cards
 
 
 class AlreadyApplied(Conflict):
-    """You have an application for this opening that is not decided. Withdraw it to apply anew."""
+    """You have an application or an offer for this opening that stands, or hold a seat in it."""
 
     code = "already_applied"
     title = gettext_lazy("You have applied already")
@@ -38,6 +38,8 @@ def submit(*, listing: OpeningListing, expert: Expert, now: dt.datetime, note: s
     opening = _opening_of(listing)
     openings.require_hiring(opening)
     constraints.require_welcome(opening=opening, expert=expert, rate_minor=0, now=now)
+    if _stands(opening, expert):
+        raise AlreadyApplied
     lab_expert = pseudonyms.admit(expert=expert, tenant_id=opening.tenant_id)
     application = Application.objects.create(
         tenant_id=opening.tenant_id,
@@ -49,6 +51,13 @@ def submit(*, listing: OpeningListing, expert: Expert, now: dt.datetime, note: s
     )
     _tell(application, "submitted", now=now)
     return application
+
+
+def _stands(opening: Opening, expert: Expert) -> bool:
+    """Whether there is something already that the expert should answer or use instead of applying."""
+    offered = opening.offers.filter(expert=expert, status="extended")
+    engaged = opening.contracts.living().filter(expert=expert)
+    return offered.exists() or engaged.exists()
 
 
 def _opening_of(listing: OpeningListing) -> Opening:
@@ -129,8 +138,13 @@ def _evidence(application: Application, *, now: dt.datetime) -> dict[str, object
 
 @transaction.atomic
 def reinstate(*, application: Application, now: dt.datetime) -> Application:
-    """Put a rejected application back in review: the rejection was overturned, or its offer ran out."""
+    """Put an application back in review: its rejection was overturned, or its offer ran out.
+
+    An expert who applied anew in the meantime has that application; the old one stays as it is.
+    """
     locked = lock(application)
+    if locked.opening.applications.standing().filter(expert=locked.expert).exclude(pk=locked.pk).exists():
+        return locked
     locked.decided_at = None
     states.move(locked, Application.Status.IN_REVIEW)
     locked.save(update_fields=["status", "decided_at"])

@@ -21,13 +21,14 @@ SHORTEST, LONGEST = dt.timedelta(minutes=1), dt.timedelta(days=60)
 
 
 class OfferStands(Conflict):
-    """The expert has an offer for this opening that is open or was accepted. Withdraw it first, or wait."""
+    """The expert has an offer for this opening that is open, or holds a seat in it. Withdraw the offer first, or wait."""
 
     code = "offer_stands"
     title = gettext_lazy("There is an offer already")
 
 
 map_constraint("marketplace_offer_once", OfferStands)
+map_constraint("marketplace_contract_once", OfferStands)
 
 
 @transaction.atomic
@@ -47,6 +48,8 @@ def extend(
     """
     openings.require_hiring(opening)
     expert = lab_expert.expert
+    if opening.contracts.living().filter(expert=expert).exists():
+        raise OfferStands
     priced = rate_cards.priced_by_band(opening=opening, now=now)[rates.band_of(expert.country)]
     constraints.require_eligible(opening=opening, expert=expert, rate_minor=priced.amount_minor, now=now)
     pseudonyms.admit(expert=expert, tenant_id=opening.tenant_id)

@@ -1,0 +1,5 @@
+"""The marketplace on the operators' desk: labs, hiring, contracts and the wall."""
+
+from marketplace.admin import contracts, hiring, labs, wall
+
+__all__ = ["contracts", "hiring", "labs", "wall"]

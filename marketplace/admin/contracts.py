@@ -1,0 +1,89 @@
+"""Contracts and the terms frozen in them."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from core import clock
+from core.desk import CadreAdmin, confirmed
+from marketplace.admin.labs import ReadOnlyInline
+from marketplace.models import Contract, InstructionAcknowledgement, RateSnapshot
+from marketplace.operations import contracts
+
+MANAGE = "marketplace.manage_contract"
+PAUSES = [
+    ("quality", _("quality")),
+    ("policy_question", _("a question of policy")),
+    ("confidentiality", _("confidentiality")),
+    ("availability", _("availability")),
+    ("other", _("other")),
+]
+ENDS = [
+    (reason.value, reason.label)
+    for reason in Contract.EndReason
+    if reason not in {Contract.EndReason.EXPERT_LEFT, Contract.EndReason.PROJECT_ENDED}
+]
+
+
+class SnapshotInline(ReadOnlyInline):
+    """What was promised."""
+
+    model = RateSnapshot
+    fields = (
+        "valid",
+        "rate_minor",
+        "currency",
+        "fee_bp",
+        "day_cap_seconds",
+        "week_cap_seconds",
+        "holdback_bp",
+        "reason",
+    )
+
+
+class AcknowledgementInline(ReadOnlyInline):
+    """Which instructions he read."""
+
+    model = InstructionAcknowledgement
+    fields = ("version", "acknowledged_at")
+
+
+@admin.register(Contract)
+class ContractAdmin(CadreAdmin):
+    """Seats that are held."""
+
+    list_display = ("public_id", "expert", "project", "tenant", "status", "end_reason", "signed_at", "notice_ends_at")
+    list_filter = ("status", "end_reason")
+    search_fields = ("public_id", "expert__legal_name", "expert__public_id", "project__name", "tenant__name")
+    list_select_related = ("expert", "project", "tenant")
+    inlines = (SnapshotInline, AcknowledgementInline)
+    actions = ("pause", "resume", "end")
+
+    @confirmed(description=_("Pause"), permission=MANAGE, reason=True, choices=lambda: PAUSES)
+    def pause(self, request: HttpRequest, contract: Contract, *, reason: str, choice: str) -> None:
+        """As a decision that can be contested."""
+        contracts.pause(
+            contract=contract,
+            decided_by=request.user,  # type: ignore[arg-type]  # the desk has let nobody else in
+            reason_code=choice,
+            explanation=reason,
+            now=clock.now(),
+        )
+
+    @confirmed(description=_("Resume"), permission=MANAGE)
+    def resume(self, request: HttpRequest, contract: Contract) -> None:
+        """Give access back."""
+        contracts.resume(contract=contract, now=clock.now())
+
+    @confirmed(description=_("End"), permission=MANAGE, reason=True, choices=lambda: ENDS)
+    def end(self, request: HttpRequest, contract: Contract, *, reason: str, choice: str) -> None:
+        """As a decision that can be contested; the notice runs first, except for a violation."""
+        contracts.end(
+            contract=contract,
+            reason=choice,
+            decided_by=request.user,  # type: ignore[arg-type]  # the desk has let nobody else in
+            explanation=reason,
+            now=clock.now(),
+        )

@@ -1,0 +1,120 @@
+"""Labs, their people, projects and rate cards."""
+
+from __future__ import annotations
+
+from django.contrib import admin, messages
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import TabularInline
+
+from core import clock
+from core.desk import CadreAdmin, confirmed
+from marketplace.models import InstructionVersion, Lab, LabExpert, LabMember, Project, Rate, RateCard
+from marketplace.operations import api_keys, projects
+
+
+class ReadOnlyInline(TabularInline):  # type: ignore[misc]  # unfold ships no types
+    """Rows of a related table, to look at."""
+
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        """Never."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        """Never."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        """Never."""
+        return False
+
+
+@admin.register(Lab)
+class LabAdmin(CadreAdmin):
+    """Labs: one row for the live tenant and one for its sandbox."""
+
+    list_display = ("tenant", "alias", "country", "currency", "fee_bp", "approval_window_seconds", "holdback_bp")
+    list_filter = ("currency", ("tenant__live", admin.EmptyFieldListFilter))
+    search_fields = ("tenant__name", "tenant__public_id", "alias")
+    list_select_related = ("tenant",)
+    actions = ("issue_key",)
+
+    @confirmed(description=_("Issue an API key with all rights"), permission="marketplace.issue_key")
+    def issue_key(self, request: HttpRequest, lab: Lab) -> None:
+        """The secret is on the next page and nowhere else."""
+        minted = api_keys.issue(lab=lab, name=str(_("issued by the platform")), now=clock.now())
+        messages.warning(request, _("%(lab)s: %(secret)s – shown this once.") % {"lab": lab, "secret": minted.secret})
+
+
+@admin.register(LabMember)
+class LabMemberAdmin(CadreAdmin):
+    """Who acts for which lab."""
+
+    list_display = ("user", "tenant", "role", "created_at")
+    list_filter = ("role",)
+    search_fields = ("public_id", "user__email", "tenant__name")
+    list_select_related = ("user", "tenant")
+
+
+@admin.register(LabExpert)
+class LabExpertAdmin(CadreAdmin):
+    """Which pseudonym stands for whom: operators only."""
+
+    list_display = ("public_id", "expert", "tenant", "created_at")
+    search_fields = ("public_id", "expert__public_id", "expert__legal_name")
+    list_select_related = ("expert", "tenant")
+
+
+class InstructionInline(ReadOnlyInline):
+    """What experts read."""
+
+    model = InstructionVersion
+    fields = ("number", "published_at", "sha256")
+
+
+@admin.register(Project)
+class ProjectAdmin(CadreAdmin):
+    """Projects of all labs."""
+
+    list_display = ("name", "alias", "tenant", "status", "currency", "review_policy", "created_at")
+    list_filter = ("status", "review_policy", "currency")
+    search_fields = ("public_id", "name", "alias", "external_id", "tenant__name")
+    list_select_related = ("tenant",)
+    inlines = (InstructionInline,)
+    actions = ("launch", "pause", "resume")
+
+    @confirmed(description=_("Launch"), permission="marketplace.run_project")
+    def launch(self, request: HttpRequest, project: Project) -> None:
+        """Let work begin."""
+        projects.launch(project=project, now=clock.now())
+
+    @confirmed(description=_("Pause"), permission="marketplace.run_project")
+    def pause(self, request: HttpRequest, project: Project) -> None:
+        """Stop new work."""
+        projects.pause(project=project, now=clock.now())
+
+    @confirmed(description=_("Resume"), permission="marketplace.run_project")
+    def resume(self, request: HttpRequest, project: Project) -> None:
+        """Let work go on."""
+        projects.resume(project=project, now=clock.now())
+
+
+class RateInline(ReadOnlyInline):
+    """The lines of a card."""
+
+    model = Rate
+    fields = ("tier", "domain", "work_type", "band", "amount_minor", "currency", "valid")
+
+
+@admin.register(RateCard)
+class RateCardAdmin(CadreAdmin):
+    """What an hour costs. Published cards do not change."""
+
+    list_display = ("title", "version", "tenant", "published_at")
+    list_filter = (("tenant", admin.EmptyFieldListFilter),)
+    search_fields = ("public_id", "title", "tenant__name")
+    list_select_related = ("tenant",)
+    inlines = (RateInline,)
