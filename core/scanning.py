@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.utils.module_loading import import_string
+from django.utils.translation import gettext as _
 
 Scanner = Callable[[IO[bytes]], str]
 
@@ -39,9 +40,9 @@ def look_at_structure(file: IO[bytes]) -> str:
     """The built-in scanner: refuses active content in PDFs and the antivirus test file. No substitute for ClamAV."""
     content = file.read()
     if _EICAR in content:
-        return "Antivirus test file"
+        return _("Antivirus test file")
     if content.startswith(b"%PDF-") and (found := _ACTIVE_PDF.search(content)):
-        return f"Active content in a PDF: {found[0].decode()}"
+        return _("Active content in a PDF: %(what)s") % {"what": found[0].decode()}
     return ""
 
 

@@ -11,9 +11,10 @@ import hashlib
 import json
 import re
 import secrets
+import time
 import unicodedata
 import warnings
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import IO, Any, ClassVar, Final
@@ -37,6 +38,7 @@ ZIP: Final = "application/zip"
 TEXT: Final = "text/plain"
 JSON: Final = "application/json"
 
+FORGOTTEN_AFTER: Final = dt.timedelta(hours=1)
 LINK_LIFE: Final = dt.timedelta(minutes=5)
 MEGABYTE: Final = 1024 * 1024
 _MOST_PIXELS: Final = 60_000_000
@@ -114,6 +116,23 @@ def open_kept(storage_name: str) -> File[bytes]:
 def discard(storage_name: str) -> None:
     """Remove stored bytes; a name that is gone already is no error."""
     default_storage.delete(storage_name)
+
+
+def forgotten(*, folder: str, known: Callable[[str], bool]) -> Iterator[str]:
+    """Names of stored files older than an hour that no row knows: left by requests that failed after storing.
+
+    Ages are real ones: a clock moved forward would make a file that is just being stored look old.
+    """
+    before = dt.datetime.fromtimestamp(time.time(), dt.UTC) - FORGOTTEN_AFTER
+    try:
+        shelves, _files = default_storage.listdir(folder)
+    except FileNotFoundError:
+        return
+    for shelf in shelves:
+        for file in default_storage.listdir(f"{folder}/{shelf}")[1]:
+            name = f"{folder}/{shelf}/{file}"
+            if default_storage.get_modified_time(name) < before and not known(name):
+                yield name
 
 
 def link_token(*, kind: str, public_id: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 import structlog
+from django.utils.translation import gettext as _
 
 from core import clock, scanning, uploads
 from core.jobs import job
@@ -42,6 +43,12 @@ def resolve_appeals() -> None:
     appeals.resolve_overdue(now=clock.now())
 
 
+@job(name="experts.sweep_documents")
+def sweep_documents() -> None:
+    """Remove files that no row knows."""
+    documents.sweep()
+
+
 _SCANNER = Principal.system("experts.scan_documents")
 
 
@@ -50,7 +57,7 @@ def _scan(document_id: int, storage_name: str) -> None:
         with uploads.open_kept(storage_name) as file:
             finding = scanning.scan(file)
     except FileNotFoundError:
-        finding = "The file is gone"
+        finding = _("The file is gone.")
     except scanning.ScannerUnavailable as error:
         log.warning("scanner_unavailable", reason=str(error))
         return
@@ -62,4 +69,5 @@ PERIODIC = {
     "experts.scan_documents": dt.timedelta(minutes=1),
     "experts.expire_credentials": dt.timedelta(hours=1),
     "experts.resolve_appeals": dt.timedelta(minutes=1),
+    "experts.sweep_documents": dt.timedelta(hours=6),
 }

@@ -64,12 +64,22 @@ _STANDS_FOR: Final = {"licence": "master", "employer": "bachelor", "certificate"
 
 
 @dataclass(frozen=True, slots=True)
+class Lack:
+    """One demand that is not met: which ("proofs", "degree", "level" or "years"), what is asked, what is there."""
+
+    demand: str
+    needed: str
+    has: str
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
-    """A tier, why, and what is missing for the next one (empty at the top)."""
+    """A tier, what counted for it, and what is missing for the next one (empty at the top)."""
 
     tier: str
-    reason: str
-    missing: tuple[str, ...]
+    proofs: int
+    degree: str
+    missing: tuple[Lack, ...]
 
 
 def tier_of(proofs: Iterable[Proof], claims: Iterable[Claim]) -> Verdict:
@@ -77,13 +87,13 @@ def tier_of(proofs: Iterable[Proof], claims: Iterable[Claim]) -> Verdict:
     held = list(proofs)
     degree = max((_rank(proof) for proof in held), default=0)
     counted = [claim.counted for claim in claims] or [(0, 0)]
-    missing: tuple[str, ...] = ()
+    missing: tuple[Lack, ...] = ()
     for rung in LADDER:
         lacking = min((_lacking(rung, len(held), degree, *pair) for pair in counted), key=len)
         if not lacking:
-            return Verdict(rung.tier, _reason(rung, len(held), degree), missing)
+            return Verdict(rung.tier, len(held), DEGREES[degree], missing)
         missing = lacking
-    return Verdict(TIERS[0], "No verified credential yet.", missing)
+    return Verdict(TIERS[0], len(held), DEGREES[degree], missing)
 
 
 def _rank(proof: Proof) -> int:
@@ -91,18 +101,11 @@ def _rank(proof: Proof) -> int:
     return DEGREES.index(name) if name in DEGREES else 0
 
 
-def _lacking(rung: Rung, proofs: int, degree: int, level: int, years: int) -> tuple[str, ...]:
+def _lacking(rung: Rung, proofs: int, degree: int, level: int, years: int) -> tuple[Lack, ...]:
     demands = (
-        (proofs >= rung.proofs, f"{rung.proofs} verified credentials (has {proofs})"),
-        (degree >= DEGREES.index(rung.degree), f"a verified {rung.degree} degree or what stands for it"),
-        (level >= rung.level, f"level {rung.level} in a proven domain (has {level})"),
-        (years >= rung.years, f"{rung.years} years in a proven domain (has {years})"),
+        (proofs >= rung.proofs, Lack("proofs", str(rung.proofs), str(proofs))),
+        (degree >= DEGREES.index(rung.degree), Lack("degree", rung.degree, DEGREES[degree])),
+        (level >= rung.level, Lack("level", str(rung.level), str(level))),
+        (years >= rung.years, Lack("years", str(rung.years), str(years))),
     )
-    return tuple(text for met, text in demands if not met)
-
-
-def _reason(rung: Rung, proofs: int, degree: int) -> str:
-    return (
-        f"{proofs} verified credentials, highest counted as {DEGREES[degree]}; "
-        f"level {rung.level} and {rung.years} years reached in one domain."
-    )
+    return tuple(lack for met, lack in demands if not met)

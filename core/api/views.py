@@ -19,7 +19,7 @@ from core.api.endpoint import Endpoint, spec_of
 from core.api.limits import address_of
 from core.api.schema import EndpointSchema
 from core.principal import Kind, Principal
-from core.problems import NotAuthenticated, PermissionDenied, RateLimited
+from core.problems import NotAuthenticated, PermissionDenied, RateLimited, Remedy
 
 _ACCEPTABLE = frozenset({"*/*", "application/*", "application/json", "application/problem+json"})
 
@@ -119,7 +119,10 @@ class ExpertView(CadreView):
     def _check(self, spec: Endpoint, principal: Principal) -> None:
         super()._check(spec, principal)
         if self.needs_profile and principal.subject_id is None:
-            raise PermissionDenied("This account has no expert profile.")
+            raise PermissionDenied(
+                "This account has no expert profile.",
+                remedy=Remedy("Open your profile once: that makes you an expert.", "/api/v1/expert/"),
+            )
 
 
 class PublicView(CadreView):

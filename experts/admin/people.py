@@ -50,8 +50,7 @@ class ExpertAdmin(CadreAdmin):
     def rule_says(self, expert: Expert) -> str:
         """What the tier would be without a person's word, and what the next one needs."""
         verdict = tiers.verdict_for(expert)
-        lacking = "; ".join(verdict.missing)
-        return f"{verdict.tier}: {verdict.reason}" + (f" ({lacking})" if lacking else "")
+        return " ".join([f"{verdict.tier}.", tiers.reason_of(verdict), *tiers.missing_of(verdict)])
 
     @admin.display(description=_("what happened"))
     def what_happened(self, expert: Expert) -> SafeString:

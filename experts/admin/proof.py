@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from django.contrib import admin
+from django.db import models
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
@@ -31,6 +34,7 @@ class VerificationAdmin(CadreAdmin):
     ordering = ("created_at",)
     list_select_related: tuple[str, ...] = ("expert",)
     readonly_fields = ("file",)
+    formfield_overrides: ClassVar = {models.URLField: {"assume_scheme": "https"}}
     actions = ("verify", "reject", "revoke")
 
     @admin.display(description=_("file"))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, TypedDict
 
-from django.utils.translation import gettext as _
 from rest_framework import serializers
 
 from core.api.call import Call
@@ -89,14 +88,7 @@ class SkillIn(serializers.Serializer[None]):
 
     domain = StrictCharField(max_length=80, help_text="Code of the taxonomy.")
     level = StrictIntegerField(min_value=1, max_value=5)
-    years = StrictIntegerField(min_value=0, max_value=80)
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """All or nothing: a domain inside a PATCH is not itself patched."""
-        missing = {name: [_("This field is required.")] for name in ("domain", "level") if name not in attrs}
-        if missing:
-            raise serializers.ValidationError(missing, code="required")
-        return attrs
+    years = StrictIntegerField(min_value=0, max_value=80, required=False)
 
 
 class ProfileIn(serializers.Serializer[None]):
@@ -153,8 +145,8 @@ def render_profile(expert: Expert, call: Call) -> ExpertProfileOut:
         "tier": {
             "tier": expert.tier,
             "source": expert.tier_source,
-            "reason": expert.tier_reason or verdict.reason,
-            "missing": list(verdict.missing),
+            "reason": expert.tier_reason or tiers.reason_of(verdict),
+            "missing": tiers.missing_of(verdict),
         },
         "restrictions": [render_restriction(row) for row in restricted],
         "identity": queries.identity_state(expert_id=expert.pk),

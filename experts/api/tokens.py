@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, TypedDict
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from rest_framework import serializers
 
 from core import tokens
@@ -27,7 +28,7 @@ class SessionNeeded(DomainError):
 
     code = "session_needed"
     status = 403
-    title = "Sign in to manage tokens"
+    title = gettext_lazy("Sign in to manage tokens")
 
 
 class TokenOut(TypedDict):

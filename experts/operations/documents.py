@@ -22,8 +22,7 @@ LINK_KIND = "document"
 def take_in(*, expert: Expert, file: UploadedFile[bytes]) -> Document:
     """Keep an uploaded file in quarantine; the scanner is woken after the commit.
 
-    Raises BodyTooLarge, EmptyUpload, UploadTypeRefused. The bytes of a request that fails later stay behind without
-    a row; nobody can reach them.
+    Raises BodyTooLarge, EmptyUpload, UploadTypeRefused. The bytes of a request that fails later are swept away.
     """
     inspected = uploads.inspect(file, name=file.name or "", allowed_types=ACCEPTED, max_bytes=MAX_BYTES)
     document = Document.objects.create(
@@ -63,6 +62,16 @@ def record_scan(*, document_id: int, finding: str, now: dt.datetime) -> None:
         return
     for claim in claims:
         verifications.let_in(claim)
+
+
+def sweep() -> int:
+    """Remove files of requests that failed after storing them; return how many."""
+    orphans = uploads.forgotten(folder=FOLDER, known=lambda name: Document.objects.filter(storage_name=name).exists())
+    removed = 0
+    for name in orphans:
+        uploads.discard(name)
+        removed += 1
+    return removed
 
 
 def _refuse(document: Document, claims: list[Credential | IdentityVerification], *, now: dt.datetime) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 
+from django.utils.translation import gettext as _
+
 from core.public import User
 from experts.errors import require_other, require_reason
 from experts.models import Expert, Restriction
@@ -59,7 +61,7 @@ def lift(*, restriction: Restriction, now: dt.datetime, by: User | None = None) 
             expert=restriction.expert,
             kind="restriction.lifted",
             subject=restriction.public_id,
-            title=f"{restriction.get_kind_display()}: lifted",
+            title=_("Lifted: %(kind)s") % {"kind": restriction.get_kind_display()},
             now=now,
         )
     return restriction

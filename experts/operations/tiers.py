@@ -11,7 +11,7 @@ from core.public import User
 from experts.errors import require_other, require_reason
 from experts.models import Credential, Expert, SkillFacts
 from experts.operations import notices
-from experts.tiers import Claim, Proof, Verdict, tier_of
+from experts.tiers import Claim, Lack, Proof, Verdict, tier_of
 
 
 def verdict_for(expert: Expert) -> Verdict:
@@ -21,13 +21,38 @@ def verdict_for(expert: Expert) -> Verdict:
     return tier_of((Proof(*proof) for proof in proofs), (Claim(*claim) for claim in claims))
 
 
+def reason_of(verdict: Verdict) -> str:
+    """Why the rule gives this tier, in words."""
+    if not verdict.proofs:
+        return _("No verified credential yet.")
+    return _("Verified credentials: %(proofs)s; highest counted as: %(degree)s.") % {
+        "proofs": verdict.proofs,
+        "degree": verdict.degree,
+    }
+
+
+def missing_of(verdict: Verdict) -> list[str]:
+    """What the next tier asks for, in words."""
+    return [_in_words(lack) for lack in verdict.missing]
+
+
+def _in_words(lack: Lack) -> str:
+    texts = {
+        "proofs": _("Verified credentials: %(needed)s needed, %(has)s there."),
+        "degree": _("Verified degree, or what stands for it: %(needed)s needed, %(has)s there."),
+        "level": _("Level in a proven domain: %(needed)s needed, %(has)s there."),
+        "years": _("Years in a proven domain: %(needed)s needed, %(has)s there."),
+    }
+    return texts[lack.demand] % {"needed": lack.needed, "has": lack.has}
+
+
 def recompute(*, expert: Expert, now: dt.datetime) -> Expert:
     """Apply the rule; a tier set by a person stays until he gives it back to the rule."""
     locked = _lock(expert)
     if locked.tier_source == Expert.TierSource.ADMIN:
         return locked
     verdict = verdict_for(locked)
-    return _set(locked, verdict.tier, Expert.TierSource.RULE, verdict.reason, now=now)
+    return _set(locked, verdict.tier, Expert.TierSource.RULE, reason_of(verdict), now=now)
 
 
 def override(*, expert: Expert, tier: str, reason: str, by: User, now: dt.datetime) -> Expert:
@@ -41,7 +66,7 @@ def return_to_rule(*, expert: Expert, by: User, now: dt.datetime) -> Expert:
     require_other(expert, by)
     locked = _lock(expert)
     verdict = verdict_for(locked)
-    return _set(locked, verdict.tier, Expert.TierSource.RULE, verdict.reason, now=now)
+    return _set(locked, verdict.tier, Expert.TierSource.RULE, reason_of(verdict), now=now)
 
 
 def _lock(expert: Expert) -> Expert:

@@ -8,14 +8,16 @@ from typing import Any
 import pytest
 from django.conf import LazySettings
 from django.core.files.storage import default_storage
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
-from core import clock, outbox
+from core import clock, outbox, uploads
 from core.principal import Principal
 from core.problems import InvalidTransition
 from core.public import Event, User, unit_of_work
 from experts.errors import OwnWork, ReasonMissing
-from experts.jobs import expire_credentials, resolve_appeals, scan_documents
+from experts.jobs import expire_credentials, resolve_appeals, scan_documents, sweep_documents
 from experts.models import Credential, Decision, Document, Expert, Notice, VerificationStatus
 from experts.operations import appeals, verifications
 from experts.operations.verifications import DocumentNotClean
@@ -142,8 +144,6 @@ def test_downloads_are_private_and_short_lived(ada: Api, eve: Api) -> None:
 
 
 def test_an_old_link_is_dead(ada: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    from core import uploads
-
     hand_in(ada)
     link = ada.get(f"/documents/{Document.objects.get().public_id}").json()["download"]
     monkeypatch.setattr(uploads, "LINK_LIFE", dt.timedelta(seconds=-1))
@@ -279,3 +279,43 @@ def test_one_identity_document_waits_at_a_time(ada: Api) -> None:
     assert (again.status_code, again.json()["code"]) == (409, "identity_already_waiting")
     scan_documents()
     assert [row["status"] for row in ada.get("/identity").json()["results"]] == ["pending"]
+
+
+def test_files_without_a_row_are_swept_away(ada: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    credential = hand_in(ada)
+    orphan = uploads.keep(upload(), folder="experts")
+    sweep_documents()
+    assert default_storage.exists(orphan)
+    monkeypatch.setattr(uploads, "FORGOTTEN_AFTER", dt.timedelta(seconds=-5))
+    sweep_documents()
+    assert not default_storage.exists(orphan)
+    assert credential.document is not None
+    assert default_storage.exists(credential.document.storage_name)
+
+
+def test_lists_cost_the_same_number_of_queries_however_long(ada: Api, verifier: User) -> None:
+    paths = ("/credentials", "/documents", "/notices", "/decisions", "/appeals")
+
+    def costs() -> list[int]:
+        counts = []
+        for path in paths:
+            with CaptureQueriesContext(connection) as queries:
+                assert ada.get(path).json()["results"]
+            counts.append(len(queries))
+        return counts
+
+    def one_more() -> None:
+        credential = hand_in(ada)
+        verifications.refuse(
+            claim=credential, to="rejected", reason_code="other", reason="no", by=verifier, now=clock.now()
+        )
+        file = Document.objects.order_by("-pk")[0].public_id
+        assert (
+            ada.post("/appeals", {"subject": credential.public_id, "reason": "x", "files": [file]}).status_code == 201
+        )
+
+    one_more()
+    before = costs()
+    one_more()
+    one_more()
+    assert costs() == before

@@ -39,6 +39,9 @@ def test_a_person_signs_up_verifies_the_address_becomes_an_expert_and_gets_a_tok
     session = {"X-Session-Token": _signed_up(client)}
     assert Expert.objects.count() == 0
 
+    early = client.get(f"{BASE}/credentials", headers=session)
+    assert (early.status_code, early.json()["remedy"]["href"]) == (403, f"{BASE}/")
+
     profile = client.get(f"{BASE}/", headers=session)
     assert profile.status_code == 200
     assert profile.json()["email"] == "new@example.org"

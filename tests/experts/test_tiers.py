@@ -38,7 +38,8 @@ DOCTORATE, LICENCE, POST = Proof("degree", "doctorate"), Proof("licence", "medic
 def test_the_ladder(proofs: list[Proof], claims: list[Claim], tier: str) -> None:
     verdict = tier_of(proofs, claims)
     assert verdict.tier == tier
-    assert verdict.reason
+    assert operations.reason_of(verdict)
+    assert len(operations.missing_of(verdict)) == len(verdict.missing)
     assert bool(verdict.missing) is (tier != "principal")
 
 
