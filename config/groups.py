@@ -1,0 +1,72 @@
+"""The operators' groups and exactly what each may do. ``manage.py seed`` brings the database to this table.
+
+A name is ``app.codename``; ``app.view_*`` stands for seeing every table of an app. Nobody has Django's add, change and
+delete: rows come from operations, and what an operator may do with them is a permission of its model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from types import MappingProxyType
+from typing import Final
+
+from django.contrib.auth.models import Group, Permission
+from django.db import transaction
+
+APPS: Final = ("core", "experts", "marketplace", "tasks", "payments")
+_VIEW_ALL: Final = tuple(f"{app}.view_*" for app in APPS)
+
+GROUPS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "verifier": ("experts.view_*", "experts.verify_credential"),
+        "reviewer": (
+            "experts.view_expert",
+            "experts.view_decision",
+            "experts.view_appeal",
+            "experts.decide_appeal",
+            "tasks.view_*",
+            "tasks.review_submission",
+        ),
+        "finance_prepare": ("payments.view_*", "marketplace.view_lab", "experts.view_expert"),
+        "finance_release": ("payments.view_*", "marketplace.view_lab", "experts.view_expert"),
+        "support": (
+            "experts.view_*",
+            "marketplace.view_*",
+            "tasks.view_*",
+            "payments.view_*",
+            "experts.decide_appeal",
+            "experts.restrict_expert",
+            "experts.set_tier",
+            "marketplace.decide_application",
+            "marketplace.issue_key",
+            "marketplace.manage_contract",
+            "marketplace.run_opening",
+            "marketplace.run_project",
+            "marketplace.withdraw_offer",
+        ),
+        "auditor": _VIEW_ALL,
+    }
+)
+
+
+def matching(patterns: Iterable[str], known: Iterable[str]) -> set[str]:
+    """The known permissions that the patterns name. Raises LookupError for a pattern that names none."""
+    names = set(known)
+    found: set[str] = set()
+    for pattern in patterns:
+        hits = {name for name in names if fnmatchcase(name, pattern)}
+        if not hits:
+            raise LookupError(f"No model has a permission {pattern}.")
+        found |= hits
+    return found
+
+
+@transaction.atomic
+def bring_up_to_date() -> None:
+    """Create the groups that are missing and give each exactly its permissions. Other groups are left alone."""
+    rows = Permission.objects.filter(content_type__app_label__in=APPS).select_related("content_type")
+    known = {f"{row.content_type.app_label}.{row.codename}": row for row in rows}
+    for name, patterns in GROUPS.items():
+        group, _created = Group.objects.get_or_create(name=name)
+        group.permissions.set(known[codename] for codename in matching(patterns, known))
