@@ -1,0 +1,28 @@
+"""Last act: leave one thing for everybody to do."""
+
+from __future__ import annotations
+
+from config.demo import cast
+from config.demo.acts import hiring, paying, people, work
+from config.demo.cast import NORTHWIND
+from config.demo.stage import Stage
+
+
+def another_week(stage: Stage) -> None:
+    """A little more work, handed in for the lab to approve; the next run waits to be released."""
+    work.post_second_round(stage)
+    work.one_round(stage, [cast.CARDIOLOGIST])
+    hiring.next_monday(stage)
+    role = cast.CARDIOLOGIST
+    sheet = next(iter(stage.expert(role).pages("/timesheets", status="open")))
+    stage.expert(role).post(f"/timesheets/{sheet['id']}/submit")
+    stage.step(f"{role.name} handed in another week: it waits for {NORTHWIND.name}")
+
+
+def leave_something(stage: Stage) -> None:
+    """A credential to verify, an offer to answer, a submission to review, a run to release."""
+    work.one_round(stage, [cast.CARDIOLOGIST])
+    people.upload_one_more(stage)
+    hiring.one_more_offer(stage)
+    paying.prepare(stage, "USD")
+    stage.step("Everybody has something to do: see the start page")

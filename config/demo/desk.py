@@ -1,0 +1,149 @@
+"""An operator at the desk: logs in through the real forms and works the real admin pages, as a browser would."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from http.cookies import SimpleCookie
+from urllib.parse import urlencode, urljoin, urlsplit
+
+from config.demo import forms
+from config.demo.api import Unexpected
+from config.demo.forms import Page
+from config.demo.transport import Answer, Transport
+from config.supervisor.logins import totp
+
+LOGIN = "/accounts/login/"
+REAUTHENTICATE = "/accounts/reauthenticate/"
+_CODE_PERIOD = 30
+_MOST_REDIRECTS = 8
+
+
+class Refused(RuntimeError):
+    """The desk did not do what the operator asked; the message is what the page says."""
+
+
+@dataclass
+class Desk:
+    """One browser session of one member of staff."""
+
+    transport: Transport
+    email: str
+    password: str
+    totp_secret: str
+    _cookies: SimpleCookie = field(default_factory=SimpleCookie, repr=False)
+    _logged_in: bool = False
+    _used_code: str = ""
+
+    def open(self, path: str) -> Page:
+        """A page of the desk; logs in first where that is needed."""
+        if not self._logged_in:
+            self._log_in()
+        return forms.read(self._follow(self._send("GET", path)).text)
+
+    def find(self, change_list: str, search: str) -> str:
+        """The key of the one row that a change list shows for ``search``. Raises Refused."""
+        page = self.open(f"{change_list}?{urlencode({'q': search})}")
+        if len(page.rows) != 1:
+            raise Refused(f"{self.email}: {change_list} shows {len(page.rows)} rows for {search}.\n{page.text[:1500]}")
+        return page.rows[0]
+
+    def act(self, change_list: str, action: str, keys: Sequence[str], *, reason: str = "", choice: str = "") -> str:
+        """Tick rows, choose an action, read the confirmation, confirm; the text of the page that follows.
+
+        Raises Refused when the desk does not offer the action, or says that something could not be done.
+        """
+        asked = self._choose(change_list, action, keys)
+        if urlsplit(asked[0]).path.startswith(REAUTHENTICATE):
+            self._prove_again(asked[0], asked[1])
+            asked = self._choose(change_list, action, keys)
+        where, page = asked
+        try:
+            form = page.form_with("confirmed")
+        except LookupError as error:
+            raise Refused(f"{self.email}: {action} on {change_list} asks for no confirmation.\n{error}") from error
+        filled = {**form.fields, "_selected_action": list(keys)}
+        if "reason" in form.fields:
+            filled["reason"] = reason
+        if "choice" in form.choices:
+            filled["choice"] = choice or form.choices["choice"][0]
+        answer = self._follow(self._submit(where, filled))
+        done = forms.read(answer.text)
+        if answer.status != 200 or " done." not in done.text:
+            raise Refused(f"{self.email}: {action} on {change_list} was not done.\n{done.text[:2000]}")
+        return done.text
+
+    def on(self, change_list: str, action: str, public_id: str, *, reason: str = "", choice: str = "") -> str:
+        """The same on the one row that is found by its public id."""
+        return self.act(change_list, action, [self.find(change_list, public_id)], reason=reason, choice=choice)
+
+    def submit(self, path: str, marker: str, **filled: str) -> Page:
+        """Open a page, fill in the form that has the field ``marker``, send it; the page that follows."""
+        form = self.open(path).form_with(marker)
+        answer = self._follow(self._submit(urljoin(path, form.action or path), {**form.fields, **filled}))
+        return forms.read(answer.text)
+
+    def _choose(self, change_list: str, action: str, keys: Sequence[str]) -> tuple[str, Page]:
+        page = self.open(change_list)
+        form = page.form_with("action")
+        if action not in form.choices["action"]:
+            raise Refused(f"{self.email}: {change_list} offers {form.choices['action']}, not {action}.")
+        chosen = {**form.fields, "action": action, "_selected_action": list(keys), "index": "0"}
+        answer, where = self._trace(self._submit(change_list, chosen), change_list)
+        return where, forms.read(answer.text)
+
+    def _log_in(self) -> None:
+        self._logged_in = True
+        page = forms.read(self._follow(self._send("GET", f"{LOGIN}?next=/admin/")).text)
+        form = page.form_with("password")
+        answer, where = self._trace(
+            self._submit(LOGIN, {**form.fields, "login": self.email, "password": self.password}), LOGIN
+        )
+        asked = forms.read(answer.text)
+        form = asked.form_with("code")
+        answer, where = self._trace(self._submit(where, {**form.fields, "code": self._fresh_code()}), where)
+        if answer.status != 200 or not urlsplit(where).path.startswith("/admin/"):
+            raise Refused(f"{self.email} could not log in.\n{forms.read(answer.text).text[:1500]}")
+
+    def _prove_again(self, where: str, page: Page) -> None:
+        """The step-up before money moves: the password once more."""
+        form = page.form_with("password")
+        answer = self._follow(self._submit(where, {**form.fields, "password": self.password}))
+        if answer.status >= 400:
+            raise Refused(f"{self.email} could not prove himself again.\n{forms.read(answer.text).text[:1500]}")
+
+    def _fresh_code(self) -> str:
+        """A code that was not used yet: each one is accepted once."""
+        while (code := totp(self.totp_secret, at=int(time.time()))) == self._used_code:
+            time.sleep(_CODE_PERIOD - time.time() % _CODE_PERIOD + 0.1)
+        self._used_code = code
+        return code
+
+    def _submit(self, path: str, filled: Mapping[str, str | Sequence[str]]) -> Answer:
+        return self._send("POST", path, urlencode(filled, doseq=True).encode())
+
+    def _follow(self, answer: Answer) -> Answer:
+        return self._trace(answer, "/")[0]
+
+    def _trace(self, answer: Answer, path: str) -> tuple[Answer, str]:
+        """Follow redirects; the last answer and where it came from."""
+        for _ in range(_MOST_REDIRECTS):
+            if answer.status not in {301, 302, 303}:
+                if answer.status >= 500:
+                    raise Unexpected("GET", path, answer)
+                return answer, path
+            path = urljoin(path, answer.headers["location"])
+            answer = self._send("GET", path)
+        raise Unexpected("GET", path, answer)
+
+    def _send(self, method: str, path: str, body: bytes = b"") -> Answer:
+        headers = {"Accept": "text/html", "Referer": self.transport.origin + "/", "Origin": self.transport.origin}
+        if self._cookies:
+            headers["Cookie"] = "; ".join(f"{name}={morsel.value}" for name, morsel in self._cookies.items())
+        if body:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        answer = self.transport.send(method, path, headers, body)
+        for line in answer.headers.get("set-cookie", "").split("\n"):
+            self._cookies.load(line)
+        return answer
