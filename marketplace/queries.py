@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Iterable
 
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
+from django.db.models import OuterRef, Subquery
 from django.utils.translation import gettext as _
 
 from core.principal import Principal
@@ -42,6 +43,11 @@ def snapshots_between(contract_id: int, start: dt.datetime, end: dt.datetime) ->
     """The terms in force somewhere in [start, end), in order of time."""
     rows = RateSnapshot.objects.filter(contract_id=contract_id, valid__overlap=DateTimeTZRange(start, end))
     return list(rows.order_by("valid"))
+
+
+def lab_alias() -> Subquery:
+    """For ``annotate``: how the lab of a row calls itself towards experts."""
+    return Subquery(Lab.objects.filter(tenant=OuterRef("tenant")).values("alias")[:1])
 
 
 def pseudonyms(*, tenant_id: int, expert_ids: Iterable[int]) -> dict[int, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Annotated, Any, TypedDict
 
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import QuerySet
 from rest_framework import serializers
 
 from core.api.call import Call, Listed
@@ -15,12 +15,13 @@ from core.api.lookup import get_or_404
 from core.api.types import Doc, Example, IdOf, Link, RateOut, Timestamp, render_rate
 from core.api.views import ExpertView
 from core.problems import InvalidTransition
+from marketplace import queries
 from marketplace.api.contracts import ContractId, mine, terms_of
 from marketplace.api.filters import CreatedFilters, narrowed
 from marketplace.api.openings import OpeningId
 from marketplace.api.projects import ProjectId
 from marketplace.api.terms import TermsOut, render_terms
-from marketplace.models import Contract, InstructionAcknowledgement, InstructionVersion, Lab
+from marketplace.models import Contract, InstructionAcknowledgement, InstructionVersion
 from marketplace.operations import contracts, instructions
 from marketplace.operations.instructions import InstructionsOutdated
 
@@ -77,8 +78,7 @@ class MyContractFilters(CreatedFilters):
 
 def my_contracts(call: Call) -> QuerySet[Any]:
     """The caller's contracts with what a row shows; ``lab_alias`` is annotated."""
-    alias = Lab.objects.filter(tenant=OuterRef("tenant")).values("alias")[:1]
-    return mine(call).annotate(lab_alias=Subquery(alias))
+    return mine(call).annotate(lab_alias=queries.lab_alias())
 
 
 def render_my_contract(contract: Any, *, now: dt.datetime) -> MyContractOut:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Annotated, Any, TypedDict
 
-from django.db.models import Exists, OuterRef, Prefetch, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, Prefetch, QuerySet
 from rest_framework import serializers
 
 from core.api.call import Call, Listed
@@ -16,11 +16,12 @@ from core.api.types import Doc, Example, IdOf, RateOut, Timestamp, render_rate
 from core.api.views import ExpertView
 from core.problems import InvalidTransition
 from experts.public import LegalNameMissing, NameMismatch, Signature
+from marketplace import queries
 from marketplace.api.contracts import ContractId
 from marketplace.api.filters import CreatedFilters, narrowed
 from marketplace.api.openings import OpeningId
 from marketplace.api.terms import OfferDocumentOut, TermsOut, render_terms
-from marketplace.models import Lab, Offer, OfferDocument
+from marketplace.models import Offer, OfferDocument
 from marketplace.operations import acceptance, offers
 from marketplace.operations.acceptance import OfferExpired, TypedName
 from marketplace.operations.constraints import NotEligible
@@ -95,11 +96,10 @@ def my_offers(call: Call) -> QuerySet[Any]:
     """The caller's offers with what a row shows; ``lab_alias`` and the documents' ``is_signed`` are annotated."""
     signed = Signature.objects.visible_to(call.principal).filter(agreement_version=OuterRef("agreement_version"))
     documents = OfferDocument.objects.visible_to(call.principal).select_related("agreement_version")
-    alias = Lab.objects.filter(tenant=OuterRef("tenant")).values("alias")[:1]
     return (
         Offer.objects.visible_to(call.principal)
         .select_related("opening__project", "contract")
-        .annotate(lab_alias=Subquery(alias))
+        .annotate(lab_alias=queries.lab_alias())
         .prefetch_related(Prefetch("documents", queryset=documents.annotate(is_signed=Exists(signed)).order_by("pk")))
     )
 

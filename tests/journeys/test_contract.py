@@ -15,12 +15,8 @@ from core.api import docs
 from core.principal import Principal
 from core.unit_of_work import unit_of_work
 from tests.contract import explore, operations
-from tests.marketplace.conftest import purse
-from tests.marketplace.world import Purse
 from tests.tasks import world
 from tests.tasks.world import NOW
-
-__all__ = ["purse"]
 
 EXAMPLES = 12
 # A fuzzed clock ends in the year 3000, and every key with it.
@@ -29,7 +25,7 @@ CREATES_FIRST = {"post": 0, "get": 1, "put": 2, "patch": 2, "delete": 3}
 
 
 @pytest.fixture
-def callers(transactional_db: None, purse: Purse) -> Iterator[dict[str, dict[str, str]]]:
+def callers(transactional_db: None) -> Iterator[dict[str, dict[str, str]]]:
     """Headers of a lab that may do everything, of an expert at work for it, and of nobody; the clock stands still."""
     docs.document.cache_clear()
     scopes = sorted({operation.definition.raw.get("x-required-scope", "") for operation in operations()} - {""})

@@ -54,7 +54,7 @@ def fund(lab: Lab, minor: int) -> None:
     """Pay in."""
     with platform():
         announced = funding.announce(
-            tenant=lab.tenant, amount=Money(minor, "USD"), by=Principal.system("tests.marketplace"), now=NOW
+            tenant_id=lab.tenant_id, amount=Money(minor, "USD"), by=Principal.system("tests.marketplace"), now=NOW
         )
         if announced.status == announced.Status.PENDING:
             finance, _ = User.objects.get_or_create(email="finance@example.org", defaults={"is_staff": True})

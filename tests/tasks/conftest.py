@@ -1,4 +1,4 @@
-"""What every test of this floor has: a clock that stands still, and money in memory instead of the payments floor's."""
+"""What every test of this floor has: a clock that stands still."""
 
 from __future__ import annotations
 
@@ -7,10 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from core import clock
-from tests.marketplace.conftest import purse
 from tests.tasks.world import NOW
-
-__all__ = ["purse"]
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from marketplace.operations import contracts, instructions
 from tasks import public
 from tasks.models import Claim, Draft, Task, TaskReport
 from tasks.operations import claims
-from tests.marketplace.world import Purse, admin_of, again, expert_principal, make_contract, make_expert, platform
+from tests.marketplace.world import admin_of, again, expert_principal, make_contract, make_expert, platform
 from tests.tasks.world import (
     EXPERT,
     LAB,
@@ -93,12 +93,11 @@ def test_a_paused_contract_gets_no_work() -> None:
     assert worker.next().status_code == 201
 
 
-def test_a_lab_without_money_gives_no_new_work(monkeypatch: pytest.MonkeyPatch, purse: Purse) -> None:
+def test_a_lab_without_money_gives_no_new_work(monkeypatch: pytest.MonkeyPatch) -> None:
     desk = make_desk()
     worker = make_worker(desk)
     batch = make_batch(desk)
-    monkeypatch.setattr(purse, "may_claim", lambda *, tenant_id: False)
-    assert ports.funds.get() is purse
+    monkeypatch.setattr(ports.funds.get(), "may_claim", lambda *, tenant_id: False)
     refused = worker.next()
     assert (refused.status_code, refused.json()["code"]) == (409, "claims_paused_for_funds")
     assert task_of(batch).status == "available"
