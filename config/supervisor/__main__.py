@@ -122,8 +122,7 @@ def _bring_up(instance: Instance) -> Crew:
     _manage(instance, "migrate", "--no-input", "--verbosity", "0")
     if instance.env["CADRE_MODE"] == "production":
         _manage(instance, "collectstatic", "--no-input", "--verbosity", "0")
-    else:
-        _manage(instance, "seed")
+    _manage(instance, "seed")
     _say(f"Starting web, workers and beat on {instance.base_url} …")
     crew = Crew(instance)
     crew.start()
