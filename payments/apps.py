@@ -16,9 +16,10 @@ class PaymentsConfig(AppConfig):
         from experts.ports import appeal_subjects
         from marketplace import ports
         from payments import subscribers  # noqa: F401  # importing it subscribes
-        from payments.operations import completion, contests, reservations
+        from payments.operations import completion, contests, hours_of_project, reservations
 
         ports.funds.register(reservations)
         ports.completion.register(completion)
+        ports.completion.register(hours_of_project)
         for prefix in contests.PREFIXES:
             appeal_subjects.register(prefix, contests.find)

@@ -34,4 +34,8 @@ expert_urlpatterns = [
     path("notices/<str:notice_id>/read", decisions.NoticeRead.as_view()),
 ]
 
-lab_urlpatterns = [path("domains", domains.LabDomains.as_view())]
+lab_urlpatterns = [
+    path("domains", domains.LabDomains.as_view()),
+    # The profile is the root of the experts' paths; whoever leaves the last slash away finds it too.
+    path("expert", profile.Profile.as_view(schema=None)),
+]

@@ -73,6 +73,7 @@ class Adjustment(TenantModel):
     class Meta:
         verbose_name = _("adjustment")
         verbose_name_plural = _("adjustments")
+        permissions = (("correct_hours", "Can correct approved hours"),)
         constraints = (
             models.CheckConstraint(
                 condition=Q(kind__in=("bonus", "referral"), amount_minor__gt=0, fee_minor__gte=0)

@@ -96,6 +96,7 @@ class Dispute(TenantModel):
     class Meta:
         verbose_name = _("dispute")
         verbose_name_plural = _("disputes")
+        permissions = (("decide_dispute", "Can decide disputed hours"),)
         constraints = (
             models.CheckConstraint(
                 condition=Q(status__in=UNDECIDED, decided_at=None, decided_seconds=None, decided_by=None)

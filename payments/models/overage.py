@@ -88,6 +88,7 @@ class Overage(TenantModel):
     class Meta:
         verbose_name = _("overage")
         verbose_name_plural = _("overages")
+        permissions = (("decide_overage", "Can decide time over caps"),)
         constraints = (
             models.CheckConstraint(
                 condition=Q(status="open", decided_at=None, decided_by=None)

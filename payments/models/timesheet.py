@@ -114,6 +114,7 @@ class Timesheet(TenantModel):
     class Meta:
         verbose_name = _("timesheet")
         verbose_name_plural = _("timesheets")
+        permissions = (("approve_timesheet", "Can approve timesheets"),)
         constraints = (
             models.UniqueConstraint(fields=("contract", "iso_week"), name="payments_timesheet_one_a_week"),
             models.CheckConstraint(

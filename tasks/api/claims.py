@@ -74,6 +74,7 @@ class ForecastOut(TypedDict):
     look_again_at: Timestamp
     held_by_others: Annotated[int, Doc("Pieces of work that others have in hand and may give back."), Example(2)]
     next_lease_ends_at: Timestamp | None
+    before_you: Annotated[int, Doc("People who have been without work longer and are served first."), Example(1)]
     in_preparation: Annotated[int, Doc("Tasks not launched yet, or waiting for another part first."), Example(40)]
 
 
@@ -158,6 +159,7 @@ def render_forecast(empty: EmptyQueue) -> EmptyQueueOut:
             "look_again_at": empty.look_again_at,
             "held_by_others": empty.held_by_others,
             "next_lease_ends_at": empty.next_lease_ends_at,
+            "before_you": empty.before_you,
             "in_preparation": empty.in_preparation,
         },
     }

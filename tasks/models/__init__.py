@@ -1,7 +1,7 @@
 """Tables of the floor ``tasks``."""
 
 from tasks.models.batch import Batch
-from tasks.models.claim import Claim, Draft, TaskReport
+from tasks.models.claim import Claim, Draft, QueueTicket, TaskReport
 from tasks.models.delivery import Delivery
 from tasks.models.review import Adjudication, Review
 from tasks.models.rubric import CriterionGrade, Rubric, RubricCriterion
@@ -16,6 +16,7 @@ __all__ = [
     "CriterionGrade",
     "Delivery",
     "Draft",
+    "QueueTicket",
     "Review",
     "Rubric",
     "RubricCriterion",

@@ -186,3 +186,29 @@ class TaskReport(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.task_id}: {self.reason_code}"
+
+
+class QueueTicketQuerySet(WalledQuerySet["QueueTicket"]):
+    """Whoever waits knows it from his own answer; nobody reads tickets."""
+
+    for_labs = False
+
+
+class QueueTicket(TenantModel):
+    """Somebody asked for work and there was none: since when, and when he asked last. Gone when he gets some.
+
+    It exists for a minute or two, so it has no history.
+    """
+
+    contract = models.OneToOneField("marketplace.Contract", on_delete=models.CASCADE, related_name="+")
+    waiting_since = models.DateTimeField()
+    asked_at = models.DateTimeField()
+
+    objects = QueueTicketQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("queue ticket")
+        verbose_name_plural = _("queue tickets")
+
+    def __str__(self) -> str:
+        return f"{self.contract_id} since {self.waiting_since}"

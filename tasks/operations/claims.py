@@ -18,7 +18,7 @@ from marketplace import ports
 from marketplace.public import Contract, Project, require_active_contract
 from tasks import events, task_types
 from tasks.models import Batch, Claim, Submission, Task
-from tasks.operations import settling
+from tasks.operations import settling, turns
 from tasks.operations.locks import lock_claim
 from tasks.operations.places import refresh
 
@@ -27,8 +27,9 @@ CONCURRENT_CLAIMS = 5
 REVIEWER = "reviewer"
 """The qualification that opens the review queue to an expert."""
 REVIEW_LEASE_SECONDS = 2 * 3600
-LOOK_AGAIN = dt.timedelta(minutes=5)
 _ATTEMPTS = 5
+_SPARE = 20
+"""How many tasks are looked at beyond those set aside: some may be locked by others at this moment."""
 _SWEEP = 500
 _RACES = frozenset({"tasks_claim_one_per_slot", "tasks_claim_one_per_expert", "tasks_claim_one_role"})
 _IN_ORDER = (Claim.Role.ADJUDICATION, Claim.Role.REVIEW, Claim.Role.SECOND, Claim.Role.ATTEMPT)
@@ -77,6 +78,8 @@ class EmptyQueue:
     next_lease_ends_at: dt.datetime | None
     in_preparation: int
     """Tasks of the project that are not launched yet, or wait for another part first."""
+    before_you: int
+    """People who have been without work longer; what turns up is offered to them first."""
 
 
 def take(*, contract: Contract, by: Principal, now: dt.datetime) -> Claim | EmptyQueue:
@@ -99,8 +102,10 @@ def take(*, contract: Contract, by: Principal, now: dt.datetime) -> Claim | Empt
             continue
         if claim is None:
             break
+        turns.served(contract=contract)
         events.claim("claim.taken", claim, by=by, now=now)
         return claim
+    turns.wait(contract=contract, now=now)
     return forecast(contract=contract, now=now)
 
 
@@ -145,17 +150,18 @@ def expire_lapsed(*, now: dt.datetime) -> int:
 
 
 def forecast(*, contract: Contract, now: dt.datetime) -> EmptyQueue:
-    """What may come for the holder of a contract: two queries."""
+    """What may come for the holder of a contract."""
     others = Claim.objects.active().filter(task__project_id=contract.project_id).exclude(expert_id=contract.expert_id)
     rows = list(others.values_list("lease_until", flat=True))
     waiting = Task.objects.filter(project_id=contract.project_id).filter(
         status__in=[Task.Status.PENDING, Task.Status.IN_WORK], wanted_role=""
     )
     return EmptyQueue(
-        look_again_at=now + LOOK_AGAIN,
+        look_again_at=now + turns.LOOK_AGAIN,
         held_by_others=len(rows),
         next_lease_ends_at=min(rows, default=None),
         in_preparation=waiting.count(),
+        before_you=len(turns.before(contract=contract, now=now)),
     )
 
 
@@ -169,18 +175,27 @@ def _require_room(contract: Contract) -> None:
 def _next_task(contract: Contract, *, now: dt.datetime) -> Task | None:
     """Lock one task that the holder may work on: other people's unfinished business first, then what fits best.
 
-    Tasks of his own opening's domain come first, then those without one; within that, older batches, and within a
+    Work that is scarce is set aside for those who come before him (see ``turns``). Of the rest, tasks of his own
+    opening's domain come first, then those without one; within that, older batches, and within a
     batch the drawn order. Whatever he had any other part in is never offered, nor what he gave back.
     """
+    waiting = turns.before(contract=contract, now=now)
     for role in _IN_ORDER:
-        if role == Claim.Role.REVIEW and not _may_review(contract, now=now):
-            continue
         tasks = _queue(contract, role)
+        if role == Claim.Role.REVIEW:
+            if not _may_review(contract, now=now):
+                continue
+        elif waiting:
+            tasks = tasks.filter(pk__in=turns.not_set_aside(_first(tasks, len(waiting) + _SPARE), waiting))
         locked = tasks.select_for_update(no_key=True, of=("self",), skip_locked=True)
         task = locked.select_related("batch", "candidate").first()
         if task is not None:
             return task
     return None
+
+
+def _first(tasks: QuerySet[Task], count: int) -> list[int]:
+    return list(tasks.values_list("pk", flat=True)[:count])
 
 
 def _queue(contract: Contract, role: str) -> QuerySet[Task]:

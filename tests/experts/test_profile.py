@@ -61,6 +61,10 @@ def test_wrong_input_names_its_place_and_changes_nothing(ada: Api, body: dict[st
     assert Expert.objects.get(pk=ada.expert.pk).headline == ""
 
 
+def test_the_last_slash_may_be_left_away(ada: Api) -> None:
+    assert ada.get("").json() == ada.get("/").json()
+
+
 def test_availability_is_durations_outside(ada: Api) -> None:
     assert ada.get("/availability").json() == {"weekly": "PT0S", "daily_cap": None, "open_to_offers": True}
     changed = ada.patch("/availability", {"weekly": "PT20H", "daily_cap": "PT3H30M"})

@@ -9,17 +9,19 @@ import pytest
 from django.db import DatabaseError, IntegrityError, transaction
 from django.db.models import Sum
 
-from core import states
+from core import clock, states
 from core.principal import Principal
 from core.problems import InvalidInput, InvalidTransition
 from core.public import Event, User
 from experts.public import Decision, Notice, OwnWork
+from payments import jobs
 from payments.models import Adjustment, Dispute, JournalEntry, Overage, Posting, TimeEntry, Timesheet
 from payments.operations import (
     adjustments,
     clocks,
     contests,
     disputes,
+    hours_of_project,
     overages,
     time_entries,
     timers,
@@ -349,3 +351,56 @@ def test_every_arrow_and_no_other() -> None:
                 else:
                     with pytest.raises(InvalidTransition):
                         states.move(row, to)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_jobs_play_a_silent_lab_to_its_end() -> None:
+    with platform():
+        world = hours.build(day_cap=HOUR)
+        timers.start(contract=world.contract, activity="task", claim=None, now=MONDAY)
+    for job, at in (
+        (jobs.stop_silent_timers, MONDAY + dt.timedelta(hours=1)),
+        (jobs.remind_of_weeks, MONDAY + 8 * DAY),
+        (jobs.submit_forgotten_weeks, MONDAY + 9 * DAY),
+        (jobs.approve_silent_overages, MONDAY + 12 * DAY),
+        (jobs.resolve_silent_disputes, MONDAY + 12 * DAY),
+        (jobs.approve_silent_weeks, MONDAY + 12 * DAY),
+    ):
+        assert job.name in jobs.PERIODIC
+        with clock.frozen(at):
+            job()
+            job()
+    with platform():
+        entry = TimeEntry.objects.get()
+        assert (entry.status, entry.unconfirmed_seconds, entry.gross_minor) == ("auto_approved", 600, 0)
+        assert Timesheet.objects.get().status == "auto_approved"
+        assert not JournalEntry.objects.filter(kind="time_approved").exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_row_that_cannot_move_holds_no_other_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    with platform():
+        first, second = (log(hours.build(name=name), MONDAY, 60).timesheet for name in ("Aurora", "Borealis"))
+    stock = timesheets.submit
+
+    def failing(*, timesheet: Timesheet, by: Principal, now: dt.datetime) -> Timesheet:
+        if timesheet.pk == first.pk:
+            raise RuntimeError("broken row")
+        return stock(timesheet=timesheet, by=by, now=now)
+
+    monkeypatch.setattr(timesheets, "submit", failing)
+    assert clocks.submit_forgotten_weeks(by=PLATFORM, now=first.submit_by) == 1
+    with platform():
+        first.refresh_from_db()
+        second.refresh_from_db()
+    assert (first.status, second.status) == ("open", "submitted")
+
+
+def test_open_hours_keep_a_project_from_being_completed() -> None:
+    with platform():
+        world = hours.build()
+        assert not hours_of_project.blockers(project=world.contract.project)
+        sheet, _ = submitted(world, 60)
+        assert hours_of_project.blockers(project=world.contract.project) == ["1 week of hours is not approved yet."]
+        timesheets.approve(timesheet=sheet, decided_by=world.member, by=PLATFORM, now=SUBMITTED)
+        assert not hours_of_project.blockers(project=world.contract.project)

@@ -15,7 +15,7 @@ from core.public import unit_of_work
 from marketplace import ports
 from marketplace.operations import contracts, instructions
 from tasks import public
-from tasks.models import Claim, Draft, Task, TaskReport
+from tasks.models import Batch, Claim, Draft, Task, TaskReport
 from tasks.operations import claims
 from tests.marketplace.world import admin_of, again, expert_principal, make_contract, make_expert, platform
 from tests.tasks.world import (
@@ -23,6 +23,7 @@ from tests.tasks.world import (
     LAB,
     NOW,
     SAMPLES,
+    Desk,
     authoring,
     claim,
     grades,
@@ -31,11 +32,18 @@ from tests.tasks.world import (
     make_desk,
     make_rubric,
     make_worker,
+    post_tasks,
     rubric_body,
     task_of,
 )
 
 pytestmark = pytest.mark.django_db
+
+
+def make_running(desk: Desk, batch: Batch) -> str:
+    """The batch goes on: a task in review does not end it."""
+    assert desk.call("GET", f"{LAB}/batches/{batch.public_id}").json()["status"] == "in_progress"
+    return batch.public_id
 
 
 def test_the_next_task_comes_with_its_payload_and_without_the_models_name() -> None:
@@ -223,6 +231,48 @@ def test_work_of_ones_own_field_comes_first() -> None:
     worker = make_worker(desk)
     make_batch(desk, [authoring(domain="law"), authoring(), authoring(domain="medicine.cardiology")])
     assert [worker.claim()["payload"].get("domain") for _ in range(3)] == ["medicine.cardiology", None, "law"]
+
+
+def test_scarce_work_goes_to_whoever_was_without_it_longest() -> None:
+    desk = make_desk()
+    ada, bob = make_worker(desk), make_worker(desk, "bob@example.org")
+    batch = make_batch(desk)
+    ada.do(rubric_body())
+    later = NOW + dt.timedelta(minutes=10)
+    with clock.frozen(later):
+        assert bob.next().status_code == 200
+        post_tasks(desk, make_running(desk, batch), [authoring()])
+        told = ada.next()
+        assert (told.status_code, told.json()["forecast"]["before_you"]) == (200, 1)
+        held = bob.claim()
+        assert ada.next().json()["forecast"]["before_you"] == 0
+        bob.call("POST", f"{EXPERT}/claims/{held['id']}/release")
+    with clock.frozen(later + dt.timedelta(seconds=30)):
+        assert ada.claim()["task"] == held["task"]
+
+
+def test_a_turn_that_is_not_taken_is_lost() -> None:
+    desk = make_desk()
+    ada, bob = make_worker(desk), make_worker(desk, "bob@example.org")
+    batch = make_batch(desk)
+    ada.do(rubric_body())
+    assert bob.next().status_code == 200
+    post_tasks(desk, make_running(desk, batch), [authoring()])
+    with clock.frozen(NOW + dt.timedelta(seconds=89)):
+        assert ada.next().status_code == 200
+    with clock.frozen(NOW + dt.timedelta(seconds=91)):
+        assert ada.next().status_code == 201
+
+
+def test_plenty_is_for_everybody() -> None:
+    desk = make_desk()
+    ada, bob = make_worker(desk), make_worker(desk, "bob@example.org")
+    batch = make_batch(desk)
+    ada.do(rubric_body())
+    assert bob.next().status_code == 200
+    post_tasks(desk, make_running(desk, batch), [authoring(), authoring()])
+    assert ada.next().status_code == 201
+    assert bob.next().status_code == 201
 
 
 def test_nobody_has_two_parts_in_one_task() -> None:

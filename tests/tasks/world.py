@@ -7,7 +7,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from core import long_work, outbox
+from core import clock, long_work, outbox
 from core.public import Operation, User
 from experts.models import Expert
 from experts.operations.quality import grant_qualification
@@ -137,10 +137,10 @@ def post_tasks(desk: Desk, batch_id: str, items: Any, **body: Any) -> dict[str, 
     return finish(desk, answer)
 
 
-def finish(desk: Desk, accepted: Any, *, now: dt.datetime = NOW) -> dict[str, Any]:
+def finish(desk: Desk, accepted: Any, *, now: dt.datetime | None = None) -> dict[str, Any]:
     """Do the work of an accepted operation, as a worker would, and read it."""
     operation_id = accepted.json()["id"]
-    long_work.run(Operation.objects.get(public_id=operation_id).pk, now=now)
+    long_work.run(Operation.objects.get(public_id=operation_id).pk, now=now or clock.now())
     found: dict[str, Any] = desk.call("GET", f"{LAB}/operations/{operation_id}").json()
     return found
 

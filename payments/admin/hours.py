@@ -1,0 +1,306 @@
+"""Weeks, entries, time over caps and disputes. Approved hours are looked at, never edited."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import TabularInline
+
+from core import clock
+from core.desk import CadreAdmin, confirmed, principal_of, register_queue
+from core.durations import format_duration
+from core.money import Money, fee_for, pay_for
+from core.public import User
+from payments.models import Dispute, Overage, TimeEntry, Timesheet
+from payments.models.timesheet import TimesheetQuerySet
+from payments.operations import adjustments, disputes, overages, timesheets
+from payments.queries.explanation import price_of
+
+APPROVE = "payments.approve_timesheet"
+OVERAGE = "payments.decide_overage"
+DISPUTE = "payments.decide_dispute"
+CORRECT = "payments.correct_hours"
+
+QUARTERS = {"partly_upheld:1": 1, "partly_upheld:2": 2, "partly_upheld:3": 3}
+OUTCOMES = (
+    ("overturned", _("Overturned: all of it counts")),
+    ("partly_upheld:3", _("Partly upheld: three quarters of the contested time count")),
+    ("partly_upheld:2", _("Partly upheld: half of the contested time counts")),
+    ("partly_upheld:1", _("Partly upheld: a quarter of the contested time counts")),
+    ("upheld", _("Upheld: what the lab proposed counts")),
+)
+CORRECTIONS = (
+    ("all", _("Count all that was measured")),
+    ("half", _("Count half of what counts now")),
+    ("none", _("Count nothing of it")),
+)
+
+
+def staff(request: HttpRequest) -> User:
+    """Who sits before the page."""
+    return cast(User, request.user)
+
+
+def cost_of_week(sheet: Timesheet) -> Money | None:
+    """What approving a week costs its lab now, with the fee: nothing for what stays behind."""
+    entries = sheet.entries.filter(status=TimeEntry.Status.SUBMITTED, overage_seconds=0).select_related("snapshot")
+    costs = [
+        Money(price.gross_minor + price.fee_minor, entry.snapshot.currency)
+        for entry in entries
+        for price in [price_of(entry)]
+    ]
+    return Money.total(costs, costs[0].currency) if costs else None
+
+
+def cost_of_seconds(entry: TimeEntry, seconds: int) -> Money:
+    """What so many seconds of an entry cost the lab, with the fee."""
+    gross = pay_for(seconds, entry.snapshot.rate_minor)
+    return Money(gross + fee_for(gross, entry.snapshot.fee_bp), entry.snapshot.currency)
+
+
+def contested(dispute: Dispute) -> Money:
+    """What the difference between both sides costs the lab, with the fee."""
+    entry = dispute.entry
+    return cost_of_seconds(entry, entry.seconds + entry.disallowed_seconds - dispute.proposed_seconds)
+
+
+class EntryInline(TabularInline):  # type: ignore[misc]  # unfold ships no types
+    """The stretches of a week."""
+
+    model = TimeEntry
+    extra = 0
+    can_delete = False
+    show_change_link = True
+    fields = (
+        "local_day",
+        "activity",
+        "source",
+        "status",
+        "seconds",
+        "unconfirmed_seconds",
+        "overage_seconds",
+        "disallowed_seconds",
+        "reason",
+        "gross_minor",
+        "currency",
+    )
+    readonly_fields = fields
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never: hours come from timers and experts."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never."""
+        return False
+
+
+@admin.register(Timesheet)
+class TimesheetAdmin(CadreAdmin):
+    """The most urgent first; silence past the lab's window approves."""
+
+    list_display = ("iso_week", "expert", "contract", "status", "worked", "cost", "submit_by", "approve_by")
+    list_filter = ("status", "iso_week")
+    search_fields = ("public_id", "contract__public_id", "expert__legal_name", "expert__public_id")
+    list_select_related = ("expert", "contract")
+    ordering = ("approve_by", "-pk")
+    inlines = (EntryInline,)
+    actions = ("approve",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Timesheet]:
+        """Weeks with their totals."""
+        rows: TimesheetQuerySet = super().get_queryset(request)
+        return rows.with_totals()
+
+    @admin.display(description=_("billable"))
+    def worked(self, sheet: Timesheet) -> str:
+        """Billable time."""
+        return format_duration(vars(sheet).get("total_seconds", 0))
+
+    @admin.display(description=_("cost with fee"))
+    def cost(self, sheet: Timesheet) -> str:
+        """What the whole week costs the lab."""
+        row = vars(sheet)
+        if not row.get("pay_currency"):
+            return "–"
+        return str(Money(row["total_minor"] + row["total_fee_minor"], row["pay_currency"]))
+
+    @confirmed(description=_("Approve for the lab"), permission=APPROVE, amount=cost_of_week)
+    def approve(self, request: HttpRequest, sheet: Timesheet) -> None:
+        """Its hours are owed from now on."""
+        timesheets.approve(timesheet=sheet, decided_by=staff(request), by=principal_of(request), now=clock.now())
+
+
+@admin.register(TimeEntry)
+class TimeEntryAdmin(CadreAdmin):
+    """Every stretch of work, with where its seconds went."""
+
+    list_display = ("public_id", "expert", "contract", "activity", "local_day", "source", "status", "worked", "pay")
+    list_filter = ("status", "activity", "source", "iso_week")
+    search_fields = ("public_id", "contract__public_id", "expert__legal_name", "expert__public_id", "claim__public_id")
+    list_select_related = ("expert", "contract", "snapshot")
+    actions = ("correct",)
+
+    @admin.display(description=_("billable"), ordering="seconds")
+    def worked(self, entry: TimeEntry) -> str:
+        """Billable time."""
+        return format_duration(entry.seconds)
+
+    @admin.display(description=_("pay"))
+    def pay(self, entry: TimeEntry) -> str:
+        """Final once approved, an estimate before."""
+        amount = Money(price_of(entry).gross_minor, entry.snapshot.currency)
+        return str(amount) if entry.is_settled else f"≈ {amount}"
+
+    @confirmed(
+        description=_("Correct approved hours"),
+        permission=CORRECT,
+        reason=True,
+        choices=lambda: CORRECTIONS,
+        amount=lambda entry: Money(price_of(entry).gross_minor, entry.snapshot.currency),
+    )
+    def correct(self, request: HttpRequest, entry: TimeEntry, *, reason: str, choice: str) -> None:
+        """By an adjustment: the journal is reversed and posted anew, the entry stays as it was approved."""
+        counted = {
+            "all": entry.seconds + entry.disallowed_seconds,
+            "half": adjustments.counted_now(entry) // 2,
+        }.get(choice, 0)
+        adjustments.correct(entry=entry, counted=counted, reason=reason, decided_by=staff(request), now=clock.now())
+
+
+@admin.register(Overage)
+class OverageAdmin(CadreAdmin):
+    """The most urgent first; silence past the clock approves."""
+
+    list_display = ("public_id", "expert", "cap", "time", "cost", "status", "decide_by", "decided_by")
+    list_filter = ("status", "cap")
+    search_fields = ("public_id", "entry__public_id", "expert__legal_name", "expert__public_id")
+    list_select_related = ("expert", "entry__snapshot", "decided_by")
+    ordering = ("decide_by",)
+    actions = ("approve", "decline")
+
+    @admin.display(description=_("time"), ordering="seconds")
+    def time(self, overage: Overage) -> str:
+        """How long."""
+        return format_duration(overage.seconds)
+
+    @admin.display(description=_("cost with fee"))
+    def cost(self, overage: Overage) -> str:
+        """What it would cost the lab."""
+        return str(cost_of_seconds(overage.entry, overage.seconds))
+
+    @confirmed(
+        description=_("Approve for the lab"),
+        permission=OVERAGE,
+        amount=lambda overage: cost_of_seconds(overage.entry, overage.seconds),
+    )
+    def approve(self, request: HttpRequest, overage: Overage) -> None:
+        """It is paid with its week."""
+        overages.approve(overage=overage, decided_by=staff(request), now=clock.now())
+
+    @confirmed(
+        description=_("Decline"),
+        permission=OVERAGE,
+        reason=True,
+        amount=lambda overage: cost_of_seconds(overage.entry, overage.seconds),
+    )
+    def decline(self, request: HttpRequest, overage: Overage, *, reason: str) -> None:
+        """With a decision that the expert may contest."""
+        overages.decline(overage=overage, decided_by=staff(request), note=reason, now=clock.now())
+
+
+class UndecidedFilter(admin.SimpleListFilter):
+    """The queue: whatever still waits for a decision, answered or not."""
+
+    title = _("waiting")
+    parameter_name = "waiting"
+
+    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
+        """One choice."""
+        return [("yes", str(_("undecided")))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Dispute]) -> QuerySet[Dispute]:
+        """Undecided ones."""
+        return queryset.filter(status__in=("open", "answered")) if self.value() == "yes" else queryset
+
+
+@admin.register(Dispute)
+class DisputeAdmin(CadreAdmin):
+    """Soonest due first; silence past the deadline pays the expert."""
+
+    list_display = ("public_id", "expert", "status", "claimed", "proposed", "cost", "answer_by", "decide_by")
+    list_filter = (UndecidedFilter, "status")
+    search_fields = ("public_id", "entry__public_id", "expert__legal_name", "expert__public_id")
+    list_select_related = ("expert", "entry__snapshot", "opened_by", "decided_by")
+    ordering = ("decide_by",)
+    actions = ("decide",)
+
+    @admin.display(description=_("logged"))
+    def claimed(self, dispute: Dispute) -> str:
+        """What the expert logged."""
+        return format_duration(dispute.entry.seconds + dispute.entry.disallowed_seconds)
+
+    @admin.display(description=_("the lab proposes"), ordering="proposed_seconds")
+    def proposed(self, dispute: Dispute) -> str:
+        """What the lab thinks should count."""
+        return format_duration(dispute.proposed_seconds)
+
+    @admin.display(description=_("contested, with fee"))
+    def cost(self, dispute: Dispute) -> str:
+        """What is at stake."""
+        return str(contested(dispute))
+
+    @confirmed(description=_("Decide"), permission=DISPUTE, reason=True, choices=lambda: OUTCOMES, amount=contested)
+    def decide(self, request: HttpRequest, dispute: Dispute, *, reason: str, choice: str) -> None:
+        """By a person who neither worked the hours nor contested them."""
+        outcome, seconds = choice, None
+        if choice in QUARTERS:
+            at_stake = dispute.entry.seconds - dispute.proposed_seconds
+            outcome, seconds = "partly_upheld", dispute.proposed_seconds + at_stake * QUARTERS[choice] // 4
+        disputes.decide(
+            dispute=dispute, outcome=outcome, seconds=seconds, note=reason, decided_by=staff(request), now=clock.now()
+        )
+
+
+def _weeks() -> QuerySet[Timesheet]:
+    return Timesheet.objects.filter(status=Timesheet.Status.SUBMITTED)
+
+
+def _overages() -> QuerySet[Overage]:
+    return Overage.objects.filter(status=Overage.Status.OPEN)
+
+
+def _disputes() -> QuerySet[Dispute]:
+    return Dispute.objects.undecided()
+
+
+register_queue(
+    name="payments.timesheets",
+    label=_("Hours to approve"),
+    path="/admin/payments/timesheet/?status__exact=submitted",
+    permission=APPROVE,
+    waiting=_weeks,
+    since="submitted_at",
+)
+register_queue(
+    name="payments.overages",
+    label=_("Time over caps"),
+    path="/admin/payments/overage/?status__exact=open",
+    permission=OVERAGE,
+    waiting=_overages,
+)
+register_queue(
+    name="payments.disputes",
+    label=_("Disputed hours"),
+    path="/admin/payments/dispute/?waiting=yes",
+    permission=DISPUTE,
+    waiting=_disputes,
+)

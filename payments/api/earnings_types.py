@@ -1,0 +1,152 @@
+"""Answers about earnings: buckets, paydays, blockers, lines, and how one amount comes about."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypedDict
+
+from core.api.types import Currency, Day, Doc, Duration, Example, Link, MoneyOut, RateOut, Timestamp
+from payments.api.hours_types import AdjustmentOut, ContractId, MeasuredTimeOut, TimeEntryOut
+
+EarningId = Annotated[str, Doc("A time entry or an adjustment."), Example("tme_01k9w3v6z8f2qj5t4h7xnm0ceg")]
+Bucket = Annotated[
+    str,
+    Doc("in_progress, in_review, approved, on_hold, disputed, scheduled or paid."),
+    Example("in_review"),
+]
+
+
+class BucketsOut(TypedDict):
+    """Every amount in exactly one bucket; one amount for each currency you have anything in."""
+
+    in_progress: Annotated[list[MoneyOut], Doc("Logged in weeks that are not submitted yet; an estimate.")]
+    in_review: Annotated[list[MoneyOut], Doc("Submitted, waiting for the lab or its clock.")]
+    approved: Annotated[list[MoneyOut], Doc("Owed to you, for the next pay run.")]
+    on_hold: Annotated[list[MoneyOut], Doc("Held back by contract, or held for a reason you were told.")]
+    disputed: Annotated[list[MoneyOut], Doc("Contested by the lab.")]
+    scheduled: Annotated[list[MoneyOut], Doc("In a pay run or on its way.")]
+    paid: list[MoneyOut]
+
+
+class NextPayoutOut(TypedDict):
+    """The next payday."""
+
+    date: Day
+    amount: Annotated[MoneyOut, Doc("What is approved until now.")]
+    cutoff: Annotated[Timestamp, Doc("What is approved before it is paid on that day.")]
+    blocked_by: Annotated[str | None, Doc("Code of the blocker, if there is one."), Example("no_payout_method")]
+
+
+class BlockerRemedyOut(TypedDict):
+    """What you can do."""
+
+    text: Annotated[str, Example("Add a payout method.")]
+    href: Link
+
+
+class EarningBlockerOut(TypedDict):
+    """Why some money does not come yet."""
+
+    code: Annotated[str, Example("no_payout_method")]
+    text: Annotated[str, Example("There is no payout method for this currency.")]
+    subject: Annotated[str | None, Doc("What it is about."), Example("tsh_01k9w3v6z8f2qj5t4h7xnm0ceg")]
+    currency: Annotated[str | None, Example("USD")]
+    until: Annotated[Timestamp | None, Doc("When the clock decides by itself, in your favour.")]
+    remedy: BlockerRemedyOut | None
+
+
+class EarningLineOut(TypedDict):
+    """One thing that earns."""
+
+    id: EarningId
+    kind: Annotated[str, Doc("time_entry, bonus, referral, correction or clawback."), Example("time_entry")]
+    at: Timestamp
+    contract: ContractId
+    week: Annotated[str | None, Example("2026-W47")]
+    activity: Annotated[str | None, Example("task")]
+    time: Duration | None
+    amount: MoneyOut
+    bucket: Bucket
+    is_estimate: bool
+
+
+class EarningsOut(TypedDict):
+    """Everything on one page."""
+
+    as_of: Timestamp
+    buckets: BucketsOut
+    next_payout: Annotated[NextPayoutOut | None, Doc("The earliest one that pays something.")]
+    next_payouts: Annotated[list[NextPayoutOut], Doc("One for each currency.")]
+    blockers: list[EarningBlockerOut]
+    lines: Annotated[list[EarningLineOut], Doc("The latest 200, newest first.")]
+
+
+class TimeSegmentOut(TypedDict):
+    """A part of the unbroken stretch of work that the entry was cut from."""
+
+    id: Annotated[str, Example("tme_01k9w3v6z8f2qj5t4h7xnm0ceg")]
+    started_at: Timestamp
+    ended_at: Timestamp | None
+    time: MeasuredTimeOut
+
+
+class PayRoundingOut(TypedDict):
+    """How time became money."""
+
+    formula: Annotated[str, Example("ROUND_HALF_UP(seconds × rate / 3600)")]
+    seconds: Annotated[int, Example(5400)]
+    rate_minor: Annotated[int, Doc("Minor units an hour."), Example(11000)]
+    exact: Annotated[str, Doc("Minor units before rounding, to six decimals."), Example("16500.000000")]
+    rounded: MoneyOut
+
+
+class FrozenTermsOut(TypedDict):
+    """The terms that were frozen for the time it was worked."""
+
+    rate: RateOut
+    valid_from: Timestamp | None
+    valid_until: Timestamp | None
+    card_version: str
+    reason: Annotated[str, Example("offer accepted")]
+
+
+class CapUseOut(TypedDict):
+    """A cap that bounds this time, and what counts towards it by now."""
+
+    cap: Annotated[str, Doc("day, week, activity or handling."), Example("week")]
+    limit: Duration
+    used: Duration
+
+
+class PayShareOut(TypedDict):
+    """A part computed in basis points of the rounded amount."""
+
+    formula: Annotated[str, Example("ROUND_HALF_UP(amount × bp / 10000)")]
+    bp: Annotated[int, Example(3000)]
+    amount: MoneyOut
+
+
+class TimeExplanationOut(TypedDict):
+    """How the amount of a time entry comes about."""
+
+    entry: TimeEntryOut
+    segments: list[TimeSegmentOut]
+    rounding: PayRoundingOut
+    snapshot: FrozenTermsOut
+    caps: list[CapUseOut]
+    fee: Annotated[PayShareOut, Doc("Paid by the lab on top; nothing is taken from you.")]
+    holdback: Annotated[PayShareOut, Doc("Kept back until its date, then paid.")]
+    adjustments: list[AdjustmentOut]
+
+
+class EarningExplanationOut(TypedDict):
+    """One line, recomputable by hand."""
+
+    id: EarningId
+    kind: Annotated[str, Example("time_entry")]
+    bucket: Bucket
+    amount: MoneyOut
+    is_estimate: bool
+    exchange: Annotated[str, Doc("Contract, ledger and payout have one currency."), Example("none")]
+    currency: Currency
+    time: TimeExplanationOut | None
+    adjustment: AdjustmentOut | None
