@@ -24,6 +24,7 @@ from core.desk import Queue, queues
 from core.principal import Kind, Principal
 from core.public import TenantAccess, unit_of_work
 from marketplace.public import Offer
+from payments.public import Dispute, Timesheet
 
 Text = str | Promise
 
@@ -56,7 +57,30 @@ SOURCES = (
         lambda n: ngettext_lazy("%(n)d offer to answer", "%(n)d offers to answer", n) % {"n": n},
         "GET /api/v1/expert/offers",
     ),
+    Source(
+        "expert",
+        lambda principal, now: (
+            Timesheet.objects.visible_to(principal).with_time().filter(status=Timesheet.Status.OPEN, ends_at__lte=now)
+        ),
+        lambda n: ngettext_lazy("%(n)d week to submit", "%(n)d weeks to submit", n) % {"n": n},
+        "POST /api/v1/expert/timesheets/{id}/submit",
+    ),
+    Source(
+        "expert",
+        lambda principal, now: Dispute.objects.visible_to(principal).filter(
+            status=Dispute.Status.OPEN, decide_by__gt=now
+        ),
+        lambda n: ngettext_lazy("%(n)d dispute to answer", "%(n)d disputes to answer", n) % {"n": n},
+        "POST /api/v1/expert/disputes/{id}/answer",
+    ),
+    Source(
+        "lab",
+        lambda principal, now: Timesheet.objects.visible_to(principal).awaiting().filter(approve_by__gt=now),
+        lambda n: ngettext_lazy("%(n)d week of hours to approve", "%(n)d weeks of hours to approve", n) % {"n": n},
+        "POST /api/v1/timesheets/{id}/approve",
+    ),
 )
+HOURS = frozenset({"payments.timesheets", "payments.overages", "payments.disputes"})
 
 
 def waits_for(request: HttpRequest, *, now: dt.datetime) -> dict[str, tuple[Waits, ...]]:
@@ -80,7 +104,8 @@ def waits_for(request: HttpRequest, *, now: dt.datetime) -> dict[str, tuple[Wait
 
 def _add_queue(found: dict[str, list[Waits]], queue: Queue) -> None:
     if n := queue.waiting().count():
-        role = "finance" if queue.permission.startswith("payments.") else "operations"
+        is_money = queue.permission.startswith("payments.") and queue.name not in HOURS
+        role = "finance" if is_money else "operations"
         text = format_lazy("{label}: {n}", label=queue.label, n=n)
         found.setdefault(role, []).append(Waits(text, _("Open the queue"), queue.path))
 

@@ -25,13 +25,10 @@ OVERAGE = "payments.decide_overage"
 DISPUTE = "payments.decide_dispute"
 CORRECT = "payments.correct_hours"
 
-QUARTERS = {"partly_upheld:1": 1, "partly_upheld:2": 2, "partly_upheld:3": 3}
-OUTCOMES = (
-    ("overturned", _("Overturned: all of it counts")),
-    ("partly_upheld:3", _("Partly upheld: three quarters of the contested time count")),
-    ("partly_upheld:2", _("Partly upheld: half of the contested time counts")),
-    ("partly_upheld:1", _("Partly upheld: a quarter of the contested time counts")),
-    ("upheld", _("Upheld: what the lab proposed counts")),
+PARTS = (
+    ("3", _("Three quarters of the contested time count")),
+    ("2", _("Half of the contested time counts")),
+    ("1", _("A quarter of the contested time counts")),
 )
 CORRECTIONS = (
     ("all", _("Count all that was measured")),
@@ -241,7 +238,7 @@ class DisputeAdmin(CadreAdmin):
     search_fields = ("public_id", "entry__public_id", "expert__legal_name", "expert__public_id")
     list_select_related = ("expert", "entry__snapshot", "opened_by", "decided_by")
     ordering = ("decide_by",)
-    actions = ("decide",)
+    actions = ("uphold", "uphold_partly", "overturn")
 
     @admin.display(description=_("logged"))
     def claimed(self, dispute: Dispute) -> str:
@@ -258,15 +255,30 @@ class DisputeAdmin(CadreAdmin):
         """What is at stake."""
         return str(contested(dispute))
 
-    @confirmed(description=_("Decide"), permission=DISPUTE, reason=True, choices=lambda: OUTCOMES, amount=contested)
-    def decide(self, request: HttpRequest, dispute: Dispute, *, reason: str, choice: str) -> None:
-        """By a person who neither worked the hours nor contested them."""
-        outcome, seconds = choice, None
-        if choice in QUARTERS:
-            at_stake = dispute.entry.seconds - dispute.proposed_seconds
-            outcome, seconds = "partly_upheld", dispute.proposed_seconds + at_stake * QUARTERS[choice] // 4
+    @confirmed(description=_("Uphold: what the lab proposes counts"), permission=DISPUTE, reason=True, amount=contested)
+    def uphold(self, request: HttpRequest, dispute: Dispute, *, reason: str) -> None:
+        """By a person who neither worked the hours nor contested them, after the expert could speak."""
+        self._decide(request, dispute, Dispute.Status.UPHELD, reason)
+
+    @confirmed(
+        description=_("Uphold in part"), permission=DISPUTE, reason=True, choices=lambda: PARTS, amount=contested
+    )
+    def uphold_partly(self, request: HttpRequest, dispute: Dispute, *, reason: str, choice: str) -> None:
+        """A part of what is contested counts."""
+        at_stake = dispute.entry.seconds - dispute.proposed_seconds
+        quarters = int(choice) if choice in dict(PARTS) else 4
+        seconds = dispute.proposed_seconds + at_stake * quarters // 4
+        self._decide(request, dispute, Dispute.Status.PARTLY_UPHELD, reason, seconds)
+
+    @confirmed(description=_("Overturn: all of it counts"), permission=DISPUTE, reason=True, amount=contested)
+    def overturn(self, request: HttpRequest, dispute: Dispute, *, reason: str) -> None:
+        """The expert is paid in full."""
+        self._decide(request, dispute, Dispute.Status.OVERTURNED, reason)
+
+    @staticmethod
+    def _decide(request: HttpRequest, dispute: Dispute, outcome: str, note: str, seconds: int | None = None) -> None:
         disputes.decide(
-            dispute=dispute, outcome=outcome, seconds=seconds, note=reason, decided_by=staff(request), now=clock.now()
+            dispute=dispute, outcome=outcome, seconds=seconds, note=note, decided_by=staff(request), now=clock.now()
         )
 
 

@@ -135,12 +135,12 @@ def test_a_dispute_is_decided_with_a_reason(desk: Desk) -> None:
         dispute = disputes.open_against(
             entry=entry, reason="half", proposed_seconds=HOUR, decided_by=world.member, by=PLATFORM, now=MONDAY
         )
-    asked = desk.act("dispute", "decide", dispute)
+    asked = desk.act("dispute", "uphold_partly", dispute)
     assert "143.00" in asked
-    desk.act("dispute", "decide", dispute, confirmed="yes", choice="partly_upheld:2", reason="")
+    desk.act("dispute", "uphold_partly", dispute, confirmed="yes", choice="2", reason="")
     with platform():
         assert Dispute.objects.get().status == "open"
-    desk.act("dispute", "decide", dispute, confirmed="yes", choice="partly_upheld:2", reason="half of it was waiting")
+    desk.act("dispute", "uphold_partly", dispute, confirmed="yes", choice="2", reason="half of it was waiting")
     with platform():
         assert (Dispute.objects.get().status, Dispute.objects.get().decided_seconds) == ("partly_upheld", 5400)
         assert TimeEntry.objects.get().status == "adjusted"

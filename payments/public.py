@@ -1,0 +1,5 @@
+"""The door of the top floor: what the site itself reads (nobody else stands above payments)."""
+
+from payments.models import Dispute, Timesheet
+
+__all__ = ["Dispute", "Timesheet"]
