@@ -1,5 +1,5 @@
 """Hours and money on the operators' desk: queues to work off; everything that was settled only to look at."""
 
-from payments.admin import adjustments, hours
+from payments.admin import adjustments, books, funding, hours, pay_runs, payees, payouts
 
-__all__ = ["adjustments", "hours"]
+__all__ = ["adjustments", "books", "funding", "hours", "pay_runs", "payees", "payouts"]

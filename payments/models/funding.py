@@ -67,6 +67,7 @@ class Funding(TenantModel):
     class Meta:
         verbose_name = _("funding")
         verbose_name_plural = _("funding")
+        permissions = (("confirm_funding", _("Can confirm that a lab's transfer has arrived")),)
         constraints = (
             models.CheckConstraint(condition=Q(amount_minor__gt=0), name="payments_funding_positive"),
             models.CheckConstraint(

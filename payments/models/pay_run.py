@@ -75,6 +75,10 @@ class PayRun(CadreModel):
 
     class Meta:
         verbose_name = _("pay run")
+        permissions = (
+            ("prepare_payrun", _("Can prepare a pay run")),
+            ("release_payrun", _("Can release a pay run that somebody else prepared")),
+        )
         constraints = (
             models.UniqueConstraint(
                 fields=("currency", "cutoff"), condition=~Q(status="cancelled"), name="payments_payrun_cutoff"

@@ -75,6 +75,7 @@ class PayoutMethod(CadreModel):
 
     class Meta:
         verbose_name = _("payout method")
+        permissions = (("verify_payoutmethod", _("Can verify a payout method")),)
         constraints = (
             models.UniqueConstraint(
                 fields=("expert", "currency"),

@@ -83,6 +83,7 @@ class Payout(CadreModel):
 
     class Meta:
         verbose_name = _("payout")
+        permissions = (("decide_payout", _("Can retry, resume and cancel payouts")),)
         constraints = (models.CheckConstraint(condition=Q(amount_minor__gt=0), name="payments_payout_positive"),)
         indexes = (
             models.Index(

@@ -1,0 +1,52 @@
+"""Payout methods and tax papers: masked, and verified by a person where the provider cannot."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from core import clock
+from core.desk import CadreAdmin, confirmed, register_queue
+from payments.admin.staff import staff
+from payments.models import PayoutMethod, TaxProfile
+from payments.operations import payees
+
+VERIFY = "payments.verify_payoutmethod"
+
+
+@admin.register(PayoutMethod)
+class PayoutMethodAdmin(CadreAdmin):
+    """Where experts are paid. The account itself is never shown."""
+
+    list_display = ("masked", "holder", "expert", "type", "currency", "country", "status", "usable_from")
+    list_filter = ("status", "type", "currency")
+    search_fields = ("public_id", "holder", "expert__public_id", "expert__legal_name")
+    list_select_related = ("expert",)
+    exclude = ("sealed_details",)
+    actions = ("verify",)
+
+    @confirmed(description=_("Verify: the account is the expert's"), permission=VERIFY)
+    def verify(self, request: HttpRequest, row: PayoutMethod) -> None:
+        """Proof was seen."""
+        payees.verify_method(method=row, by=staff(request), now=clock.now())
+
+
+@admin.register(TaxProfile)
+class TaxProfileAdmin(CadreAdmin):
+    """What experts declared."""
+
+    list_display = ("legal_name", "expert", "form", "country", "masked_tax_id", "signed_at", "expires_at")
+    list_filter = ("form", "country")
+    search_fields = ("legal_name", "expert__public_id")
+    list_select_related = ("expert",)
+    exclude = ("sealed_tax_id",)
+
+
+register_queue(
+    name="payments.payout_methods",
+    label=_("Payout methods to verify"),
+    path="/admin/payments/payoutmethod/?status__exact=pending",
+    permission=VERIFY,
+    waiting=lambda: PayoutMethod.objects.filter(status=PayoutMethod.Status.PENDING),
+)
