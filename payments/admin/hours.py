@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -14,7 +14,7 @@ from core import clock
 from core.desk import CadreAdmin, confirmed, principal_of, register_queue
 from core.durations import format_duration
 from core.money import Money, fee_for, pay_for
-from core.public import User
+from payments.admin.staff import staff
 from payments.models import Dispute, Overage, TimeEntry, Timesheet
 from payments.models.timesheet import TimesheetQuerySet
 from payments.operations import adjustments, disputes, overages, timesheets
@@ -35,11 +35,6 @@ CORRECTIONS = (
     ("half", _("Count half of what counts now")),
     ("none", _("Count nothing of it")),
 )
-
-
-def staff(request: HttpRequest) -> User:
-    """Who sits before the page."""
-    return cast(User, request.user)
 
 
 def cost_of_week(sheet: Timesheet) -> Money | None:
