@@ -28,8 +28,21 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "tasks.view_*",
             "tasks.review_submission",
         ),
-        "finance_prepare": ("payments.view_*", "marketplace.view_lab", "experts.view_expert"),
-        "finance_release": ("payments.view_*", "marketplace.view_lab", "experts.view_expert"),
+        "finance_prepare": (
+            "payments.view_*",
+            "marketplace.view_lab",
+            "experts.view_expert",
+            "payments.confirm_funding",
+            "payments.prepare_payrun",
+            "payments.verify_payoutmethod",
+        ),
+        "finance_release": (
+            "payments.view_*",
+            "marketplace.view_lab",
+            "experts.view_expert",
+            "payments.decide_payout",
+            "payments.release_payrun",
+        ),
         "support": (
             "experts.view_*",
             "marketplace.view_*",
