@@ -154,7 +154,7 @@ class OfferAdmin(CadreAdmin):
 register_queue(
     name="marketplace.applications",
     label=_("Applications to answer"),
-    path="/admin/marketplace/application/?status__exact=submitted",
+    path="/admin/marketplace/application/?status__in=submitted,in_review",
     permission=DECIDE,
     waiting=lambda: Application.objects.undecided(),  # noqa: PLW0108  # the manager is bound when the page is drawn
     since="submitted_at",

@@ -14,10 +14,23 @@ from marketplace.models import ConflictEdge, Exposure
 from marketplace.operations import conflicts
 
 
+class EdgeForm(ModelForm[ConflictEdge]):
+    """The two sides may be given in either order."""
+
+    def clean(self) -> dict[str, Any]:
+        """Put them into the order in which they are stored."""
+        given = super().clean() or {}
+        low, high = given.get("tenant_low"), given.get("tenant_high")
+        if low and high and low.pk > high.pk:
+            given["tenant_low"], given["tenant_high"] = high, low
+        return given
+
+
 @admin.register(ConflictEdge)
 class ConflictEdgeAdmin(CadreAdmin):
     """Which labs compete. An edge is declared and can be given an end; it is never deleted."""
 
+    form = EdgeForm
     list_display = ("tenant_low", "tenant_high", "starts_on", "ends_on", "cooling_off_days")
     search_fields = ("tenant_low__name", "tenant_high__name")
     list_select_related = ("tenant_low", "tenant_high")

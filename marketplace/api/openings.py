@@ -133,12 +133,6 @@ class OpeningIn(serializers.Serializer[None]):
     external_id = ExternalIdField()
     metadata = MetadataField()
 
-    def validate_requirement(self, value: dict[str, Any]) -> dict[str, Any]:
-        """A requirement is replaced as a whole, so it needs its domain in a PATCH too."""
-        if "domain" not in value:
-            raise serializers.ValidationError({"domain": [_("This field is required.")]}, code="required")
-        return value
-
 
 class OpeningFilters(CreatedFilters):
     """Which openings."""

@@ -5,10 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from core import clock, long_work
+from core.money import Money
+from core.principal import Principal
 from core.public import Operation
-from marketplace.models import Lab, LabExpert, OpeningListing
+from marketplace.models import Exposure, Lab, LabExpert, OpeningListing
+from payments.operations import funding
 from tests.core.api.conftest import Caller, pointers, problem
 from tests.marketplace.world import (
     NOW,
@@ -44,6 +49,19 @@ OPENING: dict[str, Any] = {
     "daily_cap": "PT3H30M",
     "rate_ceiling": {"amount": "150.00", "currency": "USD", "per": "hour"},
 }
+
+
+LAB_LISTS = [
+    f"{V1}/projects",
+    f"{V1}/projects/{{project}}/openings",
+    f"{V1}/applications",
+    f"{V1}/offers",
+    f"{V1}/contracts",
+    f"{V1}/events",
+    f"{V1}/lab/members",
+    f"{V1}/rate-cards",
+]
+EXPERT_LISTS = [f"{V1}/expert/{noun}" for noun in ("openings", "applications", "offers", "contracts")]
 
 
 def ok(response: Any, status: int = 200) -> Any:
@@ -361,6 +379,45 @@ def test_a_sandbox_is_not_on_the_board_and_only_the_labs_own_people_play_in_it(l
     with platform():
         assert LabExpert.objects.get(public_id=row["candidate"]).expert_id == player.pk
     assert ok(lab_caller(lab)("GET", f"{V1}/projects"))["results"] == []
+
+    with platform():
+        funding.announce(
+            tenant_id=lab.tenant.sandbox.pk, amount=Money(10**6, "USD"), by=Principal.system("tests"), now=NOW
+        )
+    body = {"candidates": [row["candidate"]]}
+    (offer,) = ok(test_key("POST", f"{V1}/openings/{made['id']}/offers", body), 201)["offers"]
+    play = expert_caller(player)
+    documents = ok(play("GET", f"{V1}/expert/offers/{offer['id']}"))["documents"]
+    signatures = [{"agreement_version": d["agreement_version"], "typed_name": "Ada Lovelace"} for d in documents]
+    contract = ok(play("POST", f"{V1}/expert/offers/{offer['id']}/accept", {"signatures": signatures}), 201)
+    ok(lab_caller(lab)("POST", f"{V1}/lab/members", {"email": "m@acme.example", "role": "manager"}), 201)
+    why = {"decided_by": "m@acme.example", "reason_code": "other", "explanation": "To see what happens."}
+    assert ok(test_key("POST", f"{V1}/contracts/{contract['id']}/pause", why))["status"] == "paused"
+    with platform():
+        assert not Exposure.objects.exists()
+
+
+@pytest.mark.parametrize("pages", ["lab", "expert"])
+def test_a_longer_list_costs_no_more_queries(api: Caller, opening: Any, pages: str) -> None:
+    def count(caller: Caller, path: str) -> int:
+        with CaptureQueriesContext(connection) as queries:
+            ok(caller("GET", path))
+        return len(queries)
+
+    ada = expert_caller(make_expert())
+    _contract_over_http(api, ada, opening)
+    caller, paths = (api, LAB_LISTS) if pages == "lab" else (ada, EXPERT_LISTS)
+    paths = [path.format(**opening) for path in paths]
+    short = {path: count(caller, path) for path in paths}
+    project = opening["project"]
+    for number in range(2):
+        more = ok(api("POST", f"{V1}/projects/{project}/openings", OPENING), 201)
+        ok(api("POST", f"{V1}/openings/{more['id']}/open"))
+        _contract_over_http(api, ada, more)
+        other = expert_caller(make_expert(f"other{number}@example.org"))
+        ok(other("POST", f"{V1}/expert/applications", {"opening": opening["id"]}), 201)
+    assert {path: count(caller, path) for path in paths} == short
+    assert max(short.values()) <= 14
 
 
 def test_the_board_forgets_what_is_not_open(api: Caller, opening: Any) -> None:
