@@ -87,7 +87,9 @@ def _demo(chosen: argparse.Namespace) -> int:
         crew = _bring_up(instance)
         code = _manage(instance, "demo_story", *_where(instance), *story, check=False)
         if code:
-            _say(f"The story failed with exit code {code}. The ends of the logs:\n{crew.tails()}")
+            _say(
+                f"{crew.tails()}\n\nThe story failed with exit code {code}: its last words are above these ends of logs."
+            )
         return code
 
 

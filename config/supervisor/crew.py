@@ -106,7 +106,7 @@ class Crew:
 
     def tails(self) -> str:
         """The end of every log, for when the story fails."""
-        return "\n\n".join(f"== {member.log} ==\n{tail(member.log)}" for member in self._members)
+        return "\n\n".join(f"== {member.log} ==\n{tail(member.log, lines=5)}" for member in self._members)
 
     def _spawn(self, role: Role, log: Path) -> subprocess.Popen[bytes]:
         if log.exists() and log.stat().st_size > _LONG_LOG:

@@ -53,7 +53,8 @@ class Instance:
     def open(self) -> None:
         """Take the folder and the port, and complete the environment. Raises CannotStart."""
         self.home.mkdir(parents=True, exist_ok=True)
-        self.logs.mkdir(exist_ok=True)
+        for folder in (self.logs, self.home / "static"):
+            folder.mkdir(exist_ok=True)
         self._take_lock()
         self._require_free_port()
         self.env.setdefault("CADRE_MODE", "development")
