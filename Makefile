@@ -46,7 +46,7 @@ fmt: $(READY) ## Format code and templates, fix what can be fixed
 	$(TEMPLATES) -exec $(BIN)/djade --target-version 5.2 {} +
 
 bench: $(READY) ## Measure the hot paths against stock DRF and the naive ORM
-	@$(BIN)/python -m bench
+	@CADRE_MODE=development $(SCRATCH) $(BIN)/python -m bench
 
 openapi: $(READY) ## Write docs/openapi.yaml and docs/errors.md anew
 	$(SCRATCH) $(BIN)/python manage.py problem_docs

@@ -1,0 +1,1 @@
+"""Measurements: each compares with the naive way in the same run and reports a ratio, never a promise of seconds."""

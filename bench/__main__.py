@@ -1,0 +1,29 @@
+"""``python -m bench``: every measurement against a fresh database, printed as one table of ratios."""
+
+from __future__ import annotations
+
+import os
+import platform
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+
+def main() -> None:
+    """Migrate, measure, print."""
+    django.setup()
+    from django.core.management import call_command  # after the apps are loaded
+    from django.db import connection
+
+    call_command("migrate", verbosity=0)
+    from bench import rest
+    from bench.measure import table
+
+    results = rest.run()
+    print(f"Python {platform.python_version()}, PostgreSQL {connection.pg_version // 10000}, {os.cpu_count()} cores")
+    print(table(results))
+
+
+if __name__ == "__main__":
+    main()
