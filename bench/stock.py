@@ -46,7 +46,11 @@ class TaskSerializer(serializers.ModelSerializer[Task]):
             "finished_at",
             "payload",
         )
-        extra_kwargs = {"payload": {"write_only": True}, "status": {"read_only": True}}
+        extra_kwargs = {
+            "payload": {"write_only": True},
+            "status": {"read_only": True},
+            "schema_version": {"read_only": True},
+        }
 
 
 class ByKey(pagination.CursorPagination):
@@ -90,7 +94,7 @@ class StockBulk(Stock, generics.CreateAPIView[Task]):
     def perform_create(self, serializer: Any) -> None:
         """Into the batch."""
         batch = Batch.objects.visible_to(self.request.auth).get(public_id=self.kwargs["batch"])  # type: ignore[arg-type]  # a Principal
-        serializer.save(tenant_id=batch.tenant_id, batch=batch, project_id=batch.project_id)
+        serializer.save(tenant_id=batch.tenant_id, batch=batch, project_id=batch.project_id, schema_version=1)
 
 
 urlpatterns = [
