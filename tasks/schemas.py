@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -51,6 +51,12 @@ class Schema:
             if len(found) == MOST_ERRORS:
                 break
         return sorted(found, key=lambda error: error.pointer)
+
+
+@cache
+def of(name: str, version: int) -> Schema:
+    """The schema, compiled once per process: compiling costs a hundred times what judging a payload does."""
+    return Schema(name, version)
 
 
 def _field_error(error: ValidationError, pointer: str) -> FieldError:

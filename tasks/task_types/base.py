@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from django.utils.functional import Promise
 
 from core.problems import FieldError
+from tasks import schemas
 from tasks.rubric_content import Rubric
 from tasks.rubric_scoring import Verdict
 from tasks.schemas import Schema
@@ -56,11 +57,11 @@ class TaskType(ABC):
 
     def payload_schema(self, version: int) -> Schema:
         """What a lab sends."""
-        return Schema(f"{self.code}.payload", version)
+        return schemas.of(f"{self.code}.payload", version)
 
     def submission_schema(self, version: int, *, is_second: bool = False) -> Schema:
         """What an expert hands in."""
-        return Schema(f"{self.code}.submission", version)
+        return schemas.of(f"{self.code}.submission", version)
 
     def payload_errors(self, payload: Json, *, overlap: int) -> list[FieldError]:
         """Rules beyond the schema; pointers start at the payload."""

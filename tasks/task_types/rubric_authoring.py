@@ -8,7 +8,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from core.problems import FieldError
-from tasks import rubric_lint
+from tasks import rubric_lint, schemas
 from tasks.dialects import MalformedRubric, native
 from tasks.rubric_content import Rubric
 from tasks.schemas import Schema
@@ -26,7 +26,7 @@ class RubricAuthoring(TaskType):
 
     def submission_schema(self, version: int, *, is_second: bool = False) -> Schema:
         """The second person hands in grades."""
-        return Schema(f"{self.code}.{'trial' if is_second else 'submission'}", version)
+        return schemas.of(f"{self.code}.{'trial' if is_second else 'submission'}", version)
 
     def payload_errors(self, payload: Json, *, overlap: int) -> list[FieldError]:
         """Samples have unique ids, and there are some where a second person is to grade them."""
