@@ -12,8 +12,9 @@ from django.db import IntegrityError, connection, transaction
 
 from core import clock
 from core.public import unit_of_work
-from marketplace import ports
 from marketplace.operations import contracts, instructions
+from payments import accounts, ledger
+from payments.ledger import NewEntry
 from tasks import public
 from tasks.models import Batch, Claim, Draft, Task, TaskReport
 from tasks.operations import claims
@@ -101,14 +102,25 @@ def test_a_paused_contract_gets_no_work() -> None:
     assert worker.next().status_code == 201
 
 
-def test_a_lab_without_money_gives_no_new_work(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lab_that_owes_gives_no_new_work_until_it_pays() -> None:
     desk = make_desk()
     worker = make_worker(desk)
     batch = make_batch(desk)
-    monkeypatch.setattr(ports.funds.get(), "may_claim", lambda *, tenant_id: False)
+    owe(desk, -100)
     refused = worker.next()
     assert (refused.status_code, refused.json()["code"]) == (409, "claims_paused_for_funds")
     assert task_of(batch).status == "available"
+    owe(desk, 100)
+    assert worker.next().status_code == 201
+
+
+def owe(desk: Desk, minor: int) -> None:
+    """Move the lab's debt by so many cents."""
+    tenant_id = desk.lab.tenant_id
+    legs = [(accounts.lab_receivable(tenant_id, "USD"), minor), (accounts.fee_income("USD"), -minor)]
+    entry = NewEntry(kind="correction", source_id=f"tests{minor}", effective_at=NOW, legs=legs, tenant_id=tenant_id)
+    with platform():
+        assert ledger.post(entries=[entry], now=NOW)
 
 
 def test_nobody_holds_more_than_his_share() -> None:

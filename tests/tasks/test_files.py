@@ -1,0 +1,76 @@
+"""Files over REST: uploaded by a lab, referred to by tasks, read by whoever works on them."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import LazySettings
+from django.test import Client
+
+from tasks.models import StoredFile
+from tests.experts.people import PDF, upload
+from tests.marketplace.world import platform
+from tests.tasks.world import EXPERT, LAB, Desk, authoring, make_batch, make_desk, make_worker, post_tasks
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _media(settings: LazySettings, tmp_path: Path) -> None:
+    settings.MEDIA_ROOT = str(tmp_path)
+
+
+def send(desk: Desk, content: bytes = PDF, **fields: Any) -> Any:
+    client = Client(headers=desk.call.headers)
+    return client.post(f"{LAB}/files", {"file": upload(content, name="../../ecg.exe"), **fields})
+
+
+def test_a_file_is_kept_under_a_random_name_with_its_hash() -> None:
+    desk = make_desk()
+    answer = send(desk)
+    assert answer.status_code == 201, answer.content
+    file = answer.json()
+    assert (file["name"], file["media_type"], file["size"]) == ("ecg.pdf", "application/pdf", len(PDF))
+    assert file["sha256"] == hashlib.sha256(PDF).hexdigest()
+    with platform():
+        assert "ecg" not in StoredFile.objects.get().storage_name
+    downloaded = desk.call("GET", file["download"])
+    assert b"".join(downloaded.streaming_content) == PDF
+    assert downloaded.headers["X-Content-Type-Options"] == "nosniff"
+    assert downloaded.headers["Content-Disposition"].startswith("attachment")
+
+
+def test_what_is_not_accepted_is_not_kept() -> None:
+    desk = make_desk()
+    assert send(desk, b"MZ\x00\x01binary").json()["code"] == "upload_type_refused"
+    active = PDF.replace(b"trailer", b"/JavaScript (x) trailer")
+    assert send(desk, active).json()["code"] == "file_refused"
+    assert send(desk, b"").status_code == 400
+    assert send(desk, colour="red").status_code == 400
+    with platform():
+        assert not StoredFile.objects.exists()
+
+
+def test_only_who_works_on_the_task_reads_its_file() -> None:
+    desk, rival = make_desk(), make_desk("Rival")
+    ada, bob = make_worker(desk), make_worker(desk, "bob@example.org")
+    file_id = send(desk).json()["id"]
+    make_batch(desk, [authoring(context_files=[file_id])])
+    held = ada.claim()
+    (shown,) = held["files"]
+    assert shown["id"] == file_id
+    assert b"".join(ada.call("GET", shown["download"]).streaming_content) == PDF
+    assert bob.call("GET", f"{EXPERT}/files/{file_id}/download").status_code == 404
+    assert rival.call("GET", f"{LAB}/files/{file_id}").status_code == 404
+    assert rival.call("GET", f"{LAB}/files/{file_id}/download").status_code == 404
+
+
+def test_a_foreign_file_cannot_be_referred_to() -> None:
+    desk, rival = make_desk(), make_desk("Rival")
+    file_id = send(desk).json()["id"]
+    batch = rival.call("POST", f"{LAB}/projects/{rival.project.public_id}/batches", {"name": "First"}).json()
+    operation = post_tasks(rival, batch["id"], [authoring(context_files=[file_id])])
+    assert operation["errors"][0]["pointer"] == "/tasks/0/payload/context_files/0"
