@@ -27,6 +27,11 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "experts.decide_appeal",
             "tasks.view_*",
             "tasks.review_submission",
+            "payments.view_timesheet",
+            "payments.view_timeentry",
+            "payments.view_overage",
+            "payments.approve_timesheet",
+            "payments.decide_overage",
         ),
         "finance_prepare": (
             "payments.view_*",
@@ -57,6 +62,10 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "marketplace.run_opening",
             "marketplace.run_project",
             "marketplace.withdraw_offer",
+            "payments.approve_timesheet",
+            "payments.correct_hours",
+            "payments.decide_dispute",
+            "payments.decide_overage",
         ),
         "auditor": _VIEW_ALL,
     }
