@@ -132,15 +132,21 @@ def _bring_up(instance: Instance) -> Crew:
 
 
 def _play_once(instance: Instance) -> None:
-    """Fill a fresh instance with the demo story, so that every role finds something to do."""
-    marker = instance.home / "demo-story-played"
-    if marker.exists() or instance.env["CADRE_MODE"] == "production":
+    """Fill a fresh instance with the demo story, so that every role finds something to do.
+
+    A story that was interrupted is not played again over its own traces.
+    """
+    marker = instance.home / "demo-story"
+    if instance.env["CADRE_MODE"] == "production" or marker.exists():
+        if marker.exists() and marker.read_text() != "played":
+            _say("The demo story was interrupted in this folder; a fresh CADRE_HOME plays it from the start.")
         return
     _say("Playing the demo story once …")
+    marker.write_text("begun")
     if code := _manage(instance, "demo_story", *_where(instance), check=False):
         _say(f"The demo story stopped with exit code {code}; the site serves what there is. Logs: {instance.logs}")
         return
-    marker.touch()
+    marker.write_text("played")
 
 
 def _where(instance: Instance) -> list[str]:

@@ -24,7 +24,7 @@ def summary(base_url: str, credentials: Path) -> str:
     if credentials.exists():
         known = json.loads(credentials.read_text())
         lines += ["", f"  Log-ins and keys, also in {credentials}:"]
-        lines += [f"    lab     {lab['name']:<28} key {lab['api_key']}" for lab in known.get("labs", [])]
+        lines += [f"    lab     {lab['name']:<33} key      {lab['api_key']}" for lab in known.get("labs", [])]
         lines += [_person("expert", expert, expert.get("domain", "")) for expert in known.get("experts", [])]
         lines += [_person("staff", member, member.get("role", "")) for member in known.get("staff", [])]
         lines += ["", "  Operators also need a one-time code:  make codes"]
@@ -52,4 +52,4 @@ def totp(secret: str, *, at: int) -> str:
 
 
 def _person(kind: str, person: dict[str, Any], what: str) -> str:
-    return f"    {kind:<7} {person['email']:<28} password {person['password']}  {what}"
+    return f"    {kind:<7} {person['email']:<33} password {person['password']}  {what}"

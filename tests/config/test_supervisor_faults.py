@@ -20,7 +20,7 @@ class Running:
     """`python -m config.supervisor run` in a folder whose story counts as played."""
 
     def __init__(self, home: Path) -> None:
-        (home / "demo-story-played").touch()
+        (home / "demo-story").write_text("played")
         self.output = home / "terminal"
         self.port = free_port()
         outside = ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE", "SECRET_KEY")
