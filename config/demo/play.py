@@ -13,6 +13,11 @@ def whole(stage: Stage) -> None:
         act(stage)
 
 
+def was_played(stage: Stage) -> bool:
+    """Whether the projects of the story are there already."""
+    return any(stage.lab(NORTHWIND).pages("/projects", external_id=hiring.external_id(NORTHWIND)))
+
+
 def engage(stage: Stage) -> None:
     """People, money, contracts."""
     people.introduce(stage)
@@ -51,6 +56,7 @@ def settle(stage: Stage) -> None:
     paying.retry(stage)
     paying.statements(stage)
     balances.after_payday(stage)
+    balances.entry_by_entry(stage)
 
 
 def take_home(stage: Stage) -> None:
@@ -65,3 +71,4 @@ def hand_over(stage: Stage) -> None:
     waiting.another_week(stage)
     waiting.leave_something(stage)
     balances.at_the_end(stage)
+    balances.the_books(stage)

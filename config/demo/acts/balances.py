@@ -10,6 +10,8 @@ from config.demo import cast
 from config.demo.oracle import ZERO
 from config.demo.stage import Stage, amount
 
+JOURNAL = "/admin/payments/journalentry/"
+ACCOUNTS = "/admin/payments/account/"
 BUCKETS = ("in_progress", "in_review", "approved", "on_hold", "disputed", "scheduled", "paid")
 
 
@@ -34,6 +36,30 @@ def after_payday(stage: Stage) -> None:
         stage.notes.setdefault("paid", {})[role.email] = {"amount": str(found["paid"]), "currency": currency}
     _labs(stage)
     stage.step("Everybody was paid to the cent")
+
+
+def entry_by_entry(stage: Stage) -> None:
+    """Every settled stretch: the pay as the expert reads it, the fee as the lab reads it."""
+    pay = {
+        row["id"]: row for role, _currency in _paid_people(stage) for row in stage.expert(role).pages("/time-entries")
+    }
+    fees = {row["id"]: row for lab in cast.LABS for row in stage.lab(lab).pages("/time-entries")}
+    for line in stage.books.settled():
+        entry = line.stretch.entry
+        stage.check(f"pay of {entry}", (line.gross, False), (amount(pay[entry]["amount"]), pay[entry]["is_estimate"]))
+        stage.check(f"fee of {entry}", line.fee, amount(fees[entry]["fee"]))
+    stage.step(f"The pay and the fee of {len(stage.books.settled())} entries agree one by one")
+
+
+def the_books(stage: Stage) -> None:
+    """The auditor opens the ledger: it sums to zero, and the fees earned are those that were computed."""
+    desk = stage.desk(cast.AUDITOR)
+    stage.check("the trial balance", True, "Trial balance zero" in desk.open(JOURNAL).text)
+    accounts = desk.open(f"{ACCOUNTS}?kind__exact=fee_income").text
+    for _lab, currency in stage.books.labs():
+        fees = f"{stage.books.fees(currency)} {currency}"
+        stage.check(f"fees earned in {currency}", fees, fees if fees in accounts else accounts)
+    stage.step(f"{cast.AUDITOR.name} opened the ledger: the trial balance is zero, the fees are as computed")
 
 
 def at_the_end(stage: Stage) -> None:

@@ -54,6 +54,11 @@ SEATS = (
 )
 
 
+def external_id(lab: LabRole) -> str:
+    """How a lab's project is called in its own books."""
+    return f"demo-{lab.slug}"
+
+
 def fund(stage: Stage) -> None:
     """Each lab pays in its own currency; the sandbox settles at once."""
     for plan in PLANS:
@@ -137,10 +142,10 @@ def rivals_stay_apart(stage: Stage) -> None:
     stage.step("The wall between the rivals held")
 
 
-def next_monday(stage: Stage) -> dt.datetime:
+def next_monday(stage: Stage, *, hour: int = MONDAY_HOUR) -> dt.datetime:
     """Move to Monday, so that the story's weeks are whole."""
     now = stage.advance("PT1S")
-    monday = (now + dt.timedelta(days=7 - now.weekday())).replace(hour=MONDAY_HOUR, minute=0, second=0, microsecond=0)
+    monday = (now + dt.timedelta(days=7 - now.weekday())).replace(hour=hour, minute=0, second=0, microsecond=0)
     return stage.advance_to(monday)
 
 
@@ -151,7 +156,7 @@ def _project(plan: Plan) -> dict[str, Any]:
         "review_policy": plan.review_policy,
         "currency": plan.lab.currency,
         "ai_assistance": plan.ai_assistance,
-        "external_id": f"demo-{plan.lab.slug}",
+        "external_id": external_id(plan.lab),
     }
 
 

@@ -15,6 +15,7 @@ from config.demo.stage import Stage, duration
 DISPUTES = "/admin/payments/dispute/"
 BONUS = "75.00"
 PROPOSED_SECONDS = 600
+PAYDAY_HOUR = 8  # UTC: after the cutoff at midnight, before the clock would decide the dispute by itself
 
 
 def enter_by_hand(stage: Stage) -> None:
@@ -82,7 +83,7 @@ def silence_approves(stage: Stage) -> None:
     _await_sheet(stage, cast.BANKER, "auto_approved")
     for role in work.CREWS[HELIOS.name]:
         _note_approval(stage, role)
-    hiring.next_monday(stage)
+    hiring.next_monday(stage, hour=PAYDAY_HOUR)
     stage.step(f"{HELIOS.name} stayed silent for 72 hours: two weeks approved themselves, the forgotten one too")
 
 

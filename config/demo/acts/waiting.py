@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from config.demo import cast
-from config.demo.acts import hiring, paying, people, work
+from config.demo.acts import hiring, paying, people, reviews, work
 from config.demo.cast import NORTHWIND
 from config.demo.stage import Stage
 
@@ -25,4 +25,18 @@ def leave_something(stage: Stage) -> None:
     people.upload_one_more(stage)
     hiring.one_more_offer(stage)
     paying.prepare(stage, "USD")
+    _look_around(stage)
     stage.step("Everybody has something to do: see the start page")
+
+
+def _look_around(stage: Stage) -> None:
+    """Whoever logs in now finds something."""
+    waiting = {
+        "the verifier": stage.desk(cast.VERIFIER).open(f"{people.CREDENTIALS}?status__exact=pending").rows,
+        "the reviewer": stage.desk(cast.REVIEWER).open(f"{reviews.SUBMISSIONS}?status__exact=submitted").rows,
+        "finance": stage.desk(cast.RELEASER).open(f"{paying.PAY_RUNS}?status__exact=review").rows,
+        "an expert": list(stage.expert(cast.ENGINEER).pages("/invitations")),
+        "the lab": list(stage.lab(NORTHWIND).pages("/timesheets", status="submitted")),
+    }
+    for who, found in waiting.items():
+        stage.check(f"something waits for {who}", True, bool(found))

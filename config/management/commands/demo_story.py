@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from config.demo import play, report
@@ -40,8 +41,11 @@ class Command(BaseCommand):
             say=lambda text: progress.write(text, ending="\n"),
             tasks=_tasks(options["input"]),
         )
+        if play.was_played(stage):
+            raise CommandError("The story was played on this instance before. `make demo` plays it in a private one.")
         try:
             play.whole(stage)
+            call_command("ledger_verify", stdout=self.stderr)
         except (Unexpected, TooSlow, Refused) as error:
             raise CommandError(f"After “{stage.steps[-1] if stage.steps else 'the start'}”: {error}") from error
         if options["json"]:
