@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -29,7 +30,9 @@ def run() -> list[Result]:
                 ours=_get(desk.call, f"/api/v1/tasks?limit={PAGE}"),
                 other=_get(desk.call, "/stock/tasks"),
                 other_name="stock DRF list",
+                unit="request, CPU of the web process",
                 repeat=40,
+                clock=time.process_time,
             ),
             compare(
                 f"bulk creation, {BULK} tasks",
