@@ -21,7 +21,9 @@ def main() -> None:
     from bench.measure import table
 
     results = rest.run()
-    print(f"Python {platform.python_version()}, PostgreSQL {connection.pg_version // 10000}, {os.cpu_count()} cores")
+    print(
+        f"Python {platform.python_version()}, PostgreSQL {connection.get_database_version()[0]}, {os.cpu_count()} cores"
+    )
     print(table(results))
 
 

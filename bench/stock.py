@@ -60,7 +60,7 @@ class ByKey(pagination.CursorPagination):
     ordering = "-id"
 
 
-class Stock:
+class Stock(generics.GenericAPIView[Task]):
     """What both views share."""
 
     authentication_classes = (BearerAuthentication,)
@@ -72,7 +72,7 @@ class Stock:
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Bind the same scope as ours."""
-        super().initial(request, *args, **kwargs)  # type: ignore[misc]  # a mixin of APIView
+        super().initial(request, *args, **kwargs)
         scope.bind(request.auth)  # type: ignore[arg-type]  # our authentication gives a Principal
 
 
