@@ -11,12 +11,15 @@ from marketplace.models import (
     Project,
     RateSnapshot,
 )
+from marketplace.operations.api_keys import issue as issue_key
 from marketplace.operations.labs import add_member, open_lab
 from marketplace.operations.permits import (
     AgreementRequired,
     ContractNotActive,
     InstructionsRequired,
+    NewWorkRefused,
     require_active_contract,
+    require_new_work,
 )
 from marketplace.queries import (
     contracts_of,
@@ -37,6 +40,7 @@ __all__ = [
     "Lab",
     "LabExpert",
     "LabMember",
+    "NewWorkRefused",
     "Offer",
     "Opening",
     "Project",
@@ -44,10 +48,12 @@ __all__ = [
     "add_member",
     "contracts_of",
     "deciding_member",
+    "issue_key",
     "lab_for",
     "open_lab",
     "pseudonyms",
     "require_active_contract",
+    "require_new_work",
     "reservation_for",
     "snapshot_at",
     "snapshots_between",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.utils.translation import gettext_lazy as _
 
 from core.problems import Conflict, DomainError, Remedy
-from experts.public import missing_signatures
+from experts.public import is_blocked, missing_signatures
+from marketplace import rivals
 from marketplace.models import Contract, InstructionAcknowledgement, InstructionVersion, OfferDocument, Project
 
 
@@ -50,6 +52,19 @@ class InstructionsRequired(DomainError):
     example_members: ClassVar[Mapping[str, Any]] = {"instruction_version": "ins_01k9w3v6z8f2qj5t4h7xnm0ceg"}
 
 
+class NewWorkRefused(Conflict):
+    """No new work can be shown to you in this project now.
+
+    `reason` tells why: `conflict_wall`, you have seen the work of a lab that competes with this one and its cooling-off
+    period is not over; or `restricted`, a decision keeps you from new work, see `/api/v1/expert/`. Work in hand can be
+    finished and is paid.
+    """
+
+    code = "new_work_refused"
+    title = _("No new work can be shown to you now")
+    example_members: ClassVar[Mapping[str, Any]] = {"reason": "conflict_wall"}
+
+
 WORKING_PROJECTS = frozenset({Project.Status.CALIBRATION, Project.Status.ACTIVE})
 
 
@@ -60,6 +75,18 @@ def require_active_contract(*, contract: Contract) -> None:
     project = contract.project
     if contract.status != Contract.Status.ACTIVE or project.status not in WORKING_PROJECTS:
         raise ContractNotActive(contract_status=str(contract.status), project_status=str(project.status))
+
+
+def require_new_work(*, contract: Contract, now: dt.datetime) -> None:
+    """Raise unless the expert may be shown new work: the contract allows it, no wall and no restriction stands before it.
+
+    Raises what ``require_active_contract`` does, and NewWorkRefused.
+    """
+    require_active_contract(contract=contract)
+    if is_blocked(expert_id=contract.expert_id, tenant_id=contract.tenant_id, from_claims=True, now=now):
+        raise NewWorkRefused(reason="restricted")
+    if contract.tenant_id in rivals.walled_tenants(expert_id=contract.expert_id, now=now):
+        raise NewWorkRefused(reason="conflict_wall")
 
 
 def require_signatures(*, contract: Contract) -> None:

@@ -12,7 +12,7 @@ from core.api.fields import PublicIdField, StrictCharField
 from core.api.lookup import get_or_404
 from core.api.types import AnyJson, Doc, Duration, Example, IdOf, Link, Timestamp, render_duration
 from core.api.views import ExpertView
-from marketplace.public import AgreementRequired, ContractNotActive, InstructionsRequired, contracts_of
+from marketplace.public import AgreementRequired, ContractNotActive, InstructionsRequired, NewWorkRefused, contracts_of
 from tasks import claim_view
 from tasks.api.files import FileOut, render_file
 from tasks.api.names import ClaimId, ClaimStatus, SubmissionId, TaskId, TypeCode
@@ -185,7 +185,14 @@ class ClaimList(ExpertView):
         returns=ClaimOut,
         status=201,
         also={200: EmptyQueueOut},
-        errors=[AgreementRequired, InstructionsRequired, ContractNotActive, LabOutOfFunds, TooManyClaims],
+        errors=[
+            AgreementRequired,
+            InstructionsRequired,
+            ContractNotActive,
+            NewWorkRefused,
+            LabOutOfFunds,
+            TooManyClaims,
+        ],
         example={"contract": "ctr_01k9w3v6z8f2qj5t4h7xnm0ceg"},
     )
     def post(self, call: Call) -> Reply:

@@ -15,7 +15,7 @@ from core.problems import Conflict, constraint_name
 from core.public import Principal
 from experts.public import Qualification
 from marketplace import ports
-from marketplace.public import Contract, Project, require_active_contract
+from marketplace.public import Contract, Project, require_new_work
 from tasks import events, task_types
 from tasks.models import Batch, Claim, Submission, Task
 from tasks.operations import settling, turns
@@ -85,9 +85,9 @@ class EmptyQueue:
 def take(*, contract: Contract, by: Principal, now: dt.datetime) -> Claim | EmptyQueue:
     """The next piece of work under a contract, or what to expect when there is none.
 
-    Raises AgreementRequired, InstructionsRequired, ContractNotActive, LabOutOfFunds, TooManyClaims.
+    Raises AgreementRequired, InstructionsRequired, ContractNotActive, NewWorkRefused, LabOutOfFunds, TooManyClaims.
     """
-    require_active_contract(contract=contract)
+    require_new_work(contract=contract, now=now)
     if not ports.funds.get().may_claim(tenant_id=contract.tenant_id):
         raise LabOutOfFunds
     _require_room(contract)

@@ -15,12 +15,13 @@ from core.problems import InvalidInput
 from core.public import Event, User
 from core.unit_of_work import unit_of_work
 from experts.models import Decision, Notice
-from experts.operations import appeals
+from experts.operations import appeals, restrictions
 from marketplace import jobs, ports
 from marketplace.models import Application, Contract, Offer, Opening, OpeningListing, Project
 from marketplace.operations import (
     applications,
     closing,
+    conflicts,
     contracts,
     offers,
     openings,
@@ -287,6 +288,29 @@ class TestContracts:
             Contract.objects.filter(pk=contract.pk).update(status=Contract.Status.ONBOARDING)
             with pytest.raises(states.InvalidTransition):
                 contracts.resume(contract=contract, now=NOW)
+
+    def test_a_restriction_stops_new_work_and_not_the_contract(self) -> None:
+        contract, _ = self.make()
+        with platform():
+            permits.require_new_work(contract=again(contract), now=NOW)
+            staff = User.objects.create_user("staff@example.org", is_staff=True)
+            restrictions.impose(expert=contract.expert, kind="no_new_claims", reason="Wait.", by=staff, now=NOW)
+            with pytest.raises(permits.NewWorkRefused) as refused:
+                permits.require_new_work(contract=again(contract), now=NOW)
+            assert refused.value.extra == {"reason": "restricted"}
+            permits.require_active_contract(contract=again(contract))
+
+    def test_an_edge_declared_later_stops_new_work_of_both_sides(self) -> None:
+        ours, rival, ada = make_lab("Ours"), make_lab("Rival"), make_expert()
+        held = [make_contract(make_opening(make_project(lab)), ada) for lab in (ours, rival)]
+        with platform():
+            for contract in held:
+                permits.require_new_work(contract=again(contract), now=NOW)
+            conflicts.declare(one=rival.tenant, other=ours.tenant, starts_on=NOW.date(), cooling_off_days=30)
+            for contract in held:
+                with pytest.raises(permits.NewWorkRefused) as refused:
+                    permits.require_new_work(contract=again(contract), now=NOW)
+                assert refused.value.extra == {"reason": "conflict_wall"}
 
     def test_a_paused_project_begins_no_work(self) -> None:
         contract, _ = self.make()
