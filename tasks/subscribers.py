@@ -5,12 +5,15 @@ from __future__ import annotations
 import datetime as dt
 
 from core import outbox
+from core.principal import Principal
 from core.public import Event
 from experts.public import Appeal
+from marketplace.public import Contract, Project
 from tasks.models import Batch, Review, Submission
-from tasks.operations import batches, quality, reviews
+from tasks.operations import batches, claims, quality, reviews
 
 _OVERTURNED = "overturned"
+_OVER = (Batch.Status.COMPLETED, Batch.Status.CANCELLED)
 
 
 @outbox.subscribe("appeal.decided", name="tasks.apply_overturned")
@@ -40,3 +43,20 @@ def complete_batch(event: Event, now: dt.datetime) -> None:
         batch = Batch.objects.filter(public_id=event.payload["batch"]).first()
         if batch is not None:
             batches.complete_if_done(batch=batch, now=now)
+
+
+@outbox.subscribe("contract.ended", name="tasks.revoke_claims")
+def revoke_claims(event: Event, now: dt.datetime) -> None:
+    """Who has left holds no work any more; others get it."""
+    contract = Contract.objects.filter(public_id=event.subject, status=Contract.Status.ENDED).first()
+    if contract is not None:
+        claims.revoke_of(contract=contract, now=now)
+
+
+@outbox.subscribe("project.cancelled", name="tasks.cancel_batches")
+def cancel_batches(event: Event, now: dt.datetime) -> None:
+    """A cancelled project has no running batches."""
+    project = Project.objects.filter(public_id=event.subject, status=Project.Status.CANCELLED).first()
+    if project is not None:
+        for batch in Batch.objects.filter(project=project).exclude(status__in=_OVER).order_by("pk"):
+            batches.cancel(batch=batch, by=Principal.system("tasks.cancel_batches"), now=now)

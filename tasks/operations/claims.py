@@ -120,17 +120,34 @@ def end(*, claim: Claim, status: str, now: dt.datetime) -> Claim:
     """End an active claim without work handed in, and let its place be taken again. Raises ClaimOver."""
     task, locked = lock_claim(claim)
     require_active(locked)
-    states.move(locked, status)
-    locked.ended_at = now
-    locked.save(update_fields=["status", "ended_at"])
-    settling.given_up(task=task, claim=locked)
+    _end(task, locked, status, now=now)
     return locked
+
+
+def _end(task: Task, claim: Claim, status: str, *, now: dt.datetime) -> None:
+    states.move(claim, status)
+    claim.ended_at = now
+    claim.save(update_fields=["status", "ended_at"])
+    settling.given_up(task=task, claim=claim)
 
 
 def require_active(claim: Claim) -> None:
     """Raise ClaimOver unless the claim can be worked on."""
     if claim.status != Claim.Status.ACTIVE:
         raise ClaimOver(claim_status=str(claim.status))
+
+
+def revoke_of(*, contract: Contract, now: dt.datetime) -> int:
+    """Take everything back that is held under a contract that has ended; return how many pieces."""
+    held = list(Claim.objects.active().filter(contract=contract).order_by("task_id", "pk"))
+    revoked = 0
+    for claim in held:
+        task, locked = lock_claim(claim)
+        if locked.status == Claim.Status.ACTIVE:
+            _end(task, locked, Claim.Status.REVOKED, now=now)
+            events.claim("claim.revoked", locked, now=now)
+            revoked += 1
+    return revoked
 
 
 def expire_lapsed(*, now: dt.datetime) -> int:
@@ -140,10 +157,7 @@ def expire_lapsed(*, now: dt.datetime) -> int:
         task, locked = lock_claim(claim)
         if locked.status != Claim.Status.ACTIVE or locked.lease_until > now:
             continue
-        states.move(locked, Claim.Status.EXPIRED)
-        locked.ended_at = now
-        locked.save(update_fields=["status", "ended_at"])
-        settling.given_up(task=task, claim=locked)
+        _end(task, locked, Claim.Status.EXPIRED, now=now)
         events.claim("claim.expired", locked, now=now)
         expired += 1
     return expired

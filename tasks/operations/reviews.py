@@ -6,16 +6,17 @@ import datetime as dt
 import hashlib
 from typing import ClassVar
 
+from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from core import states
+from core import outbox, states
 from core.problems import Conflict, FieldError, InvalidInput, InvalidTransition, map_constraint
 from core.public import User
 from experts.public import OwnWork, record_decision, send_notice
 from marketplace.public import Project, lab_for
 from tasks import events
-from tasks.models import Claim, Review, Submission, Task
+from tasks.models import Claim, Delivery, Review, Submission, Task
 from tasks.operations import places, rubrics
 from tasks.operations.locks import lock_task
 
@@ -126,7 +127,23 @@ def overturn(*, submission: Submission, decided_by: User | None, now: dt.datetim
     work = Submission.objects.select_related("expert").get(pk=submission.pk)
     if work.status != Submission.Status.REJECTED or task.status != Task.Status.REJECTED:
         return
+    rejected_at = task.finished_at or now
     _complete(task, decided_by=decided_by, now=now)
+    _correct_deliveries(task, work, rejected_at=rejected_at, now=now)
+
+
+def _correct_deliveries(task: Task, work: Submission, *, rejected_at: dt.datetime, now: dt.datetime) -> None:
+    """Tell the lab which files lack the item that they would have contained but for the overturned rejection."""
+    lacking = Delivery.objects.filter(project_id=task.project_id, status=Delivery.Status.READY, until__gt=rejected_at)
+    lacking = lacking.filter(Q(batch=None) | Q(batch_id=task.batch_id), Q(since=None) | Q(since__lte=rejected_at))
+    for delivery in lacking.order_by("pk"):
+        outbox.publish(
+            "delivery.corrected",
+            subject=delivery.public_id,
+            tenant_id=delivery.tenant_id,
+            payload={"delivery": delivery.public_id, "task": task.public_id, "submission": work.public_id},
+            now=now,
+        )
 
 
 def _await(task: Task, side: str, *, now: dt.datetime) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from django.utils.functional import Promise
+from django.utils.translation import gettext as _
 
 from core.problems import FieldError
 from tasks import schemas
@@ -109,7 +110,7 @@ def assistance_errors(work: Work, body: Json) -> list[FieldError]:
     """Where machines are forbidden none was used; where they must be disclosed, the answer says so."""
     said = body.get("ai_assistance")
     if work.ai_assistance == "forbidden" and said and said["used"]:
-        return [FieldError("/ai_assistance/used", "forbidden", "This project does not allow help by machines.")]
+        return [FieldError("/ai_assistance/used", "forbidden", _("This project does not allow help by machines."))]
     if work.ai_assistance == "disclosed" and said is None:
-        return [FieldError("/ai_assistance", "required", "This project asks whether a machine helped.")]
+        return [FieldError("/ai_assistance", "required", _("This project asks whether a machine helped."))]
     return []

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from core.problems import FieldError
 from tasks import rubric_scoring
 from tasks.rubric_content import Rubric
@@ -37,14 +39,16 @@ def errors_by_sample(
     """The same for several responses: every sample is graded, and nothing else."""
     known = list(samples)
     found = [
-        FieldError(f"{pointer}/{index}/sample", "unknown_sample", f"The task has no sample {grade.sample}.")
+        FieldError(
+            f"{pointer}/{index}/sample", "unknown_sample", _("The task has no sample %(id)s.") % {"id": grade.sample}
+        )
         for index, grade in enumerate(grades)
         if grade.sample not in known
     ]
     for sample in known:
         places = [index for index, grade in enumerate(grades) if grade.sample == sample]
         if not places:
-            found.append(FieldError(pointer, "missing", f"The sample {sample} is not graded."))
+            found.append(FieldError(pointer, "missing", _("The sample %(id)s is not graded.") % {"id": sample}))
             continue
         own = [Grade(grades[place].criterion, grades[place].verdict) for place in places]
         problems = rubric_scoring.grade_problems(rubric, own)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.utils.functional import Promise
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from core.problems import FieldError
 from tasks import rubric_lint, schemas
@@ -20,7 +21,7 @@ class RubricAuthoring(TaskType):
     """See the module."""
 
     code: ClassVar[str] = "rubric_authoring"
-    title: ClassVar[Promise] = _("Rubric authoring")
+    title: ClassVar[Promise] = gettext_lazy("Rubric authoring")
     seconds_wait: ClassVar[bool] = True
     takes_gold: ClassVar[bool] = False
 
@@ -32,11 +33,11 @@ class RubricAuthoring(TaskType):
         """Samples have unique ids, and there are some where a second person is to grade them."""
         samples = payload.get("sample_responses", [])
         if overlap > 1 and not samples:
-            detail = "With an overlap of 2 or more a second person grades sample responses: give at least one."
+            detail = _("With an overlap of 2 or more a second person grades sample responses: give at least one.")
             return [FieldError("/sample_responses", "required", detail)]
         ids = [sample["id"] for sample in samples]
         return [
-            FieldError(f"/sample_responses/{index}/id", "repeated", "Another sample has this id.")
+            FieldError(f"/sample_responses/{index}/id", "repeated", _("Another sample has this id."))
             for index, key in enumerate(ids)
             if key in ids[:index]
         ]
@@ -51,7 +52,7 @@ class RubricAuthoring(TaskType):
             return [FieldError(problem.pointer, problem.code, problem.detail) for problem in error.problems]
         found = assistance_errors(work, body)
         if work.payload.get("require_ideal_response") and not body.get("ideal_response"):
-            found.append(FieldError("/ideal_response", "required", "This task asks for an ideal response."))
+            found.append(FieldError("/ideal_response", "required", _("This task asks for an ideal response.")))
         places = {criterion.id: index for index, criterion in reversed(list(enumerate(rubric.criteria)))}
         for finding in rubric_lint.lint(rubric, limits=_limits(work.payload)):
             if finding.level is rubric_lint.Level.BLOCKING:

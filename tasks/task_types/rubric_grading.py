@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.utils.functional import Promise
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from core.problems import FieldError
 from tasks.task_types import grading
@@ -18,7 +19,7 @@ class RubricGrading(TaskType):
     """See the module."""
 
     code: ClassVar[str] = "rubric_grading"
-    title: ClassVar[Promise] = _("Rubric grading")
+    title: ClassVar[Promise] = gettext_lazy("Rubric grading")
 
     def work_errors(self, work: Work, body: Json) -> list[FieldError]:
         """One valid verdict for each graded criterion, and spans that lie within the response."""
@@ -29,7 +30,7 @@ class RubricGrading(TaskType):
         for index, grade in enumerate(body["grades"]):
             start, end = grade.get("evidence_span", (0, length))
             if not start <= end <= length:
-                detail = f"A span lies between 0 and {length}, and starts before it ends."
+                detail = _("A span lies between 0 and %(end)d, and starts before it ends.") % {"end": length}
                 found.append(FieldError(f"/grades/{index}/evidence_span", "out_of_range", detail))
         return found + assistance_errors(work, body)
 

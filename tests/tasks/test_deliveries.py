@@ -8,7 +8,6 @@ import json
 from typing import Any
 
 import pytest
-from django.conf import LazySettings
 
 from core import clock, long_work
 from core.public import Operation
@@ -37,11 +36,6 @@ from tests.tasks.world import (
 
 pytestmark = pytest.mark.django_db
 LATER = NOW + dt.timedelta(hours=1)
-
-
-@pytest.fixture(autouse=True)
-def _media(settings: LazySettings, tmp_path: Any) -> None:
-    settings.MEDIA_ROOT = str(tmp_path)
 
 
 def accept(work_id: str) -> None:

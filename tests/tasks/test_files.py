@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import LazySettings
 from django.test import Client
 
 from tasks.models import StoredFile
@@ -16,11 +14,6 @@ from tests.marketplace.world import platform
 from tests.tasks.world import EXPERT, LAB, Desk, authoring, make_batch, make_desk, make_worker, post_tasks
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _media(settings: LazySettings, tmp_path: Path) -> None:
-    settings.MEDIA_ROOT = str(tmp_path)
 
 
 def send(desk: Desk, content: bytes = PDF, **fields: Any) -> Any:
