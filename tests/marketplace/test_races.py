@@ -1,0 +1,111 @@
+"""What happens when two things happen at once: one of them, whole, and the other is told why not."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+
+import pytest
+
+from core.problems import DomainError
+from core.public import Event
+from marketplace.models import Application, Contract, Exposure, Lab, Offer, Opening
+from marketplace.operations import closing, conflicts, contracts, offers
+from tests.concurrency.together import together
+from tests.marketplace.test_acceptance import accept
+from tests.marketplace.world import (
+    NOW,
+    again,
+    balance,
+    make_contract,
+    make_expert,
+    make_lab,
+    make_offer,
+    make_opening,
+    make_project,
+    platform,
+    signatures_for,
+)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def outcome(act: Callable[[], object]) -> Callable[[], str]:
+    """The act's problem code, or "done"."""
+
+    def run() -> str:
+        try:
+            act()
+        except DomainError as error:
+            return error.code
+        return "done"
+
+    return run
+
+
+def test_one_expert_accepting_two_rivals_offers_at_once_gets_one() -> None:
+    ours, rival = make_lab("Ours"), make_lab("Rival")
+    conflicts_from = NOW.date() - dt.timedelta(days=1)
+    with platform():
+        conflicts.declare(one=ours.tenant, other=rival.tenant, starts_on=conflicts_from, cooling_off_days=90)
+    ada = make_expert()
+    made = [make_offer(make_opening(make_project(lab)), ada) for lab in (ours, rival)]
+    signed = [signatures_for(offer) for offer in made]
+    acts = [outcome(lambda n=n: accept(made[n], signed[n])) for n in range(2)]  # type: ignore[misc]  # n is bound early
+    assert sorted(together(acts)) == ["done", "not_eligible"]
+    with platform():
+        assert Contract.objects.count() == 1
+        assert Exposure.objects.count() == 1
+        assert sum(Opening.objects.values_list("seats_taken", flat=True)) == 1
+    assert sorted(balance(lab).reserved_minor for lab in (ours, rival)) == [0, 371_800]
+
+
+@pytest.mark.parametrize("other", ["withdraw", "expire", "close"])
+def test_accepting_races_with_the_labs_own_acts(other: str) -> None:
+    opening = make_opening(make_project(make_lab()))
+    offer = make_offer(opening, make_expert())
+    signatures = signatures_for(offer)
+
+    def against() -> None:
+        with platform():
+            if other == "withdraw":
+                offers.withdraw(offer=offer, now=NOW)
+            elif other == "expire":
+                offers.expire_due(now=offer.expires_at)
+            else:
+                closing.close_opening(opening=opening, now=NOW)
+
+    first, second = together([outcome(lambda: accept(offer, signatures)), outcome(against)])
+    is_accepted = again(offer).status == Offer.Status.ACCEPTED
+    assert first == "done" if is_accepted else first in {"invalid_transition", "not_hiring"}
+    assert second == "done" if other != "withdraw" or not is_accepted else second == "invalid_transition"
+    with platform():
+        assert Contract.objects.count() == int(is_accepted)
+        assert again(opening).seats_taken == int(is_accepted)
+        assert Event.objects.filter(name="offer.accepted").count() == int(is_accepted)
+
+
+def test_parallel_acceptances_do_not_overdraw_the_balance() -> None:
+    lab = make_lab(funds=2 * 371_800 + 371_799)
+    opening = make_opening(make_project(lab), seats=6)
+    made = [make_offer(opening, make_expert(f"e{n}@example.org")) for n in range(6)]
+    signed = [signatures_for(offer) for offer in made]
+    acts = [outcome(lambda n=n: accept(made[n], signed[n])) for n in range(6)]  # type: ignore[misc]  # n is bound early
+    assert sorted(together(acts)) == ["done"] * 2 + ["insufficient_funds"] * 4
+    assert (balance(lab).available_minor, balance(lab).reserved_minor) == (371_799, 2 * 371_800)
+    assert again(opening).seats_taken == 2
+
+
+def test_leaving_and_ending_at_once_ends_once() -> None:
+    contract = make_contract(make_opening(make_project(make_lab())), make_expert())
+
+    def leave() -> None:
+        with platform():
+            contracts.leave(contract=contract, now=NOW)
+
+    assert sorted(together([outcome(leave) for _ in range(4)])) == ["done"] + ["invalid_transition"] * 3
+    with platform():
+        assert Event.objects.filter(name="contract.ended").count() == 1
+        assert Opening.objects.get().seats_taken == 0
+        assert not Application.objects.exists()
+        assert balance(Lab.objects.get(tenant_id=contract.tenant_id)).reserved_minor == 0
