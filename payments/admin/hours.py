@@ -162,7 +162,7 @@ class TimeEntryAdmin(CadreAdmin):
     def correct(self, request: HttpRequest, entry: TimeEntry, *, reason: str, choice: str) -> None:
         """By an adjustment: the journal is reversed and posted anew, the entry stays as it was approved."""
         counted = {
-            "all": entry.seconds + entry.disallowed_seconds,
+            "all": entry.seconds + entry.disallowed_seconds + entry.unconfirmed_seconds,
             "half": adjustments.counted_now(entry) // 2,
         }.get(choice, 0)
         adjustments.correct(entry=entry, counted=counted, reason=reason, decided_by=staff(request), now=clock.now())
