@@ -33,7 +33,6 @@ class CadreAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold ships no 
     site_title = "Cadre"
     site_header = "Cadre"
     index_title = _("What waits")
-    enable_nav_sidebar = False
 
     def has_permission(self, request: HttpRequest) -> bool:
         """Active staff who proved a second factor in this session; a password alone never opens the desk."""
