@@ -9,10 +9,11 @@ import pytest
 from django.db import DatabaseError, IntegrityError, transaction
 from django.db.models import Sum
 
-from core import clock, states
+from core import clock, outbox, states
 from core.principal import Principal
 from core.problems import InvalidInput, InvalidTransition
 from core.public import Event, User
+from experts.operations import appeals
 from experts.public import Decision, Notice, OwnWork
 from payments import jobs
 from payments.models import Adjustment, Dispute, JournalEntry, Overage, Posting, TimeEntry, Timesheet
@@ -404,3 +405,33 @@ def test_open_hours_keep_a_project_from_being_completed() -> None:
         assert hours_of_project.blockers(project=world.contract.project) == ["1 week of hours is not approved yet."]
         timesheets.approve(timesheet=sheet, decided_by=world.member, by=PLATFORM, now=SUBMITTED)
         assert not hours_of_project.blockers(project=world.contract.project)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_appeal_that_is_won_is_paid_by_the_news_of_it() -> None:
+    with platform():
+        world = hours.build(day_cap=HOUR)
+        sheet, overage = _with_overage(world)
+        timesheets.approve(timesheet=sheet, decided_by=world.member, by=PLATFORM, now=MONDAY + DAY)
+        overages.decline(overage=overage, decided_by=world.member, note="one hour a day", now=MONDAY + DAY)
+        appeal = appeals.file_appeal(
+            expert=world.expert, subject=overage.public_id, reason="you asked me to stay", now=MONDAY + DAY
+        )
+    with platform():
+        appeals.decide(appeal=appeal, outcome="overturned", note="they did ask", by=staff(), now=MONDAY + 2 * DAY)
+    for _ in range(2):
+        outbox.drain(now=MONDAY + 3 * DAY)
+    with platform():
+        assert balance(world, "expert_payable") == 22_000
+        assert Adjustment.objects.get().amount_minor == 11_000
+
+
+def test_a_refusal_overturned_before_its_week_is_settled_is_paid_with_the_week() -> None:
+    with platform():
+        world = hours.build(day_cap=HOUR)
+        sheet, overage = _with_overage(world)
+        overages.decline(overage=overage, decided_by=world.member, note="no", now=MONDAY + DAY)
+        contests.apply_outcome(subject=overage.public_id, outcome="overturned", decided_by=None, now=MONDAY + 2 * DAY)
+        timesheets.approve(timesheet=sheet, decided_by=world.member, by=PLATFORM, now=MONDAY + 2 * DAY)
+        assert balance(world, "expert_payable") == 22_000
+        assert not Adjustment.objects.exists()
