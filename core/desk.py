@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, TypeVar, cast
 
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import PermissionDenied
-from django.db import models, transaction
+from django.db import IntegrityError, models, transaction
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.functional import Promise
@@ -23,10 +23,12 @@ from unfold.admin import ModelAdmin
 
 from core.money import Money
 from core.principal import Kind, Principal
-from core.problems import DomainError
+from core.problems import DomainError, constraint_error
 
 M = TypeVar("M", bound=models.Model)
 Text = str | Promise
+SHOWN = 100
+"""So many history rows a page shows at most."""
 
 
 @dataclass(frozen=True)
@@ -98,14 +100,19 @@ class CadreAdmin(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
         }
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        """What happened to the row, from the guarded history tables."""
+        """What happened to the row, from the guarded history tables, for whoever may see the row."""
         obj = self.get_object(request, object_id)
+        if obj is None:
+            missing: HttpResponse = self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+            return missing
+        if not self.has_view_permission(request, obj):
+            raise PermissionDenied
         context = {
             **self.admin_site.each_context(request),
             "title": _("History of %(object)s") % {"object": obj},
             "opts": self.opts,
             "object": obj,
-            "rows": recent_history(obj) if obj else [],
+            "rows": recent_history(obj),
         }
         return TemplateResponse(request, "admin/history.html", context)
 
@@ -120,8 +127,9 @@ def confirmed(
 ) -> Callable[[Callable[..., None]], Callable[..., HttpResponse | None]]:
     """Make ``method(self, request, obj, *, reason, choice)`` an action that shows count and sum before it acts.
 
-    ``reason`` asks for a text, ``choices`` for one of several codes, ``amount`` gives the money an object moves.
-    Each object is its own savepoint: what the domain refuses is told, the rest is done.
+    ``reason`` asks for a text, ``choices`` for one of several codes, ``amount`` gives the money an object moves. A code
+    that was not among the choices is asked for again. Each object is its own savepoint: what the domain refuses is
+    told, the rest is done.
     """
 
     def decorate(method: Callable[..., None]) -> Callable[..., HttpResponse | None]:
@@ -132,7 +140,8 @@ def confirmed(
                 raise PermissionDenied
             given = str(request.POST.get("reason", "")).strip()
             choice = str(request.POST.get("choice", ""))
-            ready = request.POST.get("confirmed") and (given or not reason) and (choice or choices is None)
+            is_chosen = choices is None or choice in {str(code) for code, _label in choices()}
+            ready = request.POST.get("confirmed") and (given or not reason) and is_chosen
             if not ready:
                 return _ask(self, request, queryset, method.__name__, description, reason, amount, choices)
             extra = ({"reason": given} if reason else {}) | ({"choice": choice} if choices else {})
@@ -192,34 +201,46 @@ def _act(
     method: Callable[..., None],
     extra: dict[str, str],
 ) -> None:
-    done = 0
-    for obj in queryset.order_by("pk"):
-        try:
-            with transaction.atomic():
-                method(model_admin, request, obj, **extra)
-            done += 1
-        except DomainError as error:
-            messages.error(request, f"{obj}: {error.detail}")
+    rows = queryset.order_by("pk")
+    done = sum(told(request, partial(method, model_admin, request, obj, **extra), about=f"{obj}: ") for obj in rows)
     if done:
         messages.success(request, ngettext("%(n)d done.", "%(n)d done.", done) % {"n": done})
+
+
+def told(request: HttpRequest, act: Callable[[], object], *, about: str = "") -> bool:
+    """Do one thing in a savepoint; whether it was done. What the domain or a constraint refuses is told on the page."""
+    try:
+        with transaction.atomic():
+            act()
+    except DomainError as error:
+        messages.error(request, f"{about}{error.detail}")
+        return False
+    except IntegrityError as error:
+        refusal = constraint_error(error)
+        if refusal is None:
+            raise
+        messages.error(request, f"{about}{refusal.detail}")
+        return False
+    return True
 
 
 def recent_history(obj: models.Model) -> list[dict[str, Any]]:
     """The last 100 history rows of an object, each with the fields that changed."""
     for relation in type(obj)._meta.related_objects:
         if hasattr(relation.related_model, "pgh_tracked_model") and relation.field.name == "pgh_obj":
-            events = relation.related_model._default_manager.filter(pgh_obj_id=obj.pk).order_by("pgh_id")
-            return _differences(list(events.values()))
+            events = relation.related_model._default_manager.filter(pgh_obj_id=obj.pk).order_by("-pgh_id")
+            # One more than is shown: the oldest is told by what changed in it, too.
+            return _differences(list(events.values()[: SHOWN + 1])[::-1])[:SHOWN]
     return []
 
 
 def _differences(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     former: dict[str, Any] = {}
-    told = []
+    changes = []
     for row in rows:
         context = row["pgh_context"] or {}
         fields = {name: value for name, value in row.items() if not name.startswith("pgh_")}
-        told.append(
+        changes.append(
             {
                 "at": row["pgh_created_at"],
                 "what": row["pgh_label"],
@@ -229,4 +250,4 @@ def _differences(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
             }
         )
         former = fields
-    return told[::-1][:100]
+    return changes[::-1]

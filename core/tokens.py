@@ -29,7 +29,7 @@ _SHAPE: Final = re.compile(
 
 
 class TokenRevoked(Conflict):
-    """The key was revoked or has expired: it can be neither rotated nor revoked again. Make a new one."""
+    """The key was revoked, rotated or has expired: it can be neither rotated nor revoked again. Make a new one."""
 
     code = "token_revoked"
 
@@ -75,8 +75,13 @@ def mint_expert_token(*, user: User, name: str, expires_at: dt.datetime | None =
 
 
 def rotate(*, token: AccessToken, now: dt.datetime, overlap: dt.timedelta = ROTATION_OVERLAP) -> Minted:
-    """A new key with the same rights; the old one works for `overlap` longer. Raises TokenRevoked."""
+    """A new key with the same rights; the old one works for `overlap` longer, and is not rotated again.
+
+    Raises TokenRevoked.
+    """
     locked = _lock(token, now=now)
+    if locked.revoked_at is not None:
+        raise TokenRevoked
     secret = _new_secret(_SHAPE_PREFIX.match(locked.prefix)[0])  # type: ignore[index]  # every stored prefix begins with one
     fresh = AccessToken.objects.create(
         kind=locked.kind,

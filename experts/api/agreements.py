@@ -11,6 +11,7 @@ from rest_framework import serializers
 from core.api.call import Call, Download
 from core.api.endpoint import endpoint
 from core.api.fields import StrictCharField
+from core.api.limits import address_of
 from core.api.lookup import get_or_404
 from core.api.types import Doc, Example, IdOf, Link, Timestamp
 from core.api.views import ExpertView
@@ -165,7 +166,7 @@ class AgreementSign(ExpertView):
             expert=me(call),
             version=get_or_404(versions_of(call), version_id),
             typed_name=call.body["typed_name"],
-            ip=call.request.META.get("REMOTE_ADDR"),
+            ip=address_of(call.request),
             user_agent=call.request.headers.get("User-Agent", ""),
             now=call.now,
         )

@@ -106,8 +106,9 @@ class ApiKeyRotate(LabView):
         secrets=["secret"],
     )
     def post(self, call: Call, key_id: str) -> NewApiKeyOut:
-        """A new key with the same rights; the old one works for 24 hours longer."""
-        return _render_new(api_keys.rotate(token=get_or_404(keys_of(call), key_id), now=call.now))
+        """A new key with the same rights; the old one works for 24 hours longer. Never a stronger key than your own."""
+        token = get_or_404(keys_of(call), key_id)
+        return _render_new(api_keys.rotate(token=token, by=call.principal, now=call.now))
 
 
 class ApiKeyRevoke(LabView):

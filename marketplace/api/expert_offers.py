@@ -11,6 +11,7 @@ from rest_framework import serializers
 from core.api.call import Call, Listed
 from core.api.endpoint import endpoint
 from core.api.fields import StrictCharField
+from core.api.limits import address_of
 from core.api.lookup import get_or_404
 from core.api.types import Doc, Example, IdOf, RateOut, Timestamp, render_rate
 from core.api.views import ExpertView
@@ -195,7 +196,7 @@ class MyOfferAccept(ExpertView):
         contract = acceptance.accept(
             offer=get_or_404(my_offers(call), offer_id),
             signatures=[TypedName(**given) for given in call.body.get("signatures", [])],
-            ip=call.request.META.get("REMOTE_ADDR"),
+            ip=address_of(call.request),
             user_agent=call.request.headers.get("User-Agent", ""),
             now=call.now,
         )

@@ -28,15 +28,16 @@ def create(
 ) -> Minted:
     """A key for the caller's lab, or with ``sandbox`` for its sandbox; the secret is in the answer and nowhere else.
 
-    Raises InvalidInput for scopes that do not exist, PermissionDenied for scopes the caller does not have himself.
+    Raises InvalidInput for scopes that do not exist and for an end after the caller's own, PermissionDenied for scopes
+    the caller does not have himself.
     """
     _require_known(scopes)
     if expires_at is not None and expires_at <= now:
         raise InvalidInput(errors=[FieldError("/expires_at", "in_the_past", _("The key would be expired at once."))])
-    denied = [scope for scope in scopes if not by.can(scope)]
-    if denied:
-        detail = _("A key cannot give rights that it does not have: %(scopes)s.") % {"scopes": ", ".join(denied)}
-        raise PermissionDenied(detail, required_scope=denied[0])
+    _require_held(scopes, by)
+    if _outlives(expires_at, by):
+        detail = _("A key that ends makes no key that ends later.")
+        raise InvalidInput(errors=[FieldError("/expires_at", "outlives_maker", detail)])
     if by.tenant_id is None:
         raise PermissionDenied(_("Keys belong to labs."))
     tenant = Tenant.objects.get(pk=by.tenant_id)
@@ -53,8 +54,15 @@ def issue(*, lab: Lab, name: str, now: dt.datetime, scopes: Sequence[str] = SCOP
 
 
 @transaction.atomic
-def rotate(*, token: AccessToken, now: dt.datetime) -> Minted:
-    """A new secret with the same rights; the old one works for a day longer. Raises TokenRevoked."""
+def rotate(*, token: AccessToken, by: Principal, now: dt.datetime) -> Minted:
+    """A new secret with the same rights; the old one works for a day longer.
+
+    Whoever rotates a key holds it afterwards, so that is for keys with at least its rights and its end alone. Raises
+    TokenRevoked, PermissionDenied.
+    """
+    _require_held(token.scopes, by)
+    if token.pk != by.token_id and _outlives(token.expires_at, by):
+        raise PermissionDenied(_("A key that ends rotates no key that ends later."))
     minted = tokens.rotate(token=token, now=now)
     _tell("api_key.rotated", minted.token, now=now)
     return minted
@@ -66,6 +74,20 @@ def revoke(*, token: AccessToken, now: dt.datetime) -> AccessToken:
     revoked = tokens.revoke(token=token, now=now)
     _tell("api_key.revoked", revoked, now=now)
     return revoked
+
+
+def _require_held(scopes: Sequence[str], by: Principal) -> None:
+    denied = [scope for scope in scopes if not by.can(scope)]
+    if denied:
+        detail = _("A key cannot give rights that it does not have: %(scopes)s.") % {"scopes": ", ".join(denied)}
+        raise PermissionDenied(detail, required_scope=denied[0])
+
+
+def _outlives(expires_at: dt.datetime | None, by: Principal) -> bool:
+    """Whether a key with this end would work longer than the caller's own, which may be in its overlap already."""
+    own = AccessToken.objects.filter(pk=by.token_id).first() if by.token_id else None
+    ends = [end for end in (own.expires_at, own.revoked_at) if end] if own else []
+    return bool(ends) and (expires_at is None or expires_at > min(ends))
 
 
 def _require_known(scopes: Sequence[str]) -> None:

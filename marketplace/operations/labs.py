@@ -12,7 +12,7 @@ from core.problems import Conflict
 from core.public import Tenant, TenantAccess, User
 from experts.public import current_versions, publish_agreement
 from marketplace import documents
-from marketplace.models import Lab, LabMember
+from marketplace.models import Lab, LabExpert, LabMember
 
 
 class LastAdmin(Conflict):
@@ -79,9 +79,10 @@ def change_role(*, member: LabMember, role: str) -> LabMember:
 
 @transaction.atomic
 def remove_member(*, member: LabMember, now: dt.datetime) -> None:
-    """Take a person's access away. Raises LastAdmin."""
+    """Take a person's access away; an expert whom the lab knows keeps his reach to what is his own. Raises LastAdmin."""
     _require_another_admin(_locked(member), member)
-    TenantAccess.objects.filter(user_id=member.user_id, tenant_id=member.tenant_id).delete()
+    if not LabExpert.objects.filter(tenant_id=member.tenant_id, expert__user_id=member.user_id).exists():
+        TenantAccess.objects.filter(user_id=member.user_id, tenant_id=member.tenant_id).delete()
     outbox.publish("lab.member_removed", subject=member.public_id, tenant_id=member.tenant_id, now=now)
     member.delete()
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -16,9 +15,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core import clock
-from core.desk import CadreAdmin, confirmed, register_queue
+from core.desk import CadreAdmin, confirmed, register_queue, told
 from core.money import Money
-from core.problems import DomainError
 from payments.admin.staff import prove_again, recently_authenticated, staff
 from payments.models import PayRun, PayRunExclusion, PayRunLine
 from payments.operations import pay_runs
@@ -99,7 +97,7 @@ class PayRunAdmin(CadreAdmin):
         def prepare() -> None:
             made.append(pay_runs.prepare(currency=currency, by=staff(request), now=clock.now(), off_cycle=off_cycle))
 
-        done = _told(request, prepare)
+        done = told(request, prepare)
         return HttpResponseRedirect(_review_url(made[0].pk) if done else reverse("admin:payments_payrun_prepare"))
 
     def release_view(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -112,7 +110,7 @@ class PayRunAdmin(CadreAdmin):
             return self._page(
                 request, "payments/admin/release.html", _("Release a pay run"), run=run, total=total_of(run)
             )
-        done = _told(
+        done = told(
             request,
             lambda: pay_runs.release(
                 run=run,
@@ -186,17 +184,6 @@ def _require(request: HttpRequest, permission: str) -> None:
 
 def _review_url(pk: int) -> str:
     return reverse("admin:payments_payrun_change", args=[pk])
-
-
-def _told(request: HttpRequest, call: Callable[[], object]) -> bool:
-    """Make the one domain call in a savepoint; a refusal is told on the next page."""
-    try:
-        with transaction.atomic():
-            call()
-    except DomainError as error:
-        messages.error(request, str(error.detail))
-        return False
-    return True
 
 
 register_queue(

@@ -130,6 +130,28 @@ def test_tier_and_restriction_with_a_reason(desk: Desk, ada: Api) -> None:
     assert Restriction.objects.get().ends_at is not None
 
 
+def test_only_what_was_offered_can_be_chosen(desk: Desk, ada: Api, credential: Credential) -> None:
+    for model, action, pk in (
+        ("expert", "set_tier", ada.expert.pk),
+        ("expert", "restrict", ada.expert.pk),
+        ("credential", "reject", credential.pk),
+    ):
+        asked = desk.act(model, action, pk, confirmed="yes", reason="I made this up.", choice="archangel")
+        assert "This concerns 1 row" in asked.content.decode()
+    assert Expert.objects.get().tier == "generalist"
+    assert not Restriction.objects.exists()
+    assert not Decision.objects.exists()
+
+
+def test_history_is_for_those_who_may_see_the_row(desk: Desk, ada: Api, second: User) -> None:
+    path = f"{ADMIN}/expert/{ada.expert.pk}/history/"
+    assert "Ada Lovelace" in desk.client.get(path).content.decode()
+    stranger = Desk(second, "view_domain")
+    assert stranger.client.get(f"{ADMIN}/domain/").status_code == 200
+    assert stranger.client.get(path).status_code == 403
+    assert desk.client.get(f"{ADMIN}/expert/0/history/").status_code == 302  # as Django answers for a row that is gone
+
+
 def test_an_appeal_is_decided_by_another_person(desk: Desk, ada: Api, verifier: User, second: User) -> None:
     record_decision(
         expert=ada.expert, act="reject_submission", subject="sub_1", reason_code="other", explanation="No.",

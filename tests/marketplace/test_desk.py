@@ -101,6 +101,13 @@ def test_the_queue_counts_and_an_application_becomes_an_offer(desk: Desk, applic
     assert again(offer).status == "withdrawn"
 
 
+def test_what_the_database_refuses_is_told_like_any_refusal(desk: Desk, application: Application) -> None:
+    with platform():
+        make_offer(Opening.objects.get(), Application.objects.select_related("expert").get().expert)
+    assert "There is an offer already" in desk.act(application, "offer")
+    assert again(application).status == "submitted"
+
+
 def test_a_rejection_needs_a_reason_and_is_a_decision(desk: Desk, application: Application) -> None:
     desk.act(application, "reject", reason="", choice="other")
     desk.act(application, "reject", reason="No seat.", choice="")
