@@ -57,6 +57,7 @@ lock: $(READY) ## Write the lock files anew from pyproject.toml [UPGRADE=1]
 	$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --group dev -o requirements-dev.lock
 
 # uv where there is one, else uv by its own lock, else (where uv has no wheel) pip: each checks every hash.
+# UV_SYSTEM_CERTS: behind a company's proxy the system knows its certificate and uv alone does not.
 $(READY): requirements-dev.lock requirements-uv.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	    || { echo "Cadre needs Python 3.11 or newer: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
@@ -64,6 +65,6 @@ $(READY): requirements-dev.lock requirements-uv.lock
 	@command -v uv >/dev/null || test -x $(BIN)/uv \
 	    || $(BIN)/pip install --quiet --require-hashes -r requirements-uv.lock || true
 	@PATH="$$PWD/$(BIN):$$PATH"; \
-	    uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements-dev.lock \
+	    UV_SYSTEM_CERTS=1 uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements-dev.lock \
 	    || $(BIN)/pip install --quiet --require-hashes -r requirements-dev.lock
 	@touch $@
