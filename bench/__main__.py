@@ -17,10 +17,10 @@ def main() -> None:
     from django.db import connection
 
     call_command("migrate", verbosity=0)
-    from bench import rest
+    from bench import accrual, rest
     from bench.measure import table
 
-    results = rest.run()
+    results = [*rest.run(), *accrual.run()]
     print(
         f"Python {platform.python_version()}, PostgreSQL {connection.get_database_version()[0]}, {os.cpu_count()} cores"
     )

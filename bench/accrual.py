@@ -1,0 +1,70 @@
+"""Approved hours into the ledger: our set-based writer against an object-by-object ledger on the same ORM."""
+
+from __future__ import annotations
+
+import uuid
+
+from bench import plain_ledger
+from bench.measure import Result, compare
+from core.money import Money, fee_for
+from core.public import Principal, Tenant, User, unit_of_work
+from experts.public import Expert
+from payments.operations import funding, postings
+from payments.operations.postings import ApprovedTime
+from tests.payments.ledger_story import LONG_AGO, NOW
+
+ENTRIES = 2000
+PEOPLE = 200
+SYSTEM = Principal.system("bench")
+
+
+def run() -> list[Result]:
+    """One entry has four legs or so; the unit is an entry. The database must be migrated."""
+    lab, people = _world()
+    plain_ledger.make_tables()
+    return [
+        compare(
+            f"accrual, {ENTRIES} entries",
+            ours=lambda: _ours(lab, people),
+            other=lambda: _naive(people),
+            other_name="naive ORM ledger",
+            units=ENTRIES,
+            unit="entry",
+        )
+    ]
+
+
+def _world() -> tuple[int, list[int]]:
+    with unit_of_work(SYSTEM):
+        lab = Tenant.objects.create(name="Bench")
+        users = User.objects.bulk_create(User(email=f"{uuid.uuid4()}@example.org") for _ in range(PEOPLE))
+        people = Expert.objects.bulk_create(Expert(user=user, legal_name="Bench") for user in users)
+        funding.announce(tenant_id=lab.pk, amount=Money(10**12, "USD"), by=SYSTEM, now=LONG_AGO)
+    return lab.pk, [expert.pk for expert in people]
+
+
+def _ours(lab: int, people: list[int]) -> None:
+    batch = str(uuid.uuid4())[:8]
+    entries = [
+        ApprovedTime(
+            source_id=f"{batch}-{n}",
+            tenant_id=lab,
+            contract_id=0,
+            expert_id=people[n % PEOPLE],
+            currency="USD",
+            gross_minor=1000 + n,
+            fee_minor=fee_for(1000 + n, 3000),
+            effective_at=NOW,
+        )
+        for n in range(ENTRIES)
+    ]
+    with unit_of_work(SYSTEM):
+        postings.time_approved(entries=entries, now=NOW)
+
+
+def _naive(people: list[int]) -> None:
+    batch = str(uuid.uuid4())[:8]
+    for n in range(ENTRIES):
+        gross, fee = 1000 + n, fee_for(1000 + n, 3000)
+        legs = [("prepaid", -gross - fee), (f"payable:{people[n % PEOPLE]}", gross), ("fees", fee)]
+        plain_ledger.post("time_approved", f"{batch}-{n}", legs)
