@@ -16,6 +16,7 @@ PREFIX = "/api/v1"
 POLL_SECONDS = 0.1
 PATIENCE_SECONDS = 45.0
 SUCCESS = range(200, 300)
+MOST_ERRORS = 20
 
 Json = dict[str, Any]
 
@@ -26,6 +27,17 @@ class Unexpected(RuntimeError):
     def __init__(self, method: str, path: str, answer: Answer) -> None:
         self.answer = answer
         super().__init__(f"{method} {path} → {answer.status}\n{answer.text[:3000]}")
+
+
+class NotDone(RuntimeError):
+    """Long work ended with errors; the message names each item, member and rule."""
+
+    def __init__(self, state: Json) -> None:
+        lines = [
+            f"item {error.get('index', 0) + 1} {error.get('pointer', '')}: {error.get('detail', '')}"
+            for error in state["errors"][:MOST_ERRORS]
+        ]
+        super().__init__("\n".join([f"The operation {state['id']} {state['state']}.", *lines]))
 
 
 class TooSlow(RuntimeError):
@@ -98,7 +110,7 @@ class Api:
             page = self._call("GET", target[target.index(self.base) + len(self.base) :]).json
 
     def operation(self, answer: Json) -> Any:
-        """What long work came to, once it is over; ``answer`` is the 202's body. Raises Unexpected unless it succeeded."""
+        """What long work came to, once it is over; ``answer`` is the 202's body. Raises NotDone unless it succeeded."""
         path = f"/operations/{answer['id']}"
 
         def finished() -> Any:
@@ -107,7 +119,7 @@ class Api:
 
         state = wait_for(f"operation {answer['id']}", finished)
         if state["state"] != "succeeded":
-            raise Unexpected("GET", path, Answer(200, {}, _dumps(state)))
+            raise NotDone(state)
         return state
 
     def refused(self, status: int, method: str, path: str, body: Json | None = None) -> Any:

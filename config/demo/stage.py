@@ -18,7 +18,9 @@ from config.demo.oracle import Books, Check
 from config.demo.transport import Transport
 
 Say = Callable[[str], None]
-SITTINGS = (47, 31, 26, 52, 38)  # minutes
+USUAL_SITTINGS = 8
+FEWEST_MINUTES = 3
+SITTINGS = (36, 27, 18, 34, 25)  # minutes
 
 
 @dataclass
@@ -49,6 +51,11 @@ class Stage:
         self.checks.append(check)
         if not check.holds:
             self.say(f"  ✗ {what}: expected {expected}, found {found}")
+
+    def set_pace(self, sittings: int) -> None:
+        """Many tasks take less time each, so that nobody comes near the caps of his contract."""
+        share = min(1.0, USUAL_SITTINGS / sittings)
+        self.minutes = cycle([max(FEWEST_MINUTES, round(minutes * share)) for minutes in SITTINGS])
 
     def lab(self, role: LabRole) -> Api:
         """A lab's caller."""

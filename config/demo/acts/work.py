@@ -23,12 +23,10 @@ EVERYBODY = (*CREWS[NORTHWIND.name], *CREWS[HELIOS.name])
 
 def post_batches(stage: Stage) -> None:
     """The labs post tasks by NDJSON: authoring with a blind second, grading with two blind graders."""
-    own = stage.tasks
-    authoring = [assignment.task() for assignment in material.CARDIOLOGY] if own is None else own[:MOST_TASKS]
-    overlap = 2 if all(task["payload"].get("sample_responses") for task in authoring) else 1
+    authoring = _authoring_tasks(stage)
+    overlap = 2 if all(_has_samples(task) for task in authoring) else 1
+    stage.set_pace(len(authoring) * overlap)
     _batch(stage, NORTHWIND, "authoring", authoring, overlap=overlap)
-    if own is not None and len(own) > MOST_TASKS:
-        stage.step(f"Of {len(own)} tasks the first {MOST_TASKS} are played")
     _batch(stage, NORTHWIND, "grading", _grading_tasks(stage), overlap=2)
     _batch(stage, HELIOS, "contracts", [assignment.task() for assignment in material.CONTRACTS], overlap=1)
 
@@ -108,6 +106,20 @@ def _batch(stage: Stage, lab: LabRole, name: str, tasks: Sequence[Json], *, over
     api.post(f"/batches/{batch}/launch")
     stage.ids[f"batch {name}"] = batch
     stage.step(f"{lab.name} launched {len(tasks)} tasks of “{name}”, overlap {overlap}")
+
+
+def _authoring_tasks(stage: Stage) -> list[Json]:
+    """The lab's own tasks where there are some, with ours beside them up to the three that the story needs."""
+    ours = [assignment.task() for assignment in material.CARDIOLOGY]
+    own = stage.tasks or []
+    if len(own) > MOST_TASKS:
+        stage.step(f"Of {len(own)} tasks the first {MOST_TASKS} are played")
+    return [*own[:MOST_TASKS], *ours[: max(len(ours) - len(own), 0)]]
+
+
+def _has_samples(task: Json) -> bool:
+    payload = task.get("payload")
+    return isinstance(payload, dict) and bool(payload.get("sample_responses"))
 
 
 def _grading_tasks(stage: Stage) -> list[Json]:

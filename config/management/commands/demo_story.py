@@ -12,7 +12,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from config.demo import play, report
-from config.demo.api import TooSlow, Unexpected
+from config.demo.api import NotDone, TooSlow, Unexpected
 from config.demo.credentials import Credentials
 from config.demo.desk import Refused
 from config.demo.stage import Stage
@@ -46,7 +46,7 @@ class Command(BaseCommand):
         try:
             play.whole(stage)
             call_command("ledger_verify", stdout=self.stderr)
-        except (Unexpected, TooSlow, Refused) as error:
+        except (Unexpected, NotDone, TooSlow, Refused) as error:
             raise CommandError(f"After “{stage.steps[-1] if stage.steps else 'the start'}”: {error}") from error
         if options["json"]:
             self.stdout.write(json.dumps(report.document(stage), indent=2, ensure_ascii=False))
