@@ -38,6 +38,7 @@ check: $(READY) ## Lint, types, floors, migrations, OpenAPI and deployment setti
 	$(SCRATCH) $(BIN)/python manage.py problem_docs --check
 	@cmp docs/openapi.yaml $(VENV)/openapi.yaml || { echo "docs/openapi.yaml is out of date: make openapi" >&2; exit 1; }
 	CADRE_MODE=production SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(64))') \
+	    VAULT_KEYS=$$($(BIN)/python -c 'import base64, os; print(base64.b64encode(os.urandom(32)).decode())') \
 	    BASE_URL=https://cadre.example $(BIN)/python manage.py check --deploy --fail-level WARNING
 
 fmt: $(READY) ## Format code and templates, fix what can be fixed

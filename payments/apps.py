@@ -15,7 +15,7 @@ class PaymentsConfig(AppConfig):
         """Answer the questions of the floors below about money and hours, and listen to their news."""
         from experts.ports import appeal_subjects
         from marketplace import ports
-        from payments import subscribers  # noqa: F401  # importing it subscribes
+        from payments import checks, subscribers  # noqa: F401  # importing them registers and subscribes
         from payments.operations import completion, contests, hours_of_project, reservations
 
         ports.funds.register(reservations)

@@ -132,3 +132,10 @@ register_queue(
     permission=DECIDE,
     waiting=lambda: Payout.objects.filter(status=Payout.Status.ON_HOLD),
 )
+register_queue(
+    name="payments.unknown_payouts",
+    label=_("Payouts with unknown outcome"),
+    path="/admin/payments/payout/?status__exact=unknown",
+    permission=DECIDE,
+    waiting=lambda: Payout.objects.filter(status=Payout.Status.UNKNOWN),
+)

@@ -22,6 +22,8 @@ from payments.operations.pay_runs import initiation, note_progress
 
 METHOD_CHANGED = "method_changed"
 BLOCKED = "blocked"
+DETAILS_UNREADABLE = "details_unreadable"
+REQUEST_CHANGED = "request_changed"
 
 
 class NoLongerOwed(Conflict):

@@ -37,6 +37,14 @@ SENDER: Final = Principal.system("payments.send_payouts")
 log = structlog.get_logger(__name__)
 
 
+class CannotSend(Exception):
+    """A payout that must wait for a person; ``code`` says why. One of them must not stop the others."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """What one provider is asked in one call."""
@@ -77,12 +85,10 @@ def take(*, now: dt.datetime) -> tuple[Batch, int]:
     for payout in rows:
         if payout.provider != provider:
             continue
-        if payout.payout_method.status != PayoutMethod.Status.ACTIVE:
-            payouts.held(payout, code=payouts.METHOD_CHANGED)
-        elif payout.expert_id in blocked:
-            payouts.held(payout, code=payouts.BLOCKED)
-        else:
-            orders.append(_lease(payout, now))
+        try:
+            orders.append(_lease(payout, blocked, now))
+        except CannotSend as obstacle:
+            payouts.held(payout, code=obstacle.code)
     note_progress(run_ids={payout.run_id for payout in rows}, now=now)
     return Batch(provider, orders), len(rows)
 
@@ -138,15 +144,23 @@ def _wait(payout: Payout, until: dt.datetime) -> None:
     payout.save()
 
 
-def _lease(payout: Payout, now: dt.datetime) -> Order:
-    states.move(payout, Payout.Status.SENDING)
-    payout.lease_until = payout.next_attempt_at = now + dt.timedelta(seconds=settings.PAYOUT_LEASE_SECONDS)
-    payout.save()
+def _lease(payout: Payout, blocked: set[int], now: dt.datetime) -> Order:
+    """What will be asked, written down. Raises CannotSend before anything is."""
     method = payout.payout_method
-    details = vault.open_sealed(bytes(method.sealed_details), owner=method.public_id)
+    if method.status != PayoutMethod.Status.ACTIVE:
+        raise CannotSend(payouts.METHOD_CHANGED)
+    if payout.expert_id in blocked:
+        raise CannotSend(payouts.BLOCKED)
+    try:
+        details = vault.open_sealed(bytes(method.sealed_details), owner=method.public_id)
+    except vault.CannotOpen:
+        raise CannotSend(payouts.DETAILS_UNREADABLE) from None
     asked = (payout.public_id, payout.amount_minor, payout.currency, method.holder, sorted(details.items()))
     request_hash = hashlib.sha256(repr(asked).encode()).hexdigest()
     attempt = _attempt(payout, request_hash, now)
+    states.move(payout, Payout.Status.SENDING)
+    payout.lease_until = payout.next_attempt_at = now + dt.timedelta(seconds=settings.PAYOUT_LEASE_SECONDS)
+    payout.save()
     return Order(
         key=attempt.idem_key,
         reference=payout.public_id,
@@ -164,7 +178,7 @@ def _attempt(payout: Payout, request_hash: str, now: dt.datetime) -> PayoutAttem
     last = payout.attempts.order_by("-n").first()
     if last is not None and last.finished_at is None:
         if last.request_hash != request_hash:
-            raise RuntimeError(f"{last.idem_key} was sent with other contents.")
+            raise CannotSend(payouts.REQUEST_CHANGED)
         last.sends += 1
         last.save(update_fields=["sends"])
         return last

@@ -81,8 +81,8 @@ def _take(*, now: dt.datetime, after: int) -> tuple[str, list[str], int]:
 
 
 def _look_up(name: str, keys: list[str], *, now: dt.datetime) -> None:
-    provider = registry.provider(name)
     try:
+        provider = registry.provider(name)
         movements = provider.lookup(keys, now=now)
         movements |= _barred(provider, [key for key in keys if key not in movements], now=now)
     except ProviderUnavailable as error:
@@ -104,10 +104,11 @@ def _barred(provider: Provider, missing: list[str], *, now: dt.datetime) -> dict
 def _send_again(missing: list[str], *, now: dt.datetime) -> None:
     """The provider has never seen these keys: the same keys are sent again."""
     attempts = PayoutAttempt.objects.filter(idem_key__in=missing, finished_at=None)
-    for payout in payouts.locked(attempts.values_list("payout_id", flat=True)):
-        if payout.status == Payout.Status.UNKNOWN:
-            sending.send_again(payout, at=now)
-            wake_after_commit("payments.send_payouts")
+    unknown = [payout for payout in payouts.locked(attempts.values_list("payout_id", flat=True)) if _is_unknown(payout)]
+    for payout in unknown:
+        sending.send_again(payout, at=now)
+    if unknown:
+        wake_after_commit("payments.send_payouts")
 
 
 def _apply(provider: str, movements: dict[str, Movement], *, now: dt.datetime) -> int:
@@ -127,6 +128,10 @@ def _apply(provider: str, movements: dict[str, Movement], *, now: dt.datetime) -
             moved.add(payout.run_id)
     note_progress(run_ids=moved, now=now)
     return len(moved)
+
+
+def _is_unknown(payout: Payout) -> bool:
+    return payout.status == Payout.Status.UNKNOWN
 
 
 def _follow(payout: Payout, attempt: PayoutAttempt, movement: Movement, *, now: dt.datetime) -> None:

@@ -5,16 +5,20 @@ from __future__ import annotations
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from payments.providers.port import Provider
+from payments.providers.port import Provider, ProviderUnavailable
 
 ANYWHERE = "*"
 
 
+class UnknownProvider(ProviderUnavailable):
+    """No provider is configured under this name (any more): its payouts wait, those of the others go on."""
+
+
 def provider(name: str) -> Provider:
-    """The provider called ``name``; LookupError when none is configured under it."""
+    """The provider called ``name``. Raises UnknownProvider."""
     path = settings.PAYOUT_PROVIDERS.get(name)
     if path is None:
-        raise LookupError(f"No payout provider is called {name}.")
+        raise UnknownProvider(name)
     made: Provider = import_string(path)()
     return made
 

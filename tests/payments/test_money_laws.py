@@ -12,6 +12,7 @@ from pytest_django import Settings
 
 from payments import accounts, calendar, payout_details, vault
 from payments.calendar import PaySchedule
+from payments.checks import the_vault_has_a_key
 from payments.payout_details import BadDetails
 from payments.providers import registry
 
@@ -113,7 +114,7 @@ def test_the_most_exact_rail_wins(settings: Settings) -> None:
     assert registry.route(method_type="iban", currency="EUR", country="FR") == "there"
     assert registry.route(method_type="iban", currency="GBP", country="GB") == "anywhere"
     assert registry.route(method_type="us_bank", currency="USD", country="US") is None
-    with pytest.raises(LookupError):
+    with pytest.raises(registry.UnknownProvider):
         registry.provider("here")
 
 
@@ -135,3 +136,10 @@ def test_accounts_of_different_owners_have_different_names() -> None:
     ]
     assert len({key.text for key in keys}) == len(keys)
     assert accounts.payable(7, "USD").text == "expert_payable:7:USD"
+
+
+def test_a_process_without_a_key_for_the_vault_does_not_start(settings: Settings) -> None:
+    assert the_vault_has_a_key() == []
+    for wrong in ([], ["c2hvcnQ="], ["no base64!"], [*settings.VAULT_KEYS, ""]):
+        settings.VAULT_KEYS = wrong
+        assert [found.id for found in the_vault_has_a_key()] == ["payments.E001"], wrong

@@ -12,9 +12,9 @@ from core.problems import DomainError
 from core.public import unit_of_work
 from core.states import InvalidTransition
 from experts.public import Expert, Notice
-from payments.models import Payout, PayoutAttempt, PayRun, ProviderFault, ProviderMovement
+from payments.models import Payout, PayoutAttempt, PayoutMethod, PayRun, ProviderFault, ProviderMovement
 from payments.operations import pay_runs, payees, payouts, sending, tracking
-from payments.operations.payouts import NoLongerOwed, NoUsableMethod
+from payments.operations.payouts import NoLongerOwed, NoUsableMethod, OutcomeOpen
 from payments.providers.port import Answer, Verdict
 from payments.providers.sandbox import SandboxProvider
 from payments.queries import ledger_findings
@@ -353,3 +353,34 @@ def test_a_method_removed_is_not_paid_and_the_expert_is_told(ada: Expert) -> Non
     story.send_and_track()
     assert (the_payout().status, movements()) == ("on_hold", [])
     assert Notice.objects.filter(kind="payout_method.removed", expert=ada).exists()
+
+
+def test_details_that_cannot_be_read_hold_one_payout_and_not_the_others(ada: Expert) -> None:
+    bob = story.new_expert("Bob", account="acct-bob")
+    story.earn(bob, 5_000, lab=story.new_lab(funded=10_000), at=NOW + dt.timedelta(days=1))
+    later = NOW + dt.timedelta(days=7)
+    story.released_run(now=later)
+    PayoutMethod.objects.filter(expert=ada).update(sealed_details=b"\x01 sealed under a key that was lost")
+    story.send_and_track(later)
+    outcome = dict(Payout.objects.values_list("expert__legal_name", "status"))
+    assert outcome == {"Ada": "on_hold", "Bob": "paid"}
+    assert Payout.objects.get(expert=ada).reason_code == "details_unreadable"
+
+
+def test_payouts_of_a_provider_that_is_gone_wait_and_the_others_go_on(ada: Expert) -> None:
+    Payout.objects.update(provider="gone")
+    story.send_and_track()
+    story.send_and_track(NOW + HOUR)
+    assert the_payout().status == "unknown"
+    assert (movements(), story.owed(ada)) == ([], 0)
+
+
+def test_whatever_is_given_to_a_provider_is_never_sent_with_other_contents(ada: Expert) -> None:
+    fault("timeout_not_executed")
+    story.send_and_track()
+    PayoutMethod.objects.filter(expert=ada).update(holder="Somebody else")
+    story.send_and_track(NOW + MINUTE)
+    story.send_and_track(NOW + 10 * MINUTE)
+    assert (the_payout().status, the_payout().reason_code, movements()) == ("on_hold", "request_changed", [])
+    with pytest.raises(OutcomeOpen):
+        story.act(payouts.cancel, payout=the_payout())
