@@ -75,6 +75,14 @@ def require_claim(activity: str, claim: Claim | None) -> None:
         )
 
 
+def require_onboarded(contract: Contract, activity: str, started_at: dt.datetime) -> None:
+    """Raise NotBillableNow for work that would have been done before the contract's onboarding was."""
+    if activity in BEFORE_ACTIVATION:
+        return
+    if contract.activated_at is None or started_at < contract.activated_at:
+        raise NotBillableNow(_("Work begins when everything is signed and the instructions are acknowledged."))
+
+
 def require_past(contract: Contract, started_at: dt.datetime, ended_at: dt.datetime, *, now: dt.datetime) -> None:
     """Raise InvalidInput unless these are at least a second and at most a day of the contract's past."""
     last = min(now, contract.ended_at or now)

@@ -14,7 +14,7 @@ from experts import public as experts
 from marketplace import public as marketplace
 from marketplace.public import Contract
 from payments import timekeeping
-from payments.models import TimeEntry
+from payments.models import Activity, TimeEntry
 from payments.operations import caps, entry_rules, hours_lock, stretches, weeks
 from payments.operations.stretches import Work
 from payments.timekeeping import Stop
@@ -97,6 +97,32 @@ def stop_silent(*, entry_id: int, now: dt.datetime) -> None:
     timer = TimeEntry.objects.running().filter(pk=entry_id).select_related("contract", "claim", "expert").first()
     if timer is not None and _is_silent(timer, now=now):
         _stop_silent(timer, now=now)
+
+
+def stop_with_contract(*, contract: Contract, at: dt.datetime, now: dt.datetime) -> None:
+    """Stop the timer of a contract that was paused or ended ``at`` an instant; standby goes on through a pause."""
+    hours_lock.take(contract.expert_id)
+    begun = TimeEntry.objects.running().filter(contract=contract, period__startswith__lte=at)
+    if contract.status == Contract.Status.PAUSED:
+        begun = begun.exclude(activity=Activity.STANDBY)
+    timer = begun.select_related("contract", "claim", "expert").first()
+    if timer is None:
+        return
+    heartbeat_at = timer.last_heartbeat_at or timer.started_at
+    ended = timekeeping.stop_by_hand(
+        started_at=timer.started_at, last_heartbeat_at=heartbeat_at, stopped_at=at, grace=GRACE
+    )
+    _finish(timer, ended, now=now)
+    experts.send_notice(
+        expert=timer.expert,
+        kind="time_entry.stopped_with_contract",
+        subject=timer.public_id,
+        title=_("Your timer was stopped: %(contract)s is %(status)s")
+        % {"contract": contract.public_id, "status": contract.get_status_display()},
+        body=_("What it measured until then is yours."),
+        link="/api/v1/expert/time-entries",
+        now=now,
+    )
 
 
 def _finish(timer: TimeEntry, ended: Stop, *, now: dt.datetime) -> list[TimeEntry]:

@@ -87,6 +87,7 @@ def take(*, contract: Contract, by: Principal, now: dt.datetime) -> Claim | Empt
 
     Raises AgreementRequired, InstructionsRequired, ContractNotActive, NewWorkRefused, LabOutOfFunds, TooManyClaims.
     """
+    contract = _locked(contract)
     require_new_work(contract=contract, now=now)
     if not ports.funds.get().may_claim(tenant_id=contract.tenant_id):
         raise LabOutOfFunds
@@ -177,6 +178,12 @@ def forecast(*, contract: Contract, now: dt.datetime) -> EmptyQueue:
         in_preparation=waiting.count(),
         before_you=len(turns.before(contract=contract, now=now)),
     )
+
+
+def _locked(contract: Contract) -> Contract:
+    """The contract as it is now: its holder asks once at a time, and what ends or pauses it comes before or after."""
+    rows = Contract.objects.select_for_update(no_key=True, of=("self",))
+    return rows.select_related("project", "expert", "opening__requirement__domain").get(pk=contract.pk)
 
 
 def _require_room(contract: Contract) -> None:
