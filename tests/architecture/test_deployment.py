@@ -54,6 +54,12 @@ def test_the_image_runs_without_privileges() -> None:
     assert "requirements-dev.lock" not in dockerfile
 
 
+def test_processes_check_their_log_in_and_keys_before_they_serve() -> None:
+    [gate] = re.findall(r"in ([\w |-]+)\) python manage\.py check --database default", ENTRYPOINT)
+    assert gate.split(" | ") == list(PROCESSES)
+    assert re.search(r"^VAULT_KEYS=", EXAMPLE, flags=re.MULTILINE)
+
+
 def test_the_entrypoint_is_a_valid_script() -> None:
     subprocess.run(["sh", "-n", ROOT / "deploy" / "entrypoint"], check=True)
 
