@@ -9,6 +9,7 @@ import pytest
 from django.core import mail
 from django.test import Client
 
+from core.public import User
 from experts.models import Expert
 from tests.experts.people import BASE
 
@@ -31,6 +32,7 @@ def _signed_up(client: Client, email: str = "new@example.org") -> str:
     assert code is not None, mail.outbox[-1].body
     verified = _post(client, f"{AUTH}/email/verify", {"key": code[1]}, **{"X-Session-Token": session})
     assert verified.status_code == 200
+    assert verified.json()["data"]["user"]["id"] == User.objects.get(email=email).public_id
     return str(verified.json()["meta"].get("session_token", session))
 
 
