@@ -320,4 +320,3 @@ LOG_FORMAT: str = env.str("LOG_FORMAT", "console" if DEVELOPMENT else "json")
 from config.logs import logging_settings  # noqa: E402  # shapes what follows from LOG_FORMAT
 
 LOGGING = logging_settings(LOG_FORMAT)
-SILENCED_SYSTEM_CHECKS = ["core.E001"]

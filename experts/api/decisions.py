@@ -18,7 +18,7 @@ from core.problems import FieldError, InvalidInput
 from experts.api.me import me
 from experts.models import Appeal, Decision, Document, Notice
 from experts.operations import appeals, notices
-from experts.operations.appeals import AppealAlreadyOpen, AppealWindowOver
+from experts.operations.appeals import AppealAlreadyOpen, AppealDecided, AppealWindowOver
 
 Subject = Annotated[str, Doc("Public id of what it is about."), Example("sub_01k9w3v6z8f2qj5t4h7xnm0ceg")]
 
@@ -215,7 +215,7 @@ class AppealList(ExpertView):
         body=AppealIn,
         returns=AppealOut,
         status=201,
-        errors=[AppealAlreadyOpen, AppealWindowOver],
+        errors=[AppealAlreadyOpen, AppealDecided, AppealWindowOver],
         example={"subject": "dec_01k9w3v6z8f2qj5t4h7xnm0ceg", "reason": "The instructions allowed this source."},
     )
     def post(self, call: Call) -> AppealOut:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -26,6 +27,17 @@ class AppealAlreadyOpen(Conflict):
 
     code = "appeal_already_open"
     title = gettext_lazy("Already being contested")
+
+
+class AppealDecided(Conflict):
+    """An appeal against this decision was decided already, and that is final. `appeal` names it.
+
+    A later decision about the same subject can be contested anew.
+    """
+
+    code = "appeal_decided"
+    title = gettext_lazy("This was contested and decided")
+    example_members: ClassVar[Mapping[str, Any]] = {"appeal": "apl_01k9w3v6z8f2qj5t4h7xnm0ceg"}
 
 
 class AppealWindowOver(Conflict):
@@ -52,7 +64,8 @@ def file_appeal(
 ) -> Appeal:
     """Contest a decision, or whatever ``subject`` names; the clock starts.
 
-    Raises InvalidInput for a subject that is not the expert's, AppealAlreadyOpen, AppealWindowOver, ReasonMissing.
+    Raises InvalidInput for a subject that is not the expert's, AppealAlreadyOpen, AppealDecided, AppealWindowOver,
+    ReasonMissing.
     """
     decision = _latest_decision(expert, subject)
     if decision is None:
@@ -64,6 +77,8 @@ def file_appeal(
     named = decision.subject if decision else subject
     if Appeal.objects.undecided().filter(expert=expert, subject=named).exists():
         raise AppealAlreadyOpen
+    if decision is not None:
+        _require_uncontested(decision)
     appeal = Appeal.objects.create(
         expert=expert,
         tenant_id=contested.tenant_id,
@@ -76,6 +91,13 @@ def file_appeal(
     AppealFile.objects.bulk_create(AppealFile(appeal=appeal, document=document) for document in files)
     _publish("appeal.filed", appeal, now=now)
     return appeal
+
+
+def _require_uncontested(decision: Decision) -> None:
+    """Raise AppealDecided when somebody, or the clock, has decided an appeal against this very decision."""
+    decided = decision.appeals.filter(status__in=[*OUTCOMES, Appeal.Status.RESOLVED_BY_TIMEOUT]).first()
+    if decided is not None:
+        raise AppealDecided(appeal=decided.public_id)
 
 
 def answer(*, appeal: Appeal, text: str, by: User, now: dt.datetime) -> Appeal:

@@ -79,6 +79,7 @@ class BonusList(LabView):
 
     @endpoint(
         summary="Pay a bonus",
+        rate="money",
         scope="bonuses:write",
         body=BonusIn,
         returns=BonusOut,

@@ -131,6 +131,7 @@ class FundingList(LabView):
 
     @endpoint(
         summary="Fund the balance",
+        rate="money",
         scope="funding:write",
         body=FundingIn,
         returns=FundingOut,

@@ -81,6 +81,7 @@ class LabOverageApprove(LabView):
 
     @endpoint(
         summary="Approve time over a cap",
+        rate="money",
         scope="timesheets:write",
         body=ApproveOverageIn,
         returns=OverageOut,
@@ -100,6 +101,7 @@ class LabOverageDecline(LabView):
 
     @endpoint(
         summary="Decline time over a cap",
+        rate="money",
         scope="timesheets:write",
         body=DeclineOverageIn,
         returns=OverageOut,

@@ -129,6 +129,7 @@ class PayoutMethodList(ExpertView):
 
     @endpoint(
         summary="Set my payout method",
+        rate="money",
         body=PayoutMethodIn,
         returns=PayoutMethodOut,
         status=201,
@@ -169,7 +170,7 @@ class PayoutMethodDetail(ExpertView):
 class PayoutMethodRemove(ExpertView):
     """Taking a method away."""
 
-    @endpoint(summary="Remove a payout method", returns=PayoutMethodOut)
+    @endpoint(summary="Remove a payout method", rate="money", returns=PayoutMethodOut)
     def post(self, call: Call, method_id: str) -> PayoutMethodOut:
         """What is owed stays owed; payouts on their way to it are stopped where that is still possible."""
         method = get_or_404(PayoutMethod.objects.visible_to(call.principal), method_id)

@@ -142,6 +142,7 @@ class LabTimesheetApprove(LabView):
 
     @endpoint(
         summary="Approve a timesheet",
+        rate="money",
         scope="timesheets:write",
         body=ApproveTimesheetIn,
         returns=LabTimesheetDetailOut,

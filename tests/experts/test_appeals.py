@@ -93,6 +93,20 @@ def test_only_ones_own_things_are_contested(ada: Api, eve: Api, verifier: User) 
     assert not Appeal.objects.exists()
 
 
+def test_what_was_contested_and_decided_is_not_contested_again(ada: Api, verifier: User, second: User) -> None:
+    decision = decide_against(ada, verifier)
+    assert contest(ada).status_code == 201
+    appeal = Appeal.objects.get()
+    appeals.decide(appeal=appeal, outcome="upheld", note="The line stands.", by=second, now=NOW)
+    for subject in (SUBJECT, decision.public_id):
+        again = contest(ada, subject)
+        assert (again.status_code, again.json()["code"]) == (409, "appeal_decided")
+        assert again.json()["appeal"] == appeal.public_id
+    assert Appeal.objects.count() == 1
+    decide_against(ada, verifier, explanation="And the unit is wrong as well.")
+    assert contest(ada).status_code == 201
+
+
 def test_the_window_ends(ada: Api, verifier: User) -> None:
     decide_against(ada, verifier)
     with clock.frozen(NOW + dt.timedelta(days=14, seconds=1)):
