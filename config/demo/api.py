@@ -33,10 +33,7 @@ class NotDone(RuntimeError):
     """Long work ended with errors; the message names each item, member and rule."""
 
     def __init__(self, state: Json) -> None:
-        lines = [
-            f"item {error.get('index', 0) + 1} {error.get('pointer', '')}: {error.get('detail', '')}"
-            for error in state["errors"][:MOST_ERRORS]
-        ]
+        lines = [f"{error.get('pointer') or ''} {error['detail']}".strip() for error in state["errors"][:MOST_ERRORS]]
         super().__init__("\n".join([f"The operation {state['id']} {state['state']}.", *lines]))
 
 

@@ -16,7 +16,9 @@ from config.supervisor.logins import totp
 
 LOGIN = "/accounts/login/"
 REAUTHENTICATE = "/accounts/reauthenticate/"
-_CODE_PERIOD = 30
+_CODE_PERIOD = 30  # seconds, as RFC 6238 has it
+_CODE_MARGIN = 1.5
+_CODE_ATTEMPTS = 2
 _MOST_REDIRECTS = 8
 
 
@@ -61,7 +63,7 @@ class Desk:
         where, page = asked
         try:
             form = page.form_with("confirmed")
-        except LookupError as error:
+        except forms.NoSuchForm as error:
             raise Refused(f"{self.email}: {action} on {change_list} asks for no confirmation.\n{error}") from error
         filled = {**form.fields, "_selected_action": list(keys)}
         if "reason" in form.fields:
@@ -108,15 +110,14 @@ class Desk:
     def _log_in(self) -> None:
         self._logged_in = True
         page = forms.read(self._follow(self._send("GET", f"{LOGIN}?next=/admin/")).text)
-        form = page.form_with("password")
-        answer, where = self._trace(
-            self._submit(LOGIN, {**form.fields, "login": self.email, "password": self.password}), LOGIN
-        )
-        asked = forms.read(answer.text)
-        form = asked.form_with("code")
-        answer, where = self._trace(self._submit(where, {**form.fields, "code": self._fresh_code()}), where)
-        if answer.status != 200 or not urlsplit(where).path.startswith("/admin/"):
-            raise Refused(f"{self.email} could not log in.\n{forms.read(answer.text).text[:1500]}")
+        filled = {**page.form_with("password").fields, "login": self.email, "password": self.password}
+        answer, where = self._trace(self._submit(LOGIN, filled), LOGIN)
+        for _attempt in range(_CODE_ATTEMPTS):
+            form = forms.read(answer.text).form_with("code")
+            answer, path = self._trace(self._submit(where, {**form.fields, "code": self._fresh_code()}), where)
+            if answer.status == 200 and urlsplit(path).path.startswith("/admin/"):
+                return
+        raise Refused(f"{self.email} could not log in.\n{forms.read(answer.text).text[:1500]}")
 
     def _prove(self, where: str, page: Page) -> None:
         form = page.form_with("password")
@@ -125,11 +126,14 @@ class Desk:
             raise Refused(f"{self.email} could not prove himself again.\n{forms.read(answer.text).text[:1500]}")
 
     def _fresh_code(self) -> str:
-        """A code that was not used yet: each one is accepted once."""
-        while (code := totp(self.totp_secret, at=int(time.time()))) == self._used_code:
-            time.sleep(_CODE_PERIOD - time.time() % _CODE_PERIOD + 0.1)
-        self._used_code = code
-        return code
+        """A code that was not used yet, since each is accepted once, and that does not run out on its way."""
+        while True:
+            left = _CODE_PERIOD - time.time() % _CODE_PERIOD
+            code = totp(self.totp_secret, at=int(time.time()))
+            if code != self._used_code and left > _CODE_MARGIN:
+                self._used_code = code
+                return code
+            time.sleep(left + 0.05)
 
     def _submit(self, path: str, filled: Mapping[str, str | Sequence[str]]) -> Answer:
         return self._send("POST", path, urlencode(filled, doseq=True).encode())

@@ -6,6 +6,10 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
 
+class NoSuchForm(LookupError):
+    """The page has no form with the field that was looked for; the message holds what the page says."""
+
+
 @dataclass
 class Form:
     """One form: where it goes, and the fields it would send untouched."""
@@ -25,11 +29,11 @@ class Page:
     text: str
 
     def form_with(self, name: str) -> Form:
-        """The form that has a field of this name. Raises LookupError."""
+        """The form that has a field of this name. Raises NoSuchForm."""
         for form in self.forms:
             if name in form.fields or name in form.choices:
                 return form
-        raise LookupError(f"No form with a field {name} on this page:\n{self.text[:2000]}")
+        raise NoSuchForm(f"No form with a field {name} on this page:\n{self.text[:2000]}")
 
 
 def read(html: str) -> Page:

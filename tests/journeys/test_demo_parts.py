@@ -62,7 +62,7 @@ def test_forms_are_read_with_hidden_fields_choices_and_ticked_boxes() -> None:
     assert form.choices == {"action": ["", "verify"]}
     assert page.rows == ["42"]
     assert page.text == "- V Two words"
-    with pytest.raises(LookupError, match="absent"):
+    with pytest.raises(forms.NoSuchForm, match="absent"):
         page.form_with("absent")
 
 

@@ -37,8 +37,17 @@ def test_the_story_with_a_labs_own_tasks(stage: Stage) -> None:
     assert "The ledger holds." in out.getvalue()
 
 
-def test_a_file_that_is_no_ndjson_is_refused_with_its_line(tmp_path: Any) -> None:
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ('{"type": ', "line 2: .*JSON"),
+        ('{"type": "poem", "payload": {}}', 'line 2: a task has a "type"'),
+        ('["rubric_authoring"]', 'line 2: a task has a "type"'),
+        ('{"type": "rubric_authoring", "payload": {"promt": "?"}}', "line 2: /payload: .*prompt"),
+    ],
+)
+def test_a_file_that_holds_no_tasks_is_refused_with_its_line(tmp_path: Any, line: str, complaint: str) -> None:
     source = tmp_path / "tasks.ndjson"
-    source.write_text('{"type": "rubric_authoring"}\n{"type": \n')
-    with pytest.raises(CommandError, match="line 2"):
+    source.write_text(f'{{"type": "rubric_authoring", "payload": {{"prompt": "Explain."}}}}\n{line}\n')
+    with pytest.raises(CommandError, match=complaint):
         call_command("demo_story", base_url="http://127.0.0.1:9", credentials=tmp_path / "none", input=source)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from itertools import cycle
 from typing import Any
@@ -73,6 +74,8 @@ def _do(stage: Stage, taken: Sequence[tuple[ExpertRole, Any]], minutes: Iterator
     )
     for role, claim in taken:
         api = stage.expert(role)
+        if claim["role"] == "second":
+            stage.check(f"{role.name} tries a rubric blind", False, "self_check" in json.dumps(claim))
         body = answers.submission(role, claim)
         api.put(f"/claims/{claim['id']}/draft", {"submission": body})
         api.post(f"/claims/{claim['id']}/submit", {"submission": body})

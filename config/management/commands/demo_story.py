@@ -6,7 +6,7 @@ import json
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -15,9 +15,12 @@ from config.demo import play, report
 from config.demo.api import NotDone, TooSlow, Unexpected
 from config.demo.credentials import Credentials
 from config.demo.desk import Refused
+from config.demo.forms import NoSuchForm
 from config.demo.stage import Stage
 from config.demo.transport import HttpTransport
 from core.api import wire
+from core.problems import MalformedBody
+from tasks import task_types
 
 
 class Command(BaseCommand):
@@ -46,7 +49,7 @@ class Command(BaseCommand):
         try:
             play.whole(stage)
             call_command("ledger_verify", stdout=self.stderr)
-        except (Unexpected, NotDone, TooSlow, Refused) as error:
+        except (Unexpected, NotDone, TooSlow, Refused, NoSuchForm) as error:
             raise CommandError(f"After “{stage.steps[-1] if stage.steps else 'the start'}”: {error}") from error
         if options["json"]:
             self.stdout.write(json.dumps(report.document(stage), indent=2, ensure_ascii=False))
@@ -60,13 +63,23 @@ def _tasks(path: Path | None) -> list[dict[str, Any]] | None:
     """The lab's own tasks, one per line. Raises CommandError naming the line."""
     if path is None:
         return None
-    found = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        if line.strip():
-            try:
-                found.append(wire.loads(line.encode()))
-            except Exception as error:
-                raise CommandError(f"{path}, line {number}: {error}") from error
+    lines = enumerate(path.read_bytes().splitlines(), start=1)
+    found = [_task(line, at=f"{path}, line {number}") for number, line in lines if line.strip()]
     if not found:
         raise CommandError(f"{path} holds no task.")
     return found
+
+
+def _task(line: bytes, *, at: str) -> dict[str, Any]:
+    """One task whose payload keeps to its schema: the API would say the same, half a minute into the story."""
+    try:
+        task = wire.loads(line)
+    except MalformedBody as error:
+        raise CommandError(f"{at}: {error.detail}") from error
+    code, payload = (task.get("type"), task.get("payload")) if isinstance(task, dict) else (None, None)
+    if code not in task_types.REGISTRY or not isinstance(payload, dict):
+        raise CommandError(f'{at}: a task has a "type" ({", ".join(sorted(task_types.REGISTRY))}) and a "payload".')
+    kind = task_types.get(code)
+    if errors := kind.payload_schema(kind.version).errors(payload):
+        raise CommandError(f"{at}: /payload{errors[0].pointer}: {errors[0].detail}")
+    return cast(dict[str, Any], task)
