@@ -66,16 +66,6 @@ def transit(provider: str, currency: str) -> AccountKey:
     return AccountKey("transit", currency, detail=provider)
 
 
-def tax_withheld(currency: str) -> AccountKey:
-    """Tax kept back for an authority."""
-    return AccountKey("tax_withheld", currency)
-
-
 def expense(kind: str, currency: str) -> AccountKey:
     """What the platform itself pays for: bonuses, provider fees, losses."""
     return AccountKey("expense", currency, detail=kind)
-
-
-def fx(currency: str) -> AccountKey:
-    """The trading account through which one currency becomes another."""
-    return AccountKey("fx", currency)

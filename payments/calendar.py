@@ -44,8 +44,3 @@ def payday(schedule: PaySchedule, cutoff: datetime) -> date:
     """The day by which a run with this cutoff is paid; never a Saturday or Sunday."""
     day = cutoff.astimezone(UTC).date() + timedelta(days=schedule.days_to_payday)
     return day + timedelta(days=7 - day.weekday()) if day.weekday() >= _SATURDAY else day
-
-
-def next_payday(schedule: PaySchedule, now: datetime) -> date:
-    """The payday of what is earned now, at the next cutoff."""
-    return payday(schedule, next_cutoff(schedule, now))

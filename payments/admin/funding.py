@@ -29,7 +29,7 @@ class FundingAdmin(CadreAdmin):
     list_filter = ("status", "currency", "provider")
     search_fields = ("reference", "public_id", "tenant__name")
     list_select_related = ("tenant", "decided_by")
-    actions = ("confirm", "fail", "reverse")
+    actions = ("confirm", "fail", "reverse", "refund")
 
     @admin.display(description=_("amount"), ordering="amount_minor")
     def amount(self, row: Funding) -> str:
@@ -50,6 +50,11 @@ class FundingAdmin(CadreAdmin):
     def reverse(self, request: HttpRequest, row: Funding, *, reason: str) -> None:
         """What is not left of it becomes the lab's debt."""
         funding.reverse(funding=row, reason=reason, by=staff(request), now=clock.now())
+
+    @confirmed(description=_("Refund: give the unused part back"), permission=CONFIRM, reason=True, amount=amount_of)
+    def refund(self, request: HttpRequest, row: Funding, *, reason: str) -> None:
+        """At most what the lab neither used nor reserved."""
+        funding.refund(funding=row, reason=reason, by=staff(request), now=clock.now())
 
 
 @admin.register(Refund)

@@ -63,6 +63,7 @@ class RefundOut(TypedDict):
     """Unused money that was given back."""
 
     id: Annotated[str, IdOf("rfd")]
+    funding: Annotated[str, IdOf("fnd")]
     amount: MoneyOut
     reason: Annotated[str, Example("The project ended.")]
     refunded_at: Timestamp
@@ -91,9 +92,10 @@ def render_funding(row: Funding) -> FundingOut:
 
 
 def render_refund(row: Refund) -> RefundOut:
-    """Money given back."""
+    """Money given back; its funding is joined."""
     return {
         "id": row.public_id,
+        "funding": row.funding.public_id,
         "amount": render_money(Money(row.amount_minor, row.currency)),
         "reason": row.reason,
         "refunded_at": row.refunded_at,
@@ -162,4 +164,4 @@ class RefundList(LabView):
     @endpoint(summary="List refunds", scope="funding:read", returns=RefundOut, paginated=True, render=render_refund)
     def get(self, call: Call) -> Any:
         """Newest first."""
-        return Refund.objects.visible_to(call.principal)
+        return Refund.objects.visible_to(call.principal).select_related("funding")

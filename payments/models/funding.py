@@ -95,12 +95,12 @@ class RefundQuerySet(models.QuerySet["Refund"]):
 
 @history.tracked()
 class Refund(TenantModel):
-    """Unused prepaid money that finance paid back to a lab. It is final when it is written."""
+    """Unused money of a funding that finance paid back to its lab. It is final when it is written."""
 
     public_id = PublicIdField(prefix="rfd")
+    funding = models.ForeignKey(Funding, on_delete=models.PROTECT, related_name="refunds")
     amount_minor = models.BigIntegerField()
     currency = models.CharField(max_length=3)
-    provider = models.CharField(max_length=30)
     reason = models.CharField(max_length=300)
     decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     refunded_at = models.DateTimeField()

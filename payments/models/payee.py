@@ -135,7 +135,3 @@ class TaxProfile(CadreModel):
 
     def __str__(self) -> str:
         return f"{self.get_form_display()} {self.country}"
-
-    def is_valid(self, *, now: dt.datetime) -> bool:
-        """Signed and not expired."""
-        return self.expires_at is None or self.expires_at > now

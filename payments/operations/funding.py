@@ -6,6 +6,7 @@ import datetime as dt
 import secrets
 
 from django.conf import settings
+from django.db.models import Sum
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -21,11 +22,11 @@ from payments.operations import reservations
 _REFERENCE_SYMBOLS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 
 
-class RefundTooLarge(Conflict):
-    """More was to be given back than the lab has prepaid and not yet used or reserved."""
+class NothingToRefund(Conflict):
+    """Nothing is left of this funding that is neither used nor reserved nor given back already."""
 
-    code = "refund_too_large"
-    title = gettext_lazy("The balance does not cover the refund")
+    code = "nothing_to_refund"
+    title = gettext_lazy("There is nothing to give back")
 
 
 def announce(*, tenant_id: int, amount: Money, by: Principal, now: dt.datetime) -> Funding:
@@ -85,25 +86,31 @@ def reverse(*, funding: Funding, reason: str, by: User, now: dt.datetime) -> Fun
     return funding
 
 
-def refund(*, tenant: Tenant, amount: Money, reason: str, by: User, now: dt.datetime) -> Refund:
-    """Give unused prepaid money back to a lab. Raises RefundTooLarge."""
-    provider = accounts.SANDBOX if tenant.is_sandbox else settings.FUNDING_PROVIDER
-    given = Refund.objects.create(
-        tenant=tenant,
-        amount_minor=amount.minor,
-        currency=amount.currency,
-        provider=provider,
-        reason=reason,
-        decided_by=by,
-        refunded_at=now,
-    )
-    prepaid = accounts.lab_prepaid(tenant.pk, amount.currency)
+def refund(*, funding: Funding, reason: str, by: User, now: dt.datetime) -> Refund:
+    """Give back what a lab neither used nor reserved, up to what it paid in by this funding. Raises NothingToRefund."""
+    funding = _locked(funding)
+    if funding.status != Funding.Status.SETTLED:
+        raise NothingToRefund(_("Only money that has arrived can be given back."))
+    prepaid, _receivable = _accounts(funding)
     with scope.as_platform():
-        if ledger.lock(keys=[prepaid], now=now)[prepaid] < amount.minor:
-            raise RefundTooLarge(_("Only what is neither used nor reserved can be given back."))
-        legs = [(prepaid, -amount.minor), (accounts.cash(provider, amount.currency), amount.minor)]
-        ledger.post(entries=[NewEntry("lab_refunded", given.public_id, now, legs, tenant_id=tenant.pk)], now=now)
-    return given
+        given = funding.refunds.aggregate(total=Sum("amount_minor"))["total"] or 0
+        unused = ledger.lock(keys=[prepaid], now=now)[prepaid]
+        amount = min(unused, funding.amount_minor - given)
+        if amount <= 0:
+            raise NothingToRefund
+        made = Refund.objects.create(
+            tenant_id=funding.tenant_id,
+            funding=funding,
+            amount_minor=amount,
+            currency=funding.currency,
+            reason=reason,
+            decided_by=by,
+            refunded_at=now,
+        )
+        legs = [(prepaid, -amount), (accounts.cash(funding.provider, funding.currency), amount)]
+        ledger.post(entries=[NewEntry("lab_refunded", made.public_id, now, legs, tenant_id=funding.tenant_id)], now=now)
+    _tell(funding, "funding.refunded", now=now)
+    return made
 
 
 def _settle(funding: Funding, *, now: dt.datetime) -> None:

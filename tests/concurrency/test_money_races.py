@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.db import IntegrityError
 
+from core import tokens
 from core.problems import DomainError
 from core.public import unit_of_work
 from core.states import InvalidTransition
@@ -20,6 +21,7 @@ from payments.operations.pay_runs import PayRunChanged, PayRunExists
 from payments.operations.postings import Grant
 from payments.queries import ledger_findings
 from tests.concurrency.together import together
+from tests.core.api.conftest import Caller
 from tests.payments import ledger_story as story
 from tests.payments.ledger_story import NOW, SYSTEM
 
@@ -157,3 +159,20 @@ def test_retry_and_cancel_of_one_payout_at_once_leave_one_outcome() -> None:
     moved = ProviderMovement.objects.filter(state="paid").count()
     assert (payout.status, moved, story.owed(ada)) in {("paid", 1, 0), ("cancelled", 0, 20_000)}
     assert_the_books_hold()
+
+
+def test_one_idempotency_key_sixteen_times_at_once_funds_once() -> None:
+    lab = story.new_lab()
+    secret = tokens.mint_lab_key(tenant=lab, name="tests", scopes=["funding:write"]).secret
+    body = {"amount": {"amount": "500.00", "currency": "USD"}}
+
+    def fund() -> int:
+        caller = Caller(Authorization=f"Bearer {secret}")
+        return int(caller("POST", "/api/v1/funding", body, Idempotency_Key="the-same").status_code)
+
+    codes = together([fund] * 16)
+    assert set(codes) <= {201, 409}
+    assert 201 in codes
+    assert story.prepaid(lab) == 50_000
+    assert fund() == 201
+    assert story.prepaid(lab) == 50_000

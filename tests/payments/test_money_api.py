@@ -108,6 +108,20 @@ def test_bad_funding_is_told_by_field(body: Any, pointer: str) -> None:
         assert not Funding.objects.exists()
 
 
+def test_refunds_are_listed() -> None:
+    lab = story.new_lab(funded=50_000)
+    with story.platform():
+        paid_in = Funding.objects.get()
+        funding.refund(funding=paid_in, reason="The project ended.", by=story.new_user(), now=NOW)
+    (row,) = get(lab_caller(lab), "refunds").json()["results"]
+    assert (row["funding"], row["amount"]["amount"], row["reason"]) == (
+        paid_in.public_id,
+        "500.00",
+        "The project ended.",
+    )
+    assert get(lab_caller(story.new_lab()), "refunds").json()["results"] == []
+
+
 def test_a_rival_s_funding_is_not_found() -> None:
     lab, rival = lab_caller(story.new_lab()), lab_caller(story.new_lab())
     mine = fund(lab).json()["id"]

@@ -237,14 +237,26 @@ def test_money_that_the_bank_took_back_is_owed() -> None:
     assert ledger_story.prepaid(lab) == 0
 
 
-def test_unused_money_goes_back_to_the_lab_and_no_more_than_that() -> None:
+def test_unused_money_goes_back_to_the_lab_once() -> None:
+    lab, finance = ledger_story.new_lab(funded=1_000), ledger_story.new_user()
+    expert = ledger_story.new_expert(ready=False)
+    ledger_story.earn(expert, 300, lab=lab, fee=100)
+    with platform():
+        paid_in = Funding.objects.get()
+        made = funding.refund(funding=paid_in, reason="The project ended.", by=finance, now=MONDAY)
+    assert (made.amount_minor, ledger_story.prepaid(lab)) == (600, 0)
+    with pytest.raises(DomainError) as refused, platform():
+        funding.refund(funding=paid_in, reason="once more", by=finance, now=MONDAY)
+    assert refused.value.code == "nothing_to_refund"
+
+
+def test_no_more_is_given_back_than_was_paid_in_by_that_funding() -> None:
     lab, finance = ledger_story.new_lab(funded=1_000), ledger_story.new_user()
     with platform():
-        funding.refund(tenant=lab, amount=Money(600, "USD"), reason="unused", by=finance, now=MONDAY)
-    with pytest.raises(DomainError) as refused, platform():
-        funding.refund(tenant=lab, amount=Money(401, "USD"), reason="too much", by=finance, now=MONDAY)
-    assert refused.value.code == "refund_too_large"
-    assert ledger_story.prepaid(lab) == 400
+        paid_in = Funding.objects.get()
+        funding.announce(tenant_id=lab.pk, amount=Money(500, "USD"), by=hours_world.PLATFORM, now=MONDAY)
+        funding.refund(funding=paid_in, reason="unused", by=finance, now=MONDAY)
+    assert ledger_story.prepaid(lab) == 500
 
 
 def test_a_transfer_that_does_not_come_is_closed() -> None:
