@@ -119,7 +119,8 @@ def digest_of(run: PayRun) -> str:
 
 def send_and_track(now: dt.datetime = NOW) -> None:
     """What the workers do once."""
-    sending.send_due(now=now)
+    while sending.send_due(now=now):
+        pass
     tracking.track_due(now=now)
 
 
