@@ -53,7 +53,7 @@ class Batch:
     orders: Sequence[Order]
 
 
-def send_due(*, now: dt.datetime, limit: int = 2 * BATCH) -> int:
+def send_due(*, now: dt.datetime, limit: int = 250) -> int:
     """Send payouts that are due; returns how many were given to a provider, about ``limit`` when there may be more.
 
     Any number of workers may do this at once. Leases count from ``now``, so a long run is several calls.

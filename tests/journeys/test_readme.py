@@ -111,6 +111,11 @@ def test_the_tour_works_as_printed(home: Path, tmp_path: Path) -> None:
     assert (home / "demo-credentials.json").stat().st_mode & 0o077 == 0
 
 
+def test_the_tour_can_be_pasted_into_zsh() -> None:
+    """At its prompt zsh knows no comments."""
+    assert [block.commands for block in tour() if re.search(r"(^|\s)#\s", block.commands)] == []
+
+
 def test_the_tour_promises_what_it_prints() -> None:
     promised = [block for block in tour() if block.printed is not None]
     assert len(promised) >= 10

@@ -119,8 +119,7 @@ def digest_of(run: PayRun) -> str:
 
 def send_and_track(now: dt.datetime = NOW) -> None:
     """What the workers do once."""
-    while sending.send_due(now=now):
-        pass
+    sending.send_due(now=now)
     tracking.track_due(now=now)
 
 

@@ -14,7 +14,7 @@ from config.demo.stage import Stage, duration
 
 DISPUTES = "/admin/payments/dispute/"
 BONUS = "75.00"
-PROPOSED_SHARE = 3  # the lab thinks that a third of the contested time should count
+PROPOSED_SECONDS = 600
 PAYDAY_HOUR = 8  # UTC: after the cutoff at midnight, before the clock would decide the dispute by itself
 
 
@@ -59,14 +59,12 @@ def lab_decides(stage: Stage) -> None:
         (row for row in entries if row["activity"] == "task"),
         key=lambda row: (duration(row["time"]["billable"]), row["id"]),
     )
-    proposed = duration(contested["time"]["billable"]) // PROPOSED_SHARE
-    stage.notes["proposed_seconds"] = proposed
     dispute = api.post(
         f"/time-entries/{contested['id']}/dispute",
         {
             "decided_by": stage.decider(NORTHWIND),
             "reason": "Two criteria on a short answer do not take that long.",
-            "proposed": f"PT{proposed}S",
+            "proposed": "PT10M",
         },
     )
     stage.ids["entry contested"], stage.ids["dispute"] = contested["id"], dispute["id"]
@@ -114,8 +112,8 @@ def decide_dispute(stage: Stage) -> None:
         dispute,
         reason="The timer shows a pause in the middle; what the lab proposes is what was worked.",
     )
-    stage.books.dispute_decided(entry, stage.notes["proposed_seconds"])
-    stage.step(f"{cast.SUPPORT.name} decided the dispute: a third of the contested time counts")
+    stage.books.dispute_decided(entry, PROPOSED_SECONDS)
+    stage.step(f"{cast.SUPPORT.name} decided the dispute: {PROPOSED_SECONDS // 60} minutes count")
 
 
 def stamp(at: dt.datetime) -> str:
