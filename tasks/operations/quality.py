@@ -17,10 +17,15 @@ def recompute(*, submission: Submission, now: dt.datetime) -> None:
     """Set the mean over all reviewed and all gold work of the author in the submission's domain, whatever the lab.
 
     Accepted at once counts 1, sent back ½, rejected 0 (1 where the rejection was overturned); gold counts as far as it
-    agreed. Reads across tenants, so it belongs into a unit of work of the platform.
+    agreed. What is played in sandboxes does not count: there a lab's own people would praise one another. Reads across
+    tenants, so it belongs into a unit of work of the platform.
     """
     requirement = submission.claim.contract.opening.requirement
-    mine = Q(expert_id=submission.expert_id, claim__contract__opening__requirement__domain=requirement.domain_id)
+    mine = Q(
+        expert_id=submission.expert_id,
+        claim__contract__opening__requirement__domain=requirement.domain_id,
+        tenant__live=None,
+    )
     reviewed = Submission.objects.filter(mine, reviews__isnull=False).annotate(
         worth=Case(
             When(status=Submission.Status.REJECTED, then=0.0),
