@@ -9,8 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.demo import oracle
+from config.demo import oracle, report
+from config.demo.credentials import Credentials
 from config.demo.oracle import Books, Check, Stretch, Terms
+from config.demo.stage import Stage
+from config.demo.transport import HttpTransport
 from core.money import fee_for, pay_for
 
 MONDAY = dt.datetime(2026, 11, 23, 13, 0, tzinfo=dt.UTC)
@@ -128,3 +131,14 @@ def test_what_a_lab_has_left_is_what_it_neither_spent_nor_set_aside() -> None:
 def test_a_cent_too_much_is_a_difference() -> None:
     assert Check("paid", Decimal("78.00"), Decimal("78.00")).holds
     assert not Check("paid", Decimal("78.00"), Decimal("78.01")).holds
+
+
+def test_the_report_names_what_differs() -> None:
+    stage = Stage(connect=lambda: HttpTransport("http://127.0.0.1:9"), credentials=Credentials(), say=lambda text: None)
+    stage.check("payout of Ada", Decimal("78.00"), Decimal("78.00"))
+    stage.check("payout of Bea", Decimal("13.00"), Decimal("13.01"))
+    assert "DIFFERS  payout of Bea: expected 13.00, found 13.01" in report.table(stage)
+    assert "1 of 2 checks hold." in report.table(stage)
+    document = report.document(stage)
+    assert not document["ok"]
+    assert [check["holds"] for check in document["checks"]] == [True, False]
