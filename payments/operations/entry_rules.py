@@ -18,10 +18,11 @@ from payments import timekeeping
 from payments.models import Activity, TimeEntry
 from payments.models.time_entry import NO_OVERLAP, ONE_RUNNING
 from payments.operations import weeks
-from tasks.public import Claim
+from tasks.public import Batch, Claim
 
 LONGEST_BY_HAND: Final = dt.timedelta(hours=24)
 WITH_CLAIM: Final = frozenset({Activity.TASK, Activity.REWORK, Activity.REVIEW})
+ON_ITEMS: Final = frozenset({Activity.TASK, Activity.REWORK})
 BEFORE_ACTIVATION: Final = frozenset({Activity.ONBOARDING, Activity.INSTRUCTIONS, Activity.ASSESSMENT})
 
 
@@ -54,7 +55,7 @@ map_constraint(ONE_RUNNING, Overlap)
 
 def require_workable(contract: Contract, activity: str, claim: Claim | None) -> None:
     """Raise unless the contract, as it is now, takes this kind of work, and the claim is still the expert's."""
-    require_claim(activity, claim)
+    require_claim(contract, activity, claim)
     if claim is not None and claim.status != Claim.Status.ACTIVE:
         raise NotBillableNow(_("The claim is %(status)s.") % {"status": claim.get_status_display()})
     status = contract.status
@@ -67,12 +68,20 @@ def require_workable(contract: Contract, activity: str, claim: Claim | None) -> 
     marketplace.require_active_contract(contract=contract)
 
 
-def require_claim(activity: str, claim: Claim | None) -> None:
-    """Raise InvalidInput for a claim beside an activity that has none."""
+def require_claim(contract: Contract, activity: str, claim: Claim | None) -> None:
+    """Raise InvalidInput for a claim beside an activity that has none, and for none where a cap per item needs it."""
+    if claim is None and activity in ON_ITEMS and _is_capped_by_item(contract):
+        detail = _("Time on the items of this project is capped by item: name the claim.")
+        raise InvalidInput(errors=[FieldError("/claim", "required", detail)])
     if claim is not None and activity not in WITH_CLAIM:
         raise InvalidInput(
             errors=[FieldError("/claim", "not_for_activity", _("Only task, rework and review time has a claim."))]
         )
+
+
+def _is_capped_by_item(contract: Contract) -> bool:
+    capped = Batch.objects.filter(project_id=contract.project_id, aht_cap_seconds__isnull=False)
+    return capped.exclude(status=Batch.Status.STAGING).exists()
 
 
 def require_onboarded(contract: Contract, activity: str, started_at: dt.datetime) -> None:

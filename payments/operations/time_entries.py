@@ -32,7 +32,7 @@ def log(
     Raises InvalidInput, Overlap, CapExceeded, WeekClosed, NotBillableNow.
     """
     hours_lock.take(contract.expert_id)
-    entry_rules.require_claim(activity, claim)
+    entry_rules.require_claim(contract, activity, claim)
     entry_rules.require_past(contract, started_at, ended_at, now=now)
     entry_rules.require_free(contract.expert_id, DateTimeTZRange(started_at, ended_at))
     work = Work(
@@ -67,7 +67,7 @@ def amend(
     activity = activity or stopped.activity
     if stopped.overage_seconds:
         raise entry_rules.NotBillableNow(_("Time over a cap waits for its decision; it can only be taken back."))
-    entry_rules.require_claim(activity, stopped.claim)
+    entry_rules.require_claim(stopped.contract, activity, stopped.claim)
     if period != stopped.period:
         entry_rules.require_by_hand(stopped)
         entry_rules.require_past(stopped.contract, period.lower, period.upper, now=now)
