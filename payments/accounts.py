@@ -23,7 +23,7 @@ class AccountKey:
 
 
 SANDBOX = "sandbox"
-"""Detail of accounts in which nothing is real: an expert's hours in a lab's sandbox are never paid out."""
+"""Detail of accounts in which nothing is real: hours in a lab's sandbox are never paid out, their fees never earned."""
 
 
 def lab_prepaid(tenant_id: int, currency: str) -> AccountKey:
@@ -51,9 +51,9 @@ def holdback(expert_id: int, currency: str, *, sandbox: bool = False) -> Account
     return AccountKey("expert_holdback", currency, expert_id=expert_id, detail=SANDBOX if sandbox else "")
 
 
-def fee_income(currency: str) -> AccountKey:
-    """The platform's fees."""
-    return AccountKey("fee_income", currency)
+def fee_income(currency: str, *, sandbox: bool = False) -> AccountKey:
+    """The platform's fees; those of sandboxes were never earned."""
+    return AccountKey("fee_income", currency, detail=SANDBOX if sandbox else "")
 
 
 def cash(provider: str, currency: str) -> AccountKey:

@@ -113,13 +113,13 @@ def bonus_paid(*, bonus: Grant, now: dt.datetime) -> None:
             required=dict(Money(total, currency).as_json()),
             available=dict(Money(available, currency).as_json()),
         )
-    legs = [(prepaid, -total), (payable, bonus.gross_minor), (accounts.fee_income(currency), bonus.fee_minor)]
+    legs = [(prepaid, -total), (payable, bonus.gross_minor), (_fees(bonus), bonus.fee_minor)]
     _post(BONUS, bonus, legs, now=now)
 
 
 def clawback(*, grant: Grant, now: dt.datetime) -> None:
     """Take pay back for the lab: the payable may go below zero and is netted later, never collected."""
-    taken_back = [(_payable(grant), -grant.gross_minor), (accounts.fee_income(grant.currency), -grant.fee_minor)]
+    taken_back = [(_payable(grant), -grant.gross_minor), (_fees(grant), -grant.fee_minor)]
     total = grant.gross_minor + grant.fee_minor
     _post("clawback", grant, [*taken_back, (_giver(grant), total)], now=now)
 
@@ -140,7 +140,7 @@ def dispute_resolved_for_expert(*, dispute: Grant, now: dt.datetime) -> None:
 def dispute_resolved_for_lab(*, dispute: Grant, now: dt.datetime) -> None:
     """Give the lab back what was set aside, with the fee it paid on it."""
     total = dispute.gross_minor + dispute.fee_minor
-    from_us = [(_holdback(dispute), -dispute.gross_minor), (accounts.fee_income(dispute.currency), -dispute.fee_minor)]
+    from_us = [(_holdback(dispute), -dispute.gross_minor), (_fees(dispute), -dispute.fee_minor)]
     _post("dispute_resolved", dispute, [*from_us, (_giver(dispute), total)], now=now)
 
 
@@ -161,6 +161,10 @@ def _payable(grant: Grant) -> AccountKey:
 
 def _holdback(grant: Grant) -> AccountKey:
     return accounts.holdback(grant.expert_id, grant.currency, sandbox=_is_sandbox(grant.tenant_id))
+
+
+def _fees(grant: Grant) -> AccountKey:
+    return accounts.fee_income(grant.currency, sandbox=_is_sandbox(grant.tenant_id))
 
 
 def _to_payable(grant: Grant) -> Leg:
@@ -188,7 +192,7 @@ def _approval(
         (accounts.lab_receivable(item.tenant_id, item.currency), -cost),
         (accounts.payable(item.expert_id, item.currency, sandbox=sandbox), item.gross_minor - item.holdback_minor),
         (accounts.holdback(item.expert_id, item.currency, sandbox=sandbox), item.holdback_minor),
-        (accounts.fee_income(item.currency), item.fee_minor),
+        (accounts.fee_income(item.currency, sandbox=sandbox), item.fee_minor),
     ]
     return NewEntry(
         kind=TIME_APPROVED,

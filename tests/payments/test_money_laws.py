@@ -129,6 +129,7 @@ def test_accounts_of_different_owners_have_different_names() -> None:
         accounts.cash("sandbox", "USD"),
         accounts.transit("sandbox", "USD"),
         accounts.fee_income("USD"),
+        accounts.fee_income("USD", sandbox=True),
         accounts.expense("bonus", "USD"),
     ]
     assert len({key.text for key in keys}) == len(keys)

@@ -15,7 +15,7 @@ from core.problems import DomainError
 from core.public import Tenant
 from marketplace.ports import InsufficientFunds
 from payments import accounts, ledger
-from payments.models import Funding, FundsReservation, JournalEntry
+from payments.models import Funding, FundsReservation, JournalEntry, Posting
 from payments.operations import completion, funding, holdbacks, postings, reservations, time_entries, timesheets
 from payments.operations.postings import ApprovedTime, Grant
 from payments.queries import ledger_findings
@@ -284,3 +284,17 @@ def test_ledger_verify_names_what_does_not_hold(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(CommandError, match="1 findings"):
         call_command("ledger_verify", stderr=StringIO())
     monkeypatch.undo()
+
+
+def test_fees_of_a_sandbox_are_nobodys_income() -> None:
+    expert = ledger_story.new_expert()
+    with platform():
+        sandbox = Tenant.objects.create(name="Play", live=Tenant.objects.create(name="Real"))
+        funding.announce(tenant_id=sandbox.pk, amount=Money(10_000, "USD"), by=ledger_story.SYSTEM, now=MONDAY)
+    ledger_story.earn(expert, 1_000, lab=sandbox, fee=300)
+    with platform():
+        bonus = Grant("adj_1", expert.pk, "USD", 500, MONDAY, tenant_id=sandbox.pk, fee_minor=150)
+        postings.bonus_paid(bonus=bonus, now=MONDAY)
+        earned = Posting.objects.filter(account__kind="fee_income").values_list("account__key", "amount")
+        assert sorted(earned) == [("fee_income:sandbox:USD", 150), ("fee_income:sandbox:USD", 300)]
+    assert ledger_story.owed(expert) == 0
