@@ -1,4 +1,4 @@
-"""Questions the marketplace asks of the floors above it: is there money, and is everything done."""
+"""Questions the marketplace asks of the floors above it: is there money, what is work, is everything done."""
 
 from __future__ import annotations
 
@@ -62,6 +62,14 @@ class Funds(Protocol):
         ...
 
 
+class TaskTypes(Protocol):
+    """The kinds of work a project can ask for."""
+
+    def known(self) -> frozenset[str]:
+        """Their codes, such as ``rubric_authoring``."""
+        ...
+
+
 class CompletionBlockers(Protocol):
     """What is still open in a project that winds down."""
 
@@ -98,4 +106,5 @@ class Completion(Port[CompletionBlockers]):
 
 
 funds: Port[Funds] = Port("marketplace.ports.Funds")
+task_types: Port[TaskTypes] = Port("marketplace.ports.TaskTypes")
 completion = Completion("marketplace.ports.CompletionBlockers")

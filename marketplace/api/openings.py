@@ -37,7 +37,7 @@ from core.money import Money
 from core.problems import FieldError, InvalidInput, InvalidTransition
 from experts.public import Expert
 from marketplace.api.filters import CreatedFilters, narrowed
-from marketplace.api.projects import ProjectId, TaskTypeField, projects_of
+from marketplace.api.projects import ProjectId, projects_of
 from marketplace.api.terms import CeilingField
 from marketplace.eligibility import RequirementOut, render_requirement
 from marketplace.matching import DEGREES
@@ -118,6 +118,20 @@ class RequirementIn(serializers.Serializer[None]):
     hours_week = StrictIntegerField(required=False, min_value=0, max_value=168)
 
 
+class WorkTypeField(serializers.CharField):
+    """A name that rate cards price, such as rubric_authoring."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=60, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        """The name."""
+        text = super().to_internal_value(data)
+        if not text.replace("_", "").isalnum() or not text.isascii() or text != text.lower():
+            raise serializers.ValidationError(_("A work type looks like rubric_authoring."), code="work_type")
+        return text
+
+
 class OpeningIn(serializers.Serializer[None]):
     """An opening to make, or what to change of it."""
 
@@ -126,7 +140,7 @@ class OpeningIn(serializers.Serializer[None]):
     seats = StrictIntegerField(min_value=1, max_value=100_000)
     requirement = RequirementIn()
     tier = serializers.ChoiceField(choices=Expert.Tier.choices)
-    work_type = TaskTypeField(required=False, allow_blank=True)
+    work_type = WorkTypeField(required=False, allow_blank=True)
     weekly_cap = DurationField(min_seconds=60, max_seconds=WEEK_SECONDS)
     daily_cap = DurationField(required=False, allow_null=True, min_seconds=60, max_seconds=DAY_SECONDS)
     rate_ceiling = CeilingField(required=False, allow_null=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from django.db import transaction
@@ -43,7 +43,10 @@ map_constraint("marketplace_opening_external_id", ExternalIdTaken)
 
 @transaction.atomic
 def create(*, tenant_id: int, now: dt.datetime, **fields: Any) -> Project:
-    """A draft. ``fields`` are those of the model, ``pay_policy`` as far as it differs from all paid."""
+    """A draft. ``fields`` are those of the model, ``pay_policy`` as far as it differs from all paid.
+
+    Raises InvalidInput for a type of task that nobody knows.
+    """
     project = Project(tenant_id=tenant_id, **_prepared(fields))
     project.alias = project.alias or project.name
     project.save(force_insert=True)
@@ -55,7 +58,7 @@ def create(*, tenant_id: int, now: dt.datetime, **fields: Any) -> Project:
 def update(*, project: Project, now: dt.datetime, **fields: Any) -> Project:
     """Change a project. What experts have been promised binds in their snapshots and is not touched by this.
 
-    Raises InvalidInput for the currency of a project that has openings.
+    Raises InvalidInput for the currency of a project that has openings, and for a type of task that nobody knows.
     """
     locked = lock(project)
     if fields.get("currency", locked.currency) != locked.currency and locked.openings.exists():
@@ -70,6 +73,7 @@ def update(*, project: Project, now: dt.datetime, **fields: Any) -> Project:
 
 
 def _prepared(fields: Mapping[str, Any]) -> dict[str, Any]:
+    _require_known_types(fields.get("task_types", ()))
     prepared = dict(fields)
     if "pay_policy" in prepared:
         try:
@@ -79,6 +83,18 @@ def _prepared(fields: Mapping[str, Any]) -> dict[str, Any]:
                 errors=[FieldError(f"/pay_policy/{error.activity}", "invalid_policy", error.rule)]
             ) from None
     return prepared
+
+
+def _require_known_types(codes: Sequence[str]) -> None:
+    known = ports.task_types.get().known()
+    detail = _("There is no such type. These are known: %(types)s.") % {"types": ", ".join(sorted(known))}
+    errors = [
+        FieldError(f"/task_types/{index}", "unknown_type", detail)
+        for index, code in enumerate(codes)
+        if code not in known
+    ]
+    if errors:
+        raise InvalidInput(errors=errors)
 
 
 @transaction.atomic

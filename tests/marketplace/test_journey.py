@@ -121,7 +121,8 @@ def test_a_project_is_answered_as_it_was_made(api: Caller) -> None:
     [
         ({"colour": "red"}, "/colour"),
         ({"task_types": []}, "/task_types"),
-        ({"task_types": ["Rubric Authoring"]}, "/task_types/0"),
+        ({"task_types": [7]}, "/task_types/0"),
+        ({"task_types": ["rubric_authoring", "rubric_guessing"]}, "/task_types/1"),
         ({"currency": "XXX"}, "/currency"),
         ({"weekly_budget": {"amount": "1.00", "currency": "EUR"}}, "/weekly_budget/currency"),
         ({"overlap": 4}, "/overlap"),
@@ -135,6 +136,17 @@ def test_a_bad_project_names_the_field_and_leaves_nothing(api: Caller, change: d
     refused = problem(api("POST", f"{V1}/projects", {**PROJECT, **change}), 400, "invalid")
     assert pointer in pointers(refused)
     assert ok(api("GET", f"{V1}/projects"))["results"] == []
+
+
+def test_a_project_asks_for_types_that_exist(api: Caller) -> None:
+    made = ok(api("POST", f"{V1}/projects", PROJECT), 201)
+    change = {"name": "Second", "task_types": ["juggling", "rubric_authoring"]}
+    refused = problem(api("PATCH", f"{V1}/projects/{made['id']}", change), 400, "invalid")
+    assert [(error["pointer"], error["code"]) for error in refused["errors"]] == [("/task_types/0", "unknown_type")]
+    assert "rubric_authoring, rubric_grading" in refused["errors"][0]["detail"]
+    assert ok(api("GET", f"{V1}/projects/{made['id']}")) == made
+    known = [kind["type"] for kind in ok(api("GET", f"{V1}/task-types"))["results"]]
+    assert ok(api("PATCH", f"{V1}/projects/{made['id']}", {"task_types": known}))["task_types"] == known
 
 
 @pytest.mark.parametrize(
