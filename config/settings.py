@@ -266,8 +266,7 @@ CLAMD_URL: str = env.str("CLAMD_URL", "tcp://localhost:3310")  # for UPLOAD_SCAN
 
 # --- Language and time ----------------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
-LANGUAGES = [("en", _("English")), ("de", _("German")), ("fr", _("French")), ("ar", _("Arabic"))]
-LOCALE_PATHS = [BASE_DIR / "config" / "locale"]
+LANGUAGES = [("en", _("English"))]  # a language stands here once its catalog is complete
 TIME_ZONE = "UTC"
 USE_TZ = True
 
