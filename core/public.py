@@ -1,11 +1,14 @@
 """The kernel's door: what every floor may use."""
 
+from __future__ import annotations
+
 from core.models.access_token import AccessToken
 from core.models.base import CadreModel, PublicIdField, TenantModel
 from core.models.event import Event
 from core.models.operation import Operation
 from core.models.tenant import Tenant, TenantAccess
 from core.models.user import User
+from core.models.walled import WalledQuerySet
 from core.principal import Kind, Principal
 from core.unit_of_work import unit_of_work
 from core.walls import Wall
@@ -23,5 +26,6 @@ __all__ = [
     "TenantModel",
     "User",
     "Wall",
+    "WalledQuerySet",
     "unit_of_work",
 ]

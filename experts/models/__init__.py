@@ -1,5 +1,7 @@
 """Tables of the experts' floor."""
 
+from __future__ import annotations
+
 from experts.models.agreement import Agreement, AgreementVersion, Signature
 from experts.models.credential import Credential, IdentityVerification, VerificationStatus
 from experts.models.decision import Appeal, AppealFile, Decision

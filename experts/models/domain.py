@@ -10,8 +10,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from core import history
-from core.principal import Principal
-from core.public import CadreModel, Wall
+from core.public import CadreModel, Principal, Wall
 from experts.models.expert import Expert
 from experts.models.owned import OwnedQuerySet
 

@@ -12,8 +12,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from core import history
-from core.principal import Kind, Principal
-from core.public import CadreModel, PublicIdField, Wall
+from core.public import CadreModel, Kind, Principal, PublicIdField, Wall
 from experts.models.owned import OwnedQuerySet
 
 WEEK_SECONDS = 7 * 24 * 3600

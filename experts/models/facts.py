@@ -10,8 +10,7 @@ from typing import Any, Self
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
-from core.principal import Kind, Principal
-from core.public import Wall
+from core.public import Kind, Principal, Wall
 
 
 class FactsQuerySet(models.QuerySet[Any]):

@@ -8,7 +8,7 @@ import pgtrigger
 from django.db import models
 
 from core import guards
-from core.principal import Kind, Principal
+from core.public import Kind, Principal
 
 M = TypeVar("M", bound=models.Model)
 

@@ -1,5 +1,7 @@
 """Tables of the marketplace."""
 
+from __future__ import annotations
+
 from marketplace.models.application import Application, Match
 from marketplace.models.contract import Contract, RateSnapshot
 from marketplace.models.lab import Lab, LabExpert, LabMember

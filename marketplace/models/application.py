@@ -9,11 +9,10 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from core import history
-from core.models.base import PublicIdField, TenantModel
+from core.public import PublicIdField, TenantModel, WalledQuerySet
 from core.states import Transitions
 from marketplace.models.lab import LabExpert
 from marketplace.models.opening import Opening
-from marketplace.models.walled import WalledQuerySet
 
 STANDING = ("submitted", "in_review", "waitlisted")
 

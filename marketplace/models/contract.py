@@ -12,13 +12,12 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from core import guards, history
-from core.models.base import PublicIdField, TenantModel
+from core.public import PublicIdField, TenantModel, WalledQuerySet
 from core.states import Transitions
 from marketplace.models.lab import LabExpert
 from marketplace.models.offer import Offer, Terms
 from marketplace.models.opening import Opening
 from marketplace.models.project import Project
-from marketplace.models.walled import WalledQuerySet
 
 
 class ContractQuerySet(WalledQuerySet["Contract"]):

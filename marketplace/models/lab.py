@@ -8,8 +8,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from core import history
-from core.models.base import PublicIdField, TenantModel
-from marketplace.models.walled import WalledQuerySet
+from core.public import PublicIdField, TenantModel, WalledQuerySet
 
 HOUR = 3600
 

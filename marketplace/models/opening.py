@@ -10,19 +10,17 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from core import history
-from core.models.base import CadreModel, PublicIdField, TenantModel
-from core.principal import Principal
+from core.public import CadreModel, Principal, PublicIdField, TenantModel, Wall, WalledQuerySet
 from core.states import Transitions
-from core.walls import Wall
 from experts.public import Expert
 from marketplace.models.project import Project
-from marketplace.models.walled import WalledQuerySet
 
 
 class OpeningQuerySet(WalledQuerySet["Opening"]):
     """Openings; an expert sees those he was offered a seat in, and the others on the board (OpeningListing)."""
 
     expert_path = "offers__expert"
+    has_many_paths = True
 
 
 @history.tracked()

@@ -11,10 +11,9 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from core import history
-from core.models.base import PublicIdField, TenantModel
+from core.public import PublicIdField, TenantModel, WalledQuerySet
 from core.states import Transitions
 from marketplace import pay_policy
-from marketplace.models.walled import WalledQuerySet
 
 
 def default_pay_policy() -> dict[str, Any]:
@@ -26,6 +25,7 @@ class ProjectQuerySet(WalledQuerySet["Project"]):
     """Projects; an expert sees those he has a contract in."""
 
     expert_path = "contracts__expert"
+    has_many_paths = True
 
 
 @history.tracked()
@@ -112,6 +112,7 @@ class InstructionVersionQuerySet(WalledQuerySet["InstructionVersion"]):
     """Versions; an expert sees those of the projects he has a contract in."""
 
     expert_path = "project__contracts__expert"
+    has_many_paths = True
 
 
 @history.tracked()

@@ -9,10 +9,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from core import guards
-from core.models.base import CadreModel, PublicIdField
-from core.models.tenant import Tenant
-from core.principal import Kind, Principal
-from core.walls import Wall
+from core.public import CadreModel, Kind, Principal, PublicIdField, Tenant, Wall
 
 
 class RateCardQuerySet(models.QuerySet["RateCard"]):

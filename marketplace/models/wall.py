@@ -8,10 +8,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from core import history
-from core.models.base import CadreModel
-from core.models.tenant import Tenant
-from core.principal import Principal
-from core.walls import Wall
+from core.public import CadreModel, Principal, Tenant, Wall
 
 
 class ConflictEdgeQuerySet(models.QuerySet["ConflictEdge"]):

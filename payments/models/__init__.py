@@ -1,5 +1,7 @@
 """Tables of hours, earnings, the ledger and payouts."""
 
+from __future__ import annotations
+
 from payments.models.adjustment import Adjustment
 from payments.models.dispute import Dispute
 from payments.models.funding import Funding, Refund

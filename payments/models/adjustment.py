@@ -10,10 +10,9 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from core import guards
-from core.models.base import PublicIdField, TenantModel
+from core.public import PublicIdField, TenantModel, WalledQuerySet
 from core.states import Transitions
 from payments.models.own_work import NotByTheWorker
-from payments.models.reach import HoursQuerySet
 
 
 class AdjustmentKind(models.TextChoices):
@@ -32,8 +31,10 @@ class AdjustmentStatus(models.TextChoices):
     RECORDED = "recorded", _("recorded")
 
 
-class AdjustmentQuerySet(HoursQuerySet["Adjustment"]):
+class AdjustmentQuerySet(WalledQuerySet["Adjustment"]):
     """Changes of pay."""
+
+    expert_path = "expert"
 
 
 class Adjustment(TenantModel):

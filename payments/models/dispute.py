@@ -11,10 +11,9 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from core import history
-from core.models.base import PublicIdField, TenantModel
+from core.public import PublicIdField, TenantModel, WalledQuerySet
 from core.states import Transitions
 from payments.models.own_work import NotByTheWorker
-from payments.models.reach import HoursQuerySet
 
 
 class DisputeStatus(models.TextChoices):
@@ -41,8 +40,10 @@ _OUTCOMES = frozenset(
 UNDECIDED = (DisputeStatus.OPEN, DisputeStatus.ANSWERED)
 
 
-class DisputeQuerySet(HoursQuerySet["Dispute"]):
+class DisputeQuerySet(WalledQuerySet["Dispute"]):
     """Contested entries."""
+
+    expert_path = "expert"
 
     def undecided(self) -> DisputeQuerySet:
         """Those that wait for a decision, the most urgent first."""

@@ -11,10 +11,9 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from core import history
-from core.models.base import PublicIdField, TenantModel
+from core.public import PublicIdField, TenantModel, WalledQuerySet
 from core.states import Transitions
 from payments.models.own_work import NotByTheWorker
-from payments.models.reach import HoursQuerySet
 
 
 class OverageStatus(models.TextChoices):
@@ -36,8 +35,10 @@ class Cap(models.TextChoices):
     HANDLING = "handling", _("handling time per item")
 
 
-class OverageQuerySet(HoursQuerySet["Overage"]):
+class OverageQuerySet(WalledQuerySet["Overage"]):
     """Time over caps."""
+
+    expert_path = "expert"
 
     def undecided(self) -> OverageQuerySet:
         """Those that wait for somebody, the most urgent first."""

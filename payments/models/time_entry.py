@@ -15,9 +15,8 @@ from django.db.models.lookups import Exact
 from django.utils.translation import gettext_lazy as _
 
 from core import guards, history
-from core.models.base import PublicIdField, TenantModel
+from core.public import PublicIdField, TenantModel, WalledQuerySet
 from core.states import Transitions
-from payments.models.reach import HoursQuerySet
 
 NO_OVERLAP = "payments_timeentry_no_overlap"
 ONE_RUNNING = "payments_timeentry_one_running"
@@ -96,8 +95,10 @@ def fee_of(path: str = "") -> Coalesce:
     return Coalesce(F(f"{path}fee_minor"), estimate, output_field=models.BigIntegerField())
 
 
-class TimeEntryQuerySet(HoursQuerySet["TimeEntry"]):
+class TimeEntryQuerySet(WalledQuerySet["TimeEntry"]):
     """Stretches of work."""
+
+    expert_path = "expert"
 
     def live(self) -> TimeEntryQuerySet:
         """All that were not taken back."""

@@ -12,10 +12,9 @@ from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from core import history
-from core.models.base import PublicIdField, TenantModel
+from core.public import PublicIdField, TenantModel, WalledQuerySet
 from core.states import Transitions
 from payments.models.own_work import NotByTheWorker
-from payments.models.reach import HoursQuerySet
 from payments.models.time_entry import TimeEntry, TimeEntryStatus, fee_of, pay_of
 
 
@@ -28,8 +27,10 @@ class TimesheetStatus(models.TextChoices):
     AUTO_APPROVED = "auto_approved", _("approved by silence")
 
 
-class TimesheetQuerySet(HoursQuerySet["Timesheet"]):
+class TimesheetQuerySet(WalledQuerySet["Timesheet"]):
     """Weeks."""
+
+    expert_path = "expert"
 
     def forgotten(self, *, now: dt.datetime) -> TimesheetQuerySet:
         """Open weeks whose expert's window is over."""

@@ -1,5 +1,7 @@
 """Tables of the floor ``tasks``."""
 
+from __future__ import annotations
+
 from tasks.models.batch import Batch
 from tasks.models.claim import Claim, Draft, QueueTicket, TaskReport
 from tasks.models.delivery import Delivery

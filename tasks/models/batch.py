@@ -9,9 +9,8 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from core import history
-from core.public import PublicIdField, TenantModel
+from core.public import PublicIdField, TenantModel, WalledQuerySet
 from core.states import Transitions
-from tasks.models.walled import WalledQuerySet
 
 DEFAULT_LEASE_SECONDS = 4 * 3600
 LONGEST_LEASE_SECONDS = 14 * 24 * 3600

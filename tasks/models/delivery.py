@@ -8,10 +8,9 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from core import history
-from core.public import Operation, PublicIdField, TenantModel
+from core.public import Operation, PublicIdField, TenantModel, WalledQuerySet
 from core.states import Transitions
 from tasks.models.batch import Batch
-from tasks.models.walled import WalledQuerySet
 
 
 class DeliveryQuerySet(WalledQuerySet["Delivery"]):

@@ -11,11 +11,10 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from core import guards
-from core.public import PublicIdField, TenantModel
+from core.public import PublicIdField, TenantModel, WalledQuerySet
 from tasks.models.claim import Claim
 from tasks.models.submission import Submission
 from tasks.models.task import Task
-from tasks.models.walled import WalledQuerySet
 
 
 class ReviewQuerySet(WalledQuerySet["Review"]):

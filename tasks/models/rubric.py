@@ -11,10 +11,9 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from core import guards, history
-from core.public import PublicIdField, TenantModel
+from core.public import PublicIdField, TenantModel, WalledQuerySet
 from core.states import Transitions
 from tasks.models.submission import Submission
-from tasks.models.walled import WalledQuerySet
 
 
 class RubricQuerySet(WalledQuerySet["Rubric"]):

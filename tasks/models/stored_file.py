@@ -9,10 +9,9 @@ from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext_lazy as _
 
 from core import history
-from core.public import Kind, Principal, PublicIdField, TenantModel
+from core.public import Kind, Principal, PublicIdField, TenantModel, WalledQuerySet
 from tasks.models.claim import Claim
 from tasks.models.task import Task
-from tasks.models.walled import WalledQuerySet
 
 
 class StoredFileQuerySet(WalledQuerySet["StoredFile"]):

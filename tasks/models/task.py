@@ -10,10 +10,9 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from core import guards, history
-from core.public import Kind, Principal, PublicIdField, TenantModel
+from core.public import Kind, Principal, PublicIdField, TenantModel, WalledQuerySet
 from core.states import Transitions
 from tasks.models.batch import Batch
-from tasks.models.walled import WalledQuerySet
 
 
 class TaskQuerySet(WalledQuerySet["Task"]):

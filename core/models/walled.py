@@ -6,21 +6,23 @@ from typing import ClassVar, Self, TypeVar
 
 from django.db import models
 
-from core.public import Kind, Principal
+from core.principal import Kind, Principal
 
 M = TypeVar("M", bound=models.Model)
 
 
 class WalledQuerySet(models.QuerySet[M]):
-    """Rows of a tenant's table, as the parties may see them."""
+    """Rows of a tenant's table, as the parties may see them: the lab its own, an expert what concerns him."""
 
     expert_path: ClassVar[str] = ""
-    """The look-up from a row to the expert whose own it is; empty where experts have no business."""
+    """The look-up from a row to the expert it concerns; empty where experts have no business."""
+    has_many_paths: ClassVar[bool] = False
+    """Whether several rows may lead from one row to one expert, so that a join would repeat it."""
     for_labs: ClassVar[bool] = True
     """Whether the lab sees the rows of its tenant."""
 
     def visible_to(self, principal: Principal) -> Self:
-        """A lab sees its tenant's rows, an expert his own, the platform all."""
+        """A lab sees its tenant's rows, an expert those that concern him in every lab, the platform all."""
         if principal.is_platform:
             return self
         if principal.kind is Kind.LAB and self.for_labs:
@@ -30,5 +32,6 @@ class WalledQuerySet(models.QuerySet[M]):
         return self.none()
 
     def of_expert(self, expert_id: int) -> Self:
-        """Rows that are one expert's own."""
-        return self.filter(**{self.expert_path: expert_id})
+        """Rows that concern one expert, each once."""
+        rows = self.filter(**{self.expert_path: expert_id})
+        return rows.distinct() if self.has_many_paths else rows
