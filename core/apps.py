@@ -1,5 +1,7 @@
 """The kernel as a Django app."""
 
+from __future__ import annotations
+
 from django.apps import AppConfig
 
 

@@ -4,6 +4,8 @@ Only units of a fixed length are read: weeks, days of 24 hours, hours, minutes
 and seconds. Years and months have none, and fractions would invite rounding.
 """
 
+from __future__ import annotations
+
 import re
 from typing import Final
 

@@ -5,6 +5,8 @@ a repetition is told at once that it is in flight: an advisory try-lock says so,
 would wait. Only successes are stored; a refused request changed nothing and may be sent again, corrected.
 """
 
+from __future__ import annotations
+
 import datetime as dt
 import hashlib
 import re

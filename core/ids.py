@@ -11,6 +11,8 @@ one spelling: upper case and Crockford's aliases are refused, so ids may be
 compared as text.
 """
 
+from __future__ import annotations
+
 import re
 import secrets
 import time

@@ -5,6 +5,8 @@ else is exact integer arithmetic, so totals are sums of rounded lines and a
 split always adds up to the whole.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -105,7 +107,7 @@ class Money:
         return cls(-minor if amount.startswith("-") else minor, currency)
 
     @classmethod
-    def total(cls, amounts: Iterable["Money"], currency: str) -> "Money":
+    def total(cls, amounts: Iterable[Money], currency: str) -> Money:
         """Sum of amounts that all carry `currency`; zero when there are none."""
         result = Money(0, currency)
         for amount in amounts:
@@ -131,7 +133,7 @@ class Money:
         """The wire form used by every endpoint."""
         return {"amount": self.amount, "currency": self.currency}
 
-    def allocate(self, weights: Sequence[int]) -> list["Money"]:
+    def allocate(self, weights: Sequence[int]) -> list[Money]:
         """Split by `weights` (whole, not negative, not all zero); parts sum to the whole.
 
         Largest remainder, ties to the earlier position. A negative amount is
@@ -147,31 +149,31 @@ class Money:
         sign = -1 if self.minor < 0 else 1
         return [Money(sign * share, self.currency) for share in shares]
 
-    def __add__(self, other: "Money") -> "Money":
+    def __add__(self, other: Money) -> Money:
         return Money(self.minor + self._same(other), self.currency)
 
-    def __sub__(self, other: "Money") -> "Money":
+    def __sub__(self, other: Money) -> Money:
         return Money(self.minor - self._same(other), self.currency)
 
-    def __neg__(self) -> "Money":
+    def __neg__(self) -> Money:
         return Money(-self.minor, self.currency)
 
-    def __lt__(self, other: "Money") -> bool:
+    def __lt__(self, other: Money) -> bool:
         return self.minor < self._same(other)
 
-    def __le__(self, other: "Money") -> bool:
+    def __le__(self, other: Money) -> bool:
         return self.minor <= self._same(other)
 
-    def __gt__(self, other: "Money") -> bool:
+    def __gt__(self, other: Money) -> bool:
         return self.minor > self._same(other)
 
-    def __ge__(self, other: "Money") -> bool:
+    def __ge__(self, other: Money) -> bool:
         return self.minor >= self._same(other)
 
     def __str__(self) -> str:
         return f"{self.amount} {self.currency}"
 
-    def _same(self, other: "Money") -> int:
+    def _same(self, other: Money) -> int:
         if other.currency != self.currency:
             raise CurrencyMismatch(f"{self.currency} and {other.currency} do not mix.")
         return other.minor

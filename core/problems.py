@@ -5,6 +5,8 @@ so it says what happened, why, and what the caller can do. The API edge turns in
 RFC 9457 problem documents; nothing here knows about HTTP beyond the status number.
 """
 
+from __future__ import annotations
+
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -36,7 +38,7 @@ class FieldError:
 
     pointer: str
     code: str
-    detail: "StrOrPromise"
+    detail: StrOrPromise
 
     def as_document(self) -> dict[str, str]:
         return {"pointer": self.pointer, "code": self.code, "detail": str(self.detail)}
@@ -46,15 +48,15 @@ class FieldError:
 class Remedy:
     """What the caller can do about it: a sentence and the path where it is done."""
 
-    text: "StrOrPromise"
+    text: StrOrPromise
     href: str
 
     def as_document(self) -> dict[str, str]:
         return {"text": str(self.text), "href": self.href}
 
 
-_registry: dict[str, type["DomainError"]] = {}
-_constraint_errors: dict[str, type["DomainError"]] = {}
+_registry: dict[str, type[DomainError]] = {}
+_constraint_errors: dict[str, type[DomainError]] = {}
 
 
 class DomainError(Exception):
@@ -62,7 +64,7 @@ class DomainError(Exception):
 
     code: ClassVar[str] = "refused"
     status: ClassVar[int] = 409
-    title: ClassVar["StrOrPromise"] = _("Refused")
+    title: ClassVar[StrOrPromise] = _("Refused")
     # Members this error adds to its problem document, with example values: they go into the help page and OpenAPI.
     example_members: ClassVar[Mapping[str, Any]] = {}
 
@@ -82,7 +84,7 @@ class DomainError(Exception):
 
     def __init__(
         self,
-        detail: "StrOrPromise" = "",
+        detail: StrOrPromise = "",
         *,
         errors: Sequence[FieldError] = (),
         remedy: Remedy | None = None,

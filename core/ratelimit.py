@@ -4,6 +4,8 @@ The script is GCRA (the leaky bucket as a meter): one stored instant per caller,
 `limit` requests refills evenly over `seconds`. Valkey's own clock decides, since those of the web servers differ.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final

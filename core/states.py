@@ -7,6 +7,8 @@ A model declares `Status` (TextChoices) and beside it the table, as a class attr
 For a second state field `review`, the table is called `REVIEW_TRANSITIONS`.
 """
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet

@@ -4,6 +4,8 @@ A secret is its prefix, 32 random bytes and a checksum: `cadre_live_` + 43 + 6 c
 a mistyped or invented key be refused before the database is asked, and lets secret scanners be sure.
 """
 
+from __future__ import annotations
+
 import datetime as dt
 import hashlib
 import re

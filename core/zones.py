@@ -1,5 +1,7 @@
 """IANA time zones by name."""
 
+from __future__ import annotations
+
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 

@@ -9,8 +9,7 @@ from django.utils.translation import gettext as _
 
 from core import clock, scanning, uploads
 from core.jobs import job
-from core.principal import Principal
-from core.public import unit_of_work
+from core.public import Principal, unit_of_work
 from experts.models import Document
 from experts.operations import appeals, credentials, documents
 

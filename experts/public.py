@@ -1,5 +1,7 @@
 """The experts' floor's door."""
 
+from __future__ import annotations
+
 from experts.errors import OwnWork, ReasonMissing
 from experts.models import (
     Agreement,

@@ -4,6 +4,8 @@ One meaning for every rendering: searches in SQL and batch solving in arrays
 must select and score exactly as these functions do.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -60,7 +62,7 @@ class Licence:
     jurisdiction: str
     expires_on: date | None = None
 
-    def answers(self, need: "LicenceNeed") -> bool:
+    def answers(self, need: LicenceNeed) -> bool:
         """Whether kind and place fit: a need for "US" is met by "US-CA", not the other way."""
         place = need.jurisdiction
         return self.kind == need.kind and (

@@ -1,5 +1,7 @@
 """The marketplace's door: models for keys, types and reads; functions for everything that changes something."""
 
+from __future__ import annotations
+
 from marketplace.models import (
     Application,
     Contract,

@@ -10,9 +10,8 @@ from django.db.models import OuterRef, Subquery
 from django.utils.translation import gettext as _
 
 from core import scope
-from core.principal import Principal
 from core.problems import FieldError, InvalidInput
-from core.public import Tenant, User
+from core.public import Principal, Tenant, User
 from experts.ports import Contestable
 from marketplace.models import Application, Contract, Lab, LabExpert, LabMember, RateSnapshot
 from marketplace.models.contract import ContractQuerySet

@@ -4,6 +4,8 @@ All amounts are minor units per hour, all factors basis points (10000 = 1.0).
 Nothing here reads a database; cards arrive as plain rows.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime

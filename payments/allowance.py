@@ -4,6 +4,8 @@ Durations are whole seconds. A policy maps each activity to `{"pay": "paid" | "c
 it was part of the offer, so nothing here is decided afterwards.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta

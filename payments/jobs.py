@@ -6,7 +6,7 @@ import datetime as dt
 
 from core import clock
 from core.jobs import job
-from core.principal import Principal
+from core.public import Principal
 from core.wake import wake
 from payments.operations import clocks, holdbacks, sending, tracking
 

@@ -5,6 +5,8 @@ are whole seconds. A day is the expert's calendar day in his IANA zone, so it
 has 23 or 25 hours when the clocks change; a week is the ISO week of that day.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass

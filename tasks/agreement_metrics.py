@@ -9,6 +9,8 @@ A coefficient that is not defined (nothing to compare, no variation) is None,
 never 0 or 1.
 """
 
+from __future__ import annotations
+
 import math
 import random
 from collections import Counter

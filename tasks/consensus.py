@@ -1,5 +1,7 @@
 """The law of overlap two: equal verdicts are consensus, anything else goes to a third person."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum

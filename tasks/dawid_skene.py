@@ -6,6 +6,8 @@ from the posteriors and the posteriors from the matrices, starting with the
 average of votes. Gold items keep their class throughout.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -67,7 +69,7 @@ class _Ballot:
     items_of_slot: list[list[int]]
 
     @classmethod
-    def of(cls, answers: Iterable[tuple[str, str, Hashable]], classes: Sequence[Hashable]) -> "_Ballot":
+    def of(cls, answers: Iterable[tuple[str, str, Hashable]], classes: Sequence[Hashable]) -> _Ballot:
         items: dict[str, int] = {}
         slots: dict[tuple[str, int], int] = {}
         slots_of_item: list[list[int]] = []

@@ -1,5 +1,7 @@
 """What a rubric says, as plain values: one shape for every dialect in use."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum

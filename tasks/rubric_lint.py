@@ -5,6 +5,8 @@ advises, because good rubrics break every rule of style now and then. What
 samples of grades show is advice too.
 """
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -13,6 +13,8 @@ rate; it is never a silent zero.
 | weighted_choices | weighted mean of rank-normalised choices | verifiers 0.4 |
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction

@@ -5,6 +5,8 @@ leaves), and parametric families ("… on dataset A", "… on dataset B") are no
 duplicates; so each rule asks for more than the word it is named after.
 """
 
+from __future__ import annotations
+
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence

@@ -5,8 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 from core import outbox
-from core.principal import Principal
-from core.public import Event
+from core.public import Event, Principal
 from experts.public import Appeal
 from marketplace.public import Contract, Project
 from tasks.models import Batch, Review, Submission

@@ -4,6 +4,8 @@
 the project is tried. Tests that need a file are skipped when it is not there.
 """
 
+from __future__ import annotations
+
 import json
 import os
 from pathlib import Path

@@ -3,6 +3,8 @@
 Both listen on the loopback address only, with passwords that are made once per instance.
 """
 
+from __future__ import annotations
+
 from config.embedded.binaries import ServerMissing
 from config.embedded.postgres import PostgresServer, start_postgres
 from config.embedded.processes import ServerFailed

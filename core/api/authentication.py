@@ -1,5 +1,7 @@
 """Who is calling: keys of labs, personal tokens and sessions become a Principal, or the request ends with 401."""
 
+from __future__ import annotations
+
 import datetime as dt
 from typing import Any, Final
 

@@ -1,5 +1,7 @@
 """Reading the body of a request: media type, size and syntax, before any field is looked at."""
 
+from __future__ import annotations
+
 import hashlib
 from dataclasses import dataclass
 from typing import Any, Final

@@ -1,5 +1,7 @@
 """What a handler is given and what it may give back."""
 
+from __future__ import annotations
+
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,5 +1,7 @@
 """The OpenAPI document and its rendered form, both served by ourselves: no browser is sent to a third party."""
 
+from __future__ import annotations
+
 from functools import lru_cache
 from typing import Any, Final
 

@@ -10,6 +10,8 @@ its one domain call:
             return render_project(project)
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import wraps

@@ -1,5 +1,7 @@
 """Everything that can go wrong in a request becomes an RFC 9457 problem document here, and nowhere else."""
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final

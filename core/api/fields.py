@@ -4,6 +4,8 @@ The JSON type itself (string, number, …) is checked before any field runs, see
 as strict as these.
 """
 
+from __future__ import annotations
+
 import datetime as dt
 import re
 from typing import Any, ClassVar, Final

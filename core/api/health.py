@@ -1,5 +1,7 @@
 """For load balancers and monitoring: alive, ready, measurements. Outside the API, without credentials."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Final
 

@@ -1,5 +1,7 @@
 """Rate limits at the edge: whom to count, what to answer."""
 
+from __future__ import annotations
+
 from django.conf import settings
 from django.http import HttpRequest
 from rest_framework.request import Request

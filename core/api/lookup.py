@@ -1,5 +1,7 @@
 """Finding the one thing that a path or a body names."""
 
+from __future__ import annotations
+
 import re
 from typing import Final, TypeVar
 

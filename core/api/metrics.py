@@ -1,5 +1,7 @@
 """Measurements for Prometheus; several processes share them when PROMETHEUS_MULTIPROC_DIR is set."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterator
 from typing import Final

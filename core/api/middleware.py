@@ -1,5 +1,7 @@
 """Around every request: its id, its history context, its measurements, and problem documents for what views cannot see."""
 
+from __future__ import annotations
+
 import re
 import time
 import uuid

@@ -1,5 +1,7 @@
 """Fixed parts of the OpenAPI document: security, headers, parameters, the problem document, codes of our own fields."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any, Final
 

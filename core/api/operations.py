@@ -1,5 +1,7 @@
 """`/operations/{id}` and, in development mode, the movable clock."""
 
+from __future__ import annotations
+
 import datetime as dt
 from typing import Annotated, TypedDict
 

@@ -4,6 +4,8 @@ A cursor is encrypted and authenticated: it tells nobody how many rows there are
 list that gave it. There is no total count: it would cost a scan and be wrong a moment later.
 """
 
+from __future__ import annotations
+
 import base64
 import binascii
 import hashlib

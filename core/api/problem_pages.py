@@ -1,5 +1,7 @@
 """`/problems/` and `/problems/<code>`: what an error means and what to do, from the docstrings of the errors."""
 
+from __future__ import annotations
+
 from importlib import import_module
 
 from django.conf import settings

@@ -1,5 +1,7 @@
 """How far long work is, as it is told to whoever started it."""
 
+from __future__ import annotations
+
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from core.api.types import Doc, Example, OperationId, Timestamp

@@ -1,5 +1,7 @@
 """Query parameters: known by name, given once, and validated like a body."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from django.http import QueryDict

@@ -4,6 +4,8 @@ drf-spectacular finds the paths and maps request serializers; everything else co
 TypedDicts, refusals from DomainErrors, scopes, headers, pages and operations.
 """
 
+from __future__ import annotations
+
 from typing import Any, Final
 
 from drf_spectacular.openapi import AutoSchema

@@ -4,6 +4,8 @@ DRF's fields read `"5"` as five, `1` as true and `12` as text, and ignore member
 API must not guess, so one pass over the raw document compares it with the serializer's fields first.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 AnyField = serializers.Field[Any, Any, Any, Any]
 
 # Order matters: the first class that matches decides, so subclasses stand before their bases.
-_EXPECTED: list[tuple[tuple[type, ...], tuple[type, ...], "StrOrPromise"]] = [
+_EXPECTED: list[tuple[tuple[type, ...], tuple[type, ...], StrOrPromise]] = [
     ((serializers.BooleanField,), (bool,), _("Expected true or false.")),
     ((serializers.IntegerField,), (int,), _("Expected an integer.")),
     ((serializers.FloatField,), (int, float), _("Expected a number.")),

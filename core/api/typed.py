@@ -4,6 +4,8 @@ Handlers declare what they answer with TypedDicts; this module reads them, so th
 that mypy checks.
 """
 
+from __future__ import annotations
+
 import datetime as dt
 import types
 import typing
@@ -100,6 +102,13 @@ def nullable(schema: JsonSchema) -> JsonSchema:
     return {"anyOf": [schema, {"type": "null"}]}
 
 
+def _required_of(hint: Any) -> list[str]:
+    """The members that are always there; `__required_keys__` alone overlooks marks in annotations kept as text."""
+    marks = {name: get_origin(member) for name, member in members(hint).items()}
+    always = {name for name, mark in marks.items() if mark is Required or name in hint.__required_keys__}
+    return sorted(name for name in always if marks[name] is not NotRequired)
+
+
 def _annotated_schema(base: Any, marks: Sequence[Any], register: Register) -> JsonSchema:
     schema = dict(schema_of(base, register))
     for mark in marks:
@@ -143,8 +152,8 @@ def _component(hint: Any, register: Register) -> JsonSchema:
             schema["description"] = " ".join(hint.__doc__.split())
         for member, annotation in members(hint).items():
             schema["properties"][member] = schema_of(annotation, register)
-        if hint.__required_keys__:
-            schema["required"] = sorted(hint.__required_keys__)
+        if required := _required_of(hint):
+            schema["required"] = required
     return {"$ref": f"#/components/schemas/{name}"}
 
 

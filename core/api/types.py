@@ -3,6 +3,8 @@
 A member is annotated with what JSON cannot say: `Annotated[str, Doc("…"), Example("…")]`.
 """
 
+from __future__ import annotations
+
 import datetime as dt
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, TypedDict

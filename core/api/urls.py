@@ -1,5 +1,7 @@
 """Addresses of the kernel: operations, documents, the movable clock; and those outside the API."""
 
+from __future__ import annotations
+
 from django.conf import settings
 from django.urls import URLPattern, path
 

@@ -1,5 +1,7 @@
 """The three kinds of view, one for each audience; handlers are declared with `@endpoint`."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 

@@ -5,6 +5,8 @@ not: duplicate names (the last one wins silently), integers beyond 64 bits (they
 (PostgreSQL cannot store them) and nesting deeper than anything a person meant.
 """
 
+from __future__ import annotations
+
 import datetime as dt
 import re
 from collections.abc import Iterator

@@ -1,5 +1,7 @@
 """Tables of the kernel."""
 
+from __future__ import annotations
+
 from core.models.access_token import AccessToken
 from core.models.clock_offset import ClockOffset
 from core.models.event import Event, EventHandling

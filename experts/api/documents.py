@@ -13,7 +13,7 @@ from core.api.endpoint import endpoint
 from core.api.lookup import get_or_404
 from core.api.types import Doc, Example, IdOf, Link, Timestamp
 from core.api.views import ExpertView, PublicView
-from core.principal import Principal
+from core.public import Principal
 from experts.api.me import me
 from experts.models import Document
 from experts.operations import documents

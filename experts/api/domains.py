@@ -8,7 +8,7 @@ from core.api.call import Call
 from core.api.endpoint import endpoint
 from core.api.types import Doc, Example
 from core.api.views import ExpertView, LabView
-from core.principal import Principal
+from core.public import Principal
 from experts.models import Domain
 
 DomainCode = Annotated[str, Doc("Dotted code of the taxonomy."), Example("medicine.cardiology")]

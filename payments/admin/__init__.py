@@ -1,5 +1,7 @@
 """Hours and money on the operators' desk: queues to work off; everything that was settled only to look at."""
 
+from __future__ import annotations
+
 from payments.admin import adjustments, books, funding, hours, pay_runs, payees, payouts
 
 __all__ = ["adjustments", "books", "funding", "hours", "pay_runs", "payees", "payouts"]

@@ -9,9 +9,8 @@ from django.utils.translation import gettext as _
 from core import outbox
 from core.durations import format_duration
 from core.money import Money, fee_for, pay_for
-from core.principal import Principal
 from core.problems import FieldError, InvalidInput
-from core.public import User
+from core.public import Principal, User
 from experts import public as experts
 from marketplace import public as marketplace
 from marketplace.public import Contract

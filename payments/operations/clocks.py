@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterable
 
 import structlog
 
-from core.principal import Principal
-from core.public import unit_of_work
+from core.public import Principal, unit_of_work
 from payments.models import Dispute, Overage, TimeEntry, Timesheet
 from payments.operations import disputes, overages, timers, timesheets
 

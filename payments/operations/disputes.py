@@ -11,9 +11,8 @@ from django.utils.translation import gettext_lazy
 
 from core import outbox, states
 from core.durations import format_duration
-from core.principal import Principal
 from core.problems import Conflict, DomainError, FieldError, InvalidInput, map_constraint
-from core.public import User
+from core.public import Principal, User
 from experts import public as experts
 from payments.models import Dispute, TimeEntry, Timesheet
 from payments.operations import adjustments, hours_lock, own_hours, settlement

@@ -9,9 +9,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core import outbox, states
-from core.principal import Principal
 from core.problems import Conflict, Remedy
-from core.public import User
+from core.public import Principal, User
 from experts import public as experts
 from payments.models import TimeEntry, Timesheet
 from payments.operations import handling, hours_lock, own_hours, settlement

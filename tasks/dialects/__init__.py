@@ -3,6 +3,8 @@
 What a dialect says and our model does not is kept word for word in `extra`.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final

@@ -5,6 +5,8 @@ Two spellings are in use, and each is written back as it came: data-set rows say
 grounded_status`.
 """
 
+from __future__ import annotations
+
 from typing import Any, Final
 
 from tasks.dialects.reading import NotExpressible, Reader, below, is_texts, kept, leftovers

@@ -5,6 +5,8 @@ as it came. The weight is a phrase ("Primary objective(s)") and becomes the
 importance.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from typing import Any, Final
 

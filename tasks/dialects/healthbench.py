@@ -4,6 +4,8 @@ Criteria have no ids there; they get `c1`, `c2`, … by position. Missing tags a
 written as an empty list, which its own reader requires.
 """
 
+from __future__ import annotations
+
 from typing import Any, Final
 
 from tasks.dialects.reading import NotExpressible, Reader, kept, leftovers

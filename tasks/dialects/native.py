@@ -3,6 +3,8 @@
 Unknown fields are refused; defaults are left out when writing.
 """
 
+from __future__ import annotations
+
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 

@@ -4,6 +4,8 @@ The tree becomes a list in depth-first order, parents before children. Ids that
 occur twice are read (the linter reports them) but cannot be written back.
 """
 
+from __future__ import annotations
+
 from collections import Counter
 from typing import Any, Final
 

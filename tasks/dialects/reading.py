@@ -1,5 +1,7 @@
 """Reading foreign JSON strictly: every defect is collected with its JSON pointer."""
 
+from __future__ import annotations
+
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast

@@ -3,6 +3,8 @@
 Choices run from worst to best, by default no and yes; the weight is 1 by default.
 """
 
+from __future__ import annotations
+
 from typing import Any, Final
 
 from tasks.dialects.reading import NotExpressible, Reader, below, kept, leftovers

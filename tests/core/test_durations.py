@@ -1,5 +1,7 @@
 """ISO 8601 durations, strictly."""
 
+from __future__ import annotations
+
 import pytest
 
 from core.durations import format_duration, parse_duration

@@ -1,5 +1,7 @@
 """Public ids: sorted by time or silent about it, and refused when malformed."""
 
+from __future__ import annotations
+
 import time
 import uuid
 

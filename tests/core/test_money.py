@@ -1,5 +1,7 @@
 """Money is exact, keeps its currency, and never loses a minor unit in a split."""
 
+from __future__ import annotations
+
 from decimal import Decimal
 
 import pytest

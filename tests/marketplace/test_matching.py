@@ -1,5 +1,7 @@
 """Eligibility with every reason, and a score that can be taken apart."""
 
+from __future__ import annotations
+
 import csv
 from dataclasses import replace
 from datetime import date

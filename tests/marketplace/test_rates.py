@@ -1,5 +1,7 @@
 """The seed card, the reservation and the true hourly rate."""
 
+from __future__ import annotations
+
 from datetime import UTC, datetime, timedelta
 
 import pytest

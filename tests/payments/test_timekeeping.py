@@ -1,5 +1,7 @@
 """Days of 23, 24 and 25 hours, weeks, caps and forgotten timers."""
 
+from __future__ import annotations
+
 from datetime import UTC, date, datetime, timedelta
 
 import pytest

@@ -1,5 +1,7 @@
 """Laws of agreement that hold for every set of ratings."""
 
+from __future__ import annotations
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

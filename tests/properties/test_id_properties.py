@@ -1,5 +1,7 @@
 """Laws of public ids."""
 
+from __future__ import annotations
+
 import uuid
 
 from hypothesis import given

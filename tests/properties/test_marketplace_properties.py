@@ -1,5 +1,7 @@
 """Laws of rates and matching that hold for every input."""
 
+from __future__ import annotations
+
 from datetime import date
 
 from hypothesis import given

@@ -1,5 +1,7 @@
 """Laws of money that hold for every amount."""
 
+from __future__ import annotations
+
 from decimal import ROUND_HALF_UP, Decimal
 
 from hypothesis import given

@@ -1,5 +1,7 @@
 """Laws of rubrics that hold for every document and every set of grades."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from hypothesis import given

@@ -1,5 +1,7 @@
 """Laws of time that hold in every zone."""
 
+from __future__ import annotations
+
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given

@@ -1,5 +1,7 @@
 """Coefficients against the published examples of their authors."""
 
+from __future__ import annotations
+
 import pytest
 
 from tasks.agreement_metrics import (

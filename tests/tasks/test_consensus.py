@@ -1,5 +1,7 @@
 """Two blind graders: equal is consensus, anything else is a conflict that names its criteria."""
 
+from __future__ import annotations
+
 from tasks.consensus import Outcome, compare
 from tasks.rubric_content import CANNOT_ASSESS
 

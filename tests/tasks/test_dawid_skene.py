@@ -1,5 +1,7 @@
 """EM on the anaesthetists' data of 1979, and on small cases that can be seen through."""
 
+from __future__ import annotations
+
 import pytest
 
 from tasks.dawid_skene import estimate

@@ -1,5 +1,7 @@
 """Every dialect is read and written back without loss, and wrong forms are named by pointer."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import pytest

@@ -1,5 +1,7 @@
 """The linter: structure blocks, style only advises, and good rubrics pass in silence."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any

@@ -1,5 +1,7 @@
 """Five score policies against their sources' known values."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any
 

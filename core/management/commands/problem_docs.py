@@ -1,5 +1,7 @@
 """Write docs/errors.md from the errors' docstrings."""
 
+from __future__ import annotations
+
 from argparse import ArgumentParser
 from typing import Any
 

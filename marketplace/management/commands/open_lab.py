@@ -8,8 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from core import clock
 from core.money import exponent_of
-from core.principal import Principal
-from core.public import unit_of_work
+from core.public import Principal, unit_of_work
 from marketplace.models import LabMember
 from marketplace.operations import api_keys, labs
 

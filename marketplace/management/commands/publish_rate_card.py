@@ -11,8 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from core import clock
 from core.money import Money
-from core.principal import Principal
-from core.public import Tenant, unit_of_work
+from core.public import Principal, Tenant, unit_of_work
 from experts.public import Domain
 from marketplace import rates
 from marketplace.operations import rate_cards

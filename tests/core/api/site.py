@@ -1,5 +1,7 @@
 """A small API of its own for the edge's tests: notes are outbox events, since the kernel has no noun to offer."""
 
+from __future__ import annotations
+
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from django.db import connection
