@@ -144,7 +144,11 @@ class Credential(CadreModel):
 
 @history.tracked()
 class IdentityVerification(CadreModel):
-    """A member of staff compares an identity document with the profile. States as of a credential."""
+    """A member of staff compares an identity document with the profile.
+
+    unverified (its document is in quarantine) → pending → verified | rejected; verified → expired | revoked;
+    after a successful appeal rejected | revoked → verified (a person decided) | pending (the clock did)
+    """
 
     class Kind(models.TextChoices):
         """Which document."""

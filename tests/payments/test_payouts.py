@@ -384,3 +384,8 @@ def test_whatever_is_given_to_a_provider_is_never_sent_with_other_contents(ada: 
     assert (the_payout().status, the_payout().reason_code, movements()) == ("on_hold", "request_changed", [])
     with pytest.raises(OutcomeOpen):
         story.act(payouts.cancel, payout=the_payout())
+
+
+def test_what_is_under_way_is_neither_failed_nor_finished() -> None:
+    ended = {"paid", "returned", "failed", "cancelled"}
+    assert set(Payout.UNDER_WAY) == set(Payout.Status.values) - ended
