@@ -247,14 +247,6 @@ class InvalidTransition(Conflict):
     }
 
 
-class PreconditionFailed(DomainError):
-    """The version named in `If-Match` is not the current one: somebody changed it since you read it."""
-
-    code = "precondition_failed"
-    status = 412
-    title = _("Changed in the meantime")
-
-
 class BodyTooLarge(DomainError):
     """The body is larger than the endpoint accepts: 1 MB, 16 MB for bulk endpoints, uploads as documented.
 

@@ -14,7 +14,6 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Final
 
-from core.money import BASIS_POINTS
 from core.zones import zone as iana_zone
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -133,48 +132,6 @@ def _midnights(start: datetime, end: datetime, zone: str) -> Iterable[datetime]:
 def _segment(start: datetime, end: datetime, zone: str) -> Segment:
     day = local_day(start, zone)
     return Segment(start=start, end=end, day=day, week=week_of(day))
-
-
-def split_at_caps(
-    segment_seconds: int,
-    used_day: int,
-    used_week: int,
-    day_cap: int | None,
-    week_cap: int | None,
-) -> tuple[int, int]:
-    """(billable, overage) seconds of a segment, given what its day and week already hold.
-
-    A cap of None does not bind. The two always sum to the segment: no second
-    disappears.
-    """
-    if min(segment_seconds, used_day, used_week) < 0:
-        raise ValueError("Seconds are counted from zero.")
-    rooms = [segment_seconds]
-    if day_cap is not None:
-        rooms.append(max(0, day_cap - used_day))
-    if week_cap is not None:
-        rooms.append(max(0, week_cap - used_week))
-    billable = min(rooms)
-    return billable, segment_seconds - billable
-
-
-def split_at_handling_cap(
-    actual_seconds: int,
-    submitted_items: int,
-    cap_seconds: int,
-    tolerance_bp: int = BASIS_POINTS,
-) -> tuple[int, int]:
-    """(billable, overage) under an average-handling-time cap per item.
-
-    billable = min(actual, submitted items x cap x tolerance), the allowance cut
-    to whole seconds; `tolerance_bp` is in basis points (12000 = 120 %). Counts
-    *submitted* items: whether work was accepted never changes hours.
-    """
-    if min(actual_seconds, submitted_items, cap_seconds, tolerance_bp) < 0:
-        raise ValueError("Seconds, items and tolerance are counted from zero.")
-    allowance = submitted_items * cap_seconds * tolerance_bp // BASIS_POINTS
-    billable = min(actual_seconds, allowance)
-    return billable, actual_seconds - billable
 
 
 def stop_by_hand(

@@ -17,9 +17,6 @@ Pseudonym = Annotated[str, Doc("The expert, as this lab knows him."), IdOf("pex"
 Week = Annotated[str, Doc("ISO week in the entry's zone."), Example("2026-W47")]
 Zone = Annotated[str, Doc("IANA time zone that days and weeks are counted in."), Example("Europe/Berlin")]
 Activity = Annotated[str, Example("task")]
-Decider = Annotated[
-    str, Doc("The member of the lab who decides: his id (mem_…) or e-mail address."), Example("ops@aurora.example")
-]
 
 ENTRY_RELATIONS = ("contract__lab_expert", "claim", "timesheet", "snapshot", "overage", "dispute")
 

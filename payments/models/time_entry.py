@@ -57,7 +57,6 @@ class TimeEntryStatus(models.TextChoices):
 
 
 SETTLED = (TimeEntryStatus.APPROVED, TimeEntryStatus.AUTO_APPROVED, TimeEntryStatus.ADJUSTED)
-UNSUBMITTED = (TimeEntryStatus.RUNNING, TimeEntryStatus.STOPPED)
 
 
 class WholeSeconds(models.Func):
@@ -280,8 +279,3 @@ class TimeEntry(Priced, TenantModel):
     def is_settled(self) -> bool:
         """Whether its pay is fixed."""
         return self.status in SETTLED
-
-    @property
-    def is_unsubmitted(self) -> bool:
-        """Whether the expert may still change it."""
-        return self.status in UNSUBMITTED

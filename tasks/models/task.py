@@ -28,10 +28,6 @@ class TaskQuerySet(WalledQuerySet["Task"]):
         """Tasks that one expert has or had a part in, each once."""
         return self.filter(pk__in=Task.objects.filter(claims__expert=expert_id).values("pk"))
 
-    def awaiting_review(self, side: str) -> TaskQuerySet:
-        """Tasks whose next decision is the platform's or the lab's."""
-        return self.filter(status=Task.Status.IN_REVIEW, review_side=side)
-
 
 @history.tracked(exclude=["payload", "reference"])
 class Task(TenantModel):
@@ -150,8 +146,3 @@ class Task(TenantModel):
 
     def __str__(self) -> str:
         return self.public_id
-
-    @property
-    def is_finished(self) -> bool:
-        """Whether nothing more will happen, save an overturned rejection."""
-        return self.status in self.FINISHED

@@ -95,12 +95,6 @@ class TestOperation:
         long_work.run(operation.pk, now=later)
         assert runs == [NOW, later]
 
-    @pytest.mark.parametrize("final", [State.SUCCEEDED, State.PARTIALLY_SUCCEEDED, State.FAILED])
-    @pytest.mark.parametrize("to", list(State))
-    def test_no_arrow_leaves_an_end(self, final: str, to: str) -> None:
-        with pytest.raises(states.InvalidTransition):
-            states.move(Operation(state=final), to, field="state")
-
     @pytest.mark.parametrize("to", [State.SUCCEEDED, State.PARTIALLY_SUCCEEDED, State.PENDING])
     def test_pending_work_cannot_end_without_running(self, to: str) -> None:
         with pytest.raises(states.InvalidTransition):

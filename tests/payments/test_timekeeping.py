@@ -13,8 +13,6 @@ from payments.timekeeping import (
     iso_week,
     local_day,
     split,
-    split_at_caps,
-    split_at_handling_cap,
     stop_by_hand,
     stop_by_silence,
     week_bounds,
@@ -114,41 +112,6 @@ def test_the_week_of_the_clock_change_has_167_hours() -> None:
 def test_a_week_the_year_has_not_is_refused(week: str) -> None:
     with pytest.raises(ValueError, match=r"[Ww]eek"):
         week_bounds(week, PARIS)
-
-
-@pytest.mark.parametrize(
-    ("segment", "used_day", "used_week", "day_cap", "week_cap", "expected"),
-    [
-        (3_600, 0, 0, None, None, (3_600, 0)),
-        (3_600, 0, 0, 12_600, 36_000, (3_600, 0)),
-        (3_600, 10_800, 0, 12_600, 36_000, (1_800, 1_800)),
-        (3_600, 0, 35_000, 12_600, 36_000, (1_000, 2_600)),
-        (3_600, 12_600, 0, 12_600, None, (0, 3_600)),
-        (3_600, 20_000, 0, 12_600, None, (0, 3_600)),  # the cap was lowered meanwhile
-    ],
-)
-def test_time_over_a_cap_becomes_an_overage(
-    segment: int,
-    used_day: int,
-    used_week: int,
-    day_cap: int | None,
-    week_cap: int | None,
-    expected: tuple[int, int],
-) -> None:
-    assert split_at_caps(segment, used_day, used_week, day_cap, week_cap) == expected
-
-
-def test_seconds_are_never_negative() -> None:
-    with pytest.raises(ValueError, match="zero"):
-        split_at_caps(-1, 0, 0, None, None)
-    with pytest.raises(ValueError, match="zero"):
-        split_at_handling_cap(10, -1, 60)
-
-
-def test_the_handling_cap_counts_submitted_items() -> None:
-    assert split_at_handling_cap(4_000, 3, 1_200) == (3_600, 400)
-    assert split_at_handling_cap(4_000, 3, 1_200, tolerance_bp=12_000) == (4_000, 0)
-    assert split_at_handling_cap(4_000, 0, 1_200) == (0, 4_000)
 
 
 START = utc("2026-11-23T10:00")

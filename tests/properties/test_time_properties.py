@@ -15,7 +15,6 @@ from payments.timekeeping import (
     local_day,
     seconds_between,
     split,
-    split_at_caps,
     stop_by_hand,
     week_bounds,
 )
@@ -53,28 +52,6 @@ def test_an_instant_lies_in_its_day_and_week(instant: datetime, zone: str) -> No
     assert day_start(day, zone) <= instant < day_start(day + timedelta(days=1), zone)
     monday, next_monday = week_bounds(iso_week(instant, zone), zone)
     assert monday <= instant < next_monday
-
-
-@given(
-    segment=seconds,
-    used_day=seconds,
-    used_week=seconds,
-    day_cap=st.none() | seconds,
-    week_cap=st.none() | seconds,
-)
-def test_caps_hold_and_no_second_disappears(
-    segment: int,
-    used_day: int,
-    used_week: int,
-    day_cap: int | None,
-    week_cap: int | None,
-) -> None:
-    billable, overage = split_at_caps(segment, used_day, used_week, day_cap, week_cap)
-    assert billable >= 0
-    assert overage >= 0
-    assert billable + overage == segment
-    for used, cap in ((used_day, day_cap), (used_week, week_cap)):
-        assert cap is None or used + billable <= max(cap, used)
 
 
 @given(

@@ -13,8 +13,6 @@ from config.demo.api import Json
 from config.demo.cast import NORTHWIND
 from config.demo.stage import Stage
 
-HEALTHBENCH_EXAMPLE = (7, 5, 10, -6)
-
 
 def deliver(stage: Stage) -> None:
     """Export the authoring batch natively and as HealthBench; check hash, count and every score."""
