@@ -39,7 +39,8 @@ def apply_outcome(*, subject: str, outcome: str, decided_by: User | None, now: d
     if entry is None:
         return None
     if not entry.is_settled:
-        _give_back(entry)
+        if entry.status != TimeEntry.Status.VOID:
+            _give_back(entry)
         return None
     return adjustments.correct(
         entry=entry,

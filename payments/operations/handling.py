@@ -22,7 +22,13 @@ COUNTED = (Claim.Status.ACTIVE, Claim.Status.SUBMITTED)
 def apply(*, timesheet: Timesheet, now: dt.datetime) -> None:
     """Cut what a week's claims took beyond submitted items x cap into overages. Activities without items have none."""
     entries = (
-        timesheet.entries.filter(status=TimeEntry.Status.STOPPED, seconds__gt=0, claim__isnull=False)
+        timesheet.entries.filter(
+            # Time over another cap that somebody let count is decided: it is not held a second time.
+            status=TimeEntry.Status.STOPPED,
+            seconds__gt=0,
+            claim__isnull=False,
+            overage__isnull=True,
+        )
         .select_for_update(no_key=True, of=("self",))
         .select_related("claim", "snapshot", "expert")
         .order_by("claim_id", "pk")

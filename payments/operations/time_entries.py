@@ -65,8 +65,8 @@ def amend(
     stopped = entry_rules.stopped(entry)
     period = DateTimeTZRange(started_at or stopped.started_at, ended_at or stopped.ended_at)
     activity = activity or stopped.activity
-    if stopped.overage_seconds:
-        raise entry_rules.NotBillableNow(_("Time over a cap waits for its decision; it can only be taken back."))
+    if stopped.overage_seconds or stopped.disallowed_seconds:
+        raise entry_rules.NotBillableNow(_("Time over a cap is decided by others; it can only be taken back."))
     entry_rules.require_claim(stopped.contract, activity, stopped.claim)
     if period != stopped.period:
         entry_rules.require_by_hand(stopped)

@@ -68,6 +68,8 @@ def heartbeat(*, entry: TimeEntry, now: dt.datetime) -> TimeEntry:
     timer = entry_rules.running(entry)
     if _is_silent(timer, now=now):
         return _stop_silent(timer, now=now)[0]
+    if timer.contract.ended_at is not None:
+        return stop(entry=timer, now=now)[0]
     timer.last_heartbeat_at = now
     timer.save(update_fields=["last_heartbeat_at"])
     _renew_lease(timer, now=now)
@@ -82,8 +84,10 @@ def stop(*, entry: TimeEntry, now: dt.datetime) -> list[TimeEntry]:
     hours_lock.take(entry.expert_id)
     timer = entry_rules.running(entry)
     heartbeat_at = timer.last_heartbeat_at or timer.started_at
+    # A contract that ended meanwhile takes no time after its end, as with time entered by hand.
+    stopped_at = min(now, timer.contract.ended_at or now)
     ended = timekeeping.stop_by_hand(
-        started_at=timer.started_at, last_heartbeat_at=heartbeat_at, stopped_at=now, grace=GRACE
+        started_at=timer.started_at, last_heartbeat_at=heartbeat_at, stopped_at=stopped_at, grace=GRACE
     )
     return _finish(timer, ended, now=now)
 
