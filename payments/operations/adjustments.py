@@ -170,7 +170,9 @@ def _priced(entry: TimeEntry, seconds: int) -> ApprovedTime:
         currency=frozen.currency,
         gross_minor=gross,
         fee_minor=fee_for(gross, entry.fee_bp or 0),
-        holdback_minor=fee_for(gross, entry.snapshot.holdback_bp),
+        holdback_minor=0
+        if postings.is_holdback_released(frozen.source_id)
+        else fee_for(gross, entry.snapshot.holdback_bp),
         effective_at=frozen.effective_at,
     )
 
@@ -188,7 +190,8 @@ def _post_correction(
         gross_minor=after.gross_minor,
         fee_minor=after.fee_minor,
         holdback_minor=after.holdback_minor,
-        effective_at=now,
+        # Dated as the approval was: a correction after the cutoff does not put off what was due before it.
+        effective_at=after.effective_at,
         seq=posted,
     )
     if before.gross_minor:

@@ -24,6 +24,7 @@ from payments.operations import reservations
 
 TIME_APPROVED = "time_approved"
 BONUS = "bonus"
+HOLDBACK_RELEASED = "holdback_released"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,20 +83,38 @@ def time_corrected(*, corrected: ApprovedTime, correction_id: str, now: dt.datet
     ``corrected.seq`` must be one more than the posting it replaces; ``correction_id`` names the adjustment.
     """
     with scope.as_platform():
-        former = JournalEntry.objects.get(
-            kind=TIME_APPROVED, source_id=corrected.source_id, seq=corrected.seq - 1, reversed_by=None
-        )
-        reversal = ledger.reversal(entry_id=former.pk, kind="time_reversed", source_id=correction_id, now=now)
+        undone = _undone_by(corrected, correction_id, now=now)
         held = reservations.of_contracts({corrected.contract_id})
         sandboxes = _sandboxes({corrected.tenant_id})
-        keys = [*_touched([corrected], held, sandboxes), *(key for key, _minor in reversal.legs)]
-        ledger.lock(keys=keys, now=now)
-        ledger.post(entries=[reversal], now=now)
-        left = ledger.balances(keys=keys)
-        reservation = held.get(corrected.contract_id)
-        entry = _approval(corrected, reservation, corrected.tenant_id in sandboxes, left)
-        ledger.post(entries=[entry], now=now)
+        legs = [leg for reversal in undone for leg in reversal.legs]
+        keys = [*_touched([corrected], held, sandboxes), *(key for key, _minor in legs)]
+        left = ledger.lock(keys=keys, now=now)
+        for key, minor in legs:
+            if key in left:
+                left[key] += minor
+        entry = _approval(corrected, held.get(corrected.contract_id), corrected.tenant_id in sandboxes, left)
+        # One statement: a balance may not fall below zero between the reversal and what takes its place.
+        ledger.post(entries=[*undone, entry], now=now)
+        reservations.settle_debt(
+            tenant_id=corrected.tenant_id, currency=corrected.currency, source_id=correction_id, now=now
+        )
         reservations.refill(reservations=held.values(), now=now)
+
+
+def is_holdback_released(source_id: str) -> bool:
+    """Whether what was held back of this time entry has been released: later corrections hold nothing back."""
+    return _is_written(HOLDBACK_RELEASED, source_id)
+
+
+def _undone_by(corrected: ApprovedTime, correction_id: str, *, now: dt.datetime) -> list[NewEntry]:
+    """Reversals of the entry's last posting and, when that is done already, of the release of its holdback."""
+    standing = JournalEntry.objects.filter(source_id=corrected.source_id, reversed_by=None)
+    former = standing.get(kind=TIME_APPROVED, seq=corrected.seq - 1)
+    undone = [ledger.reversal(entry_id=former.pk, kind="time_reversed", source_id=correction_id, now=now)]
+    released = standing.filter(kind=HOLDBACK_RELEASED).first()
+    if released is not None:
+        undone.append(ledger.reversal(entry_id=released.pk, kind="holdback_reversed", source_id=correction_id, now=now))
+    return undone
 
 
 def bonus_paid(*, bonus: Grant, now: dt.datetime) -> None:
@@ -121,7 +140,12 @@ def clawback(*, grant: Grant, now: dt.datetime) -> None:
     """Take pay back for the lab: the payable may go below zero and is netted later, never collected."""
     taken_back = [(_payable(grant), -grant.gross_minor), (_fees(grant), -grant.fee_minor)]
     total = grant.gross_minor + grant.fee_minor
+    if grant.tenant_id is not None:
+        owing = accounts.lab_receivable(grant.tenant_id, grant.currency)
+        ledger.lock(keys=[_payable(grant), _giver(grant), owing], now=now)
     _post("clawback", grant, [*taken_back, (_giver(grant), total)], now=now)
+    if grant.tenant_id is not None:
+        reservations.settle_debt(tenant_id=grant.tenant_id, currency=grant.currency, source_id=grant.source_id, now=now)
 
 
 def dispute_opened(*, dispute: Grant, now: dt.datetime) -> None:

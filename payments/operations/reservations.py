@@ -13,7 +13,7 @@ from marketplace.ports import BalanceView, InsufficientFunds
 from marketplace.public import reservation_for
 from payments import accounts, ledger
 from payments.accounts import AccountKey
-from payments.ledger import NewEntry
+from payments.ledger import Leg, NewEntry
 from payments.models import AccountBalance, FundsReservation
 
 if TYPE_CHECKING:
@@ -59,18 +59,32 @@ def release_contract(*, contract: Contract, now: dt.datetime) -> None:
 
 
 def refill(*, reservations: Iterable[FundsReservation], now: dt.datetime) -> None:
-    """Fill locked reservations up to their target from what is prepaid, as far as that goes; empty released ones."""
+    """Empty locked reservations that are released, pay the lab's debt, and fill the others from what is prepaid."""
     held = sorted(reservations, key=lambda reservation: reservation.pk)
-    keys = [key for reservation in held for key in (account_of(reservation), _prepaid_of(reservation))]
+    keys = [key for reservation in held for key in (account_of(reservation), *_own_of(reservation))]
     left = ledger.lock(keys=keys, now=now)
     for reservation in held:
-        prepaid, inside = _prepaid_of(reservation), left[account_of(reservation)]
+        prepaid, inside = _own_of(reservation)[0], left[account_of(reservation)]
         if reservation.status == FundsReservation.Status.RELEASED:
-            minor = -inside
-        else:
+            _move(reservation, -inside, now=now)
+            left[prepaid] += inside
+        _settle_own_debt(reservation, left, now=now)
+        if reservation.status == FundsReservation.Status.HELD:
             minor = max(0, min(reservation.target_minor - inside, left[prepaid]))
-        left[prepaid] -= minor
-        _move(reservation, minor, now=now)
+            left[prepaid] -= minor
+            _move(reservation, minor, now=now)
+
+
+def settle_debt(*, tenant_id: int, currency: str, source_id: str, now: dt.datetime) -> None:
+    """Pay what a lab owes from what it has prepaid, and give back what it paid beyond its debt.
+
+    ``source_id`` is what gave the lab the money; it does so once. Both accounts are locked by the caller.
+    """
+    prepaid, owing = accounts.lab_prepaid(tenant_id, currency), accounts.lab_receivable(tenant_id, currency)
+    left = ledger.lock(keys=[prepaid, owing], now=now)
+    minor = min(left[prepaid], -left[owing])
+    legs = [(prepaid, -minor), (owing, minor)]
+    ledger.post(entries=[NewEntry("receivable_settled", source_id, now, legs, tenant_id=tenant_id)], now=now)
 
 
 def balances(*, tenant_id: int) -> list[BalanceView]:
@@ -118,22 +132,33 @@ def account_of(reservation: FundsReservation) -> AccountKey:
     return accounts.lab_reserved(reservation.tenant_id, reservation.public_id, reservation.currency)
 
 
-def _prepaid_of(reservation: FundsReservation) -> AccountKey:
-    return accounts.lab_prepaid(reservation.tenant_id, reservation.currency)
+def _own_of(reservation: FundsReservation) -> tuple[AccountKey, AccountKey]:
+    """The lab's own accounts: what it has prepaid, what it owes."""
+    tenant_id, currency = reservation.tenant_id, reservation.currency
+    return accounts.lab_prepaid(tenant_id, currency), accounts.lab_receivable(tenant_id, currency)
+
+
+def _settle_own_debt(reservation: FundsReservation, left: dict[AccountKey, int], *, now: dt.datetime) -> None:
+    """Debt and money never stand side by side, and what was paid beyond the debt comes back."""
+    prepaid, owing = _own_of(reservation)
+    minor = min(left[prepaid], -left[owing])
+    if minor:
+        left[prepaid] -= minor
+        left[owing] += minor
+        _post(reservation, "receivable_settled", [(prepaid, -minor), (owing, minor)], now=now)
 
 
 def _move(reservation: FundsReservation, minor: int, *, now: dt.datetime) -> None:
     """Fill the reservation with ``minor`` from what is prepaid, or empty it when that is negative."""
     if not minor:
         return
-    entry = NewEntry(
-        kind="budget_reserved" if minor > 0 else "reservation_released",
-        source_id=reservation.public_id,
-        seq=reservation.movements,
-        effective_at=now,
-        legs=[(_prepaid_of(reservation), -minor), (account_of(reservation), minor)],
-        tenant_id=reservation.tenant_id,
-    )
+    kind = "budget_reserved" if minor > 0 else "reservation_released"
+    _post(reservation, kind, [(_own_of(reservation)[0], -minor), (account_of(reservation), minor)], now=now)
+
+
+def _post(reservation: FundsReservation, kind: str, legs: list[Leg], *, now: dt.datetime) -> None:
+    """One entry of the reservation; ``movements`` tells it from all others."""
+    entry = NewEntry(kind, reservation.public_id, now, legs, seq=reservation.movements, tenant_id=reservation.tenant_id)
     ledger.post(entries=[entry], now=now)
     reservation.movements += 1
     reservation.save(update_fields=["movements"])

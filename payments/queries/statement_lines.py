@@ -21,6 +21,7 @@ KINDS = {
     "dispute_opened": gettext_lazy("Set aside while contested"),
     "dispute_resolved": gettext_lazy("Contest resolved"),
     "holdback_released": gettext_lazy("Holdback released"),
+    "holdback_reversed": gettext_lazy("Released holdback taken back for correction"),
     "payout_initiated": gettext_lazy("Payout"),
     "payout_rejected": gettext_lazy("Payout failed, money back"),
     "payout_returned": gettext_lazy("Payout returned by the bank"),
