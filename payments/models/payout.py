@@ -30,7 +30,7 @@ class Payout(CadreModel):
     """Money on its way to one expert; it moves at most once.
 
     ``ready → sending → submitted → in_transit → paid → returned``; ``sending → unknown → (look-up) → submitted | ready``;
-    ``failed → ready`` (retried); ``on_hold``; ``cancelled``. Paid is not the end: a bank may send money back.
+    ``failed → ready`` (retried); ``on_hold`` (``→ submitted`` when it turns out to have been executed); ``cancelled``. Paid is not the end: a bank may send money back.
     """
 
     class Status(models.TextChoices):
@@ -56,7 +56,7 @@ class Payout(CadreModel):
         Status.PAID: {Status.RETURNED},
         Status.RETURNED: set(),
         Status.FAILED: {Status.READY, Status.CANCELLED},
-        Status.ON_HOLD: {Status.READY, Status.CANCELLED},
+        Status.ON_HOLD: {Status.READY, Status.CANCELLED, Status.SUBMITTED},
         Status.CANCELLED: set(),
     }
     UNDER_WAY: ClassVar[tuple[str, ...]] = ("ready", "sending", "unknown", "submitted", "in_transit", "on_hold")

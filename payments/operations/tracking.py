@@ -26,6 +26,7 @@ TRACKER: Final = Principal.system("payments.track_payouts")
 log = structlog.get_logger(__name__)
 
 _LOST = Q(status=Payout.Status.SENDING)  # its lease is over: whoever sent it died or hangs
+_HELD = Q(status=Payout.Status.ON_HOLD) & Exists(PayoutAttempt.objects.filter(payout=OuterRef("pk"), finished_at=None))
 _OPEN = Q(status__in=(Payout.Status.UNKNOWN, Payout.Status.SUBMITTED, Payout.Status.IN_TRANSIT))
 
 
@@ -62,7 +63,7 @@ def follow_settlements(*, now: dt.datetime) -> int:
 
 def _take(*, now: dt.datetime, after: int) -> tuple[str, list[str], int]:
     """Keys of one provider to be asked about, pushed away so that nobody else asks meanwhile; 0 when none is left."""
-    due = Payout.objects.filter(_LOST | _OPEN, next_attempt_at__lte=now, pk__gt=after).order_by("pk")
+    due = Payout.objects.filter(_LOST | _OPEN | _HELD, next_attempt_at__lte=now, pk__gt=after).order_by("pk")
     rows = list(due.select_for_update(no_key=True, skip_locked=True, of=("self",))[:BATCH])
     if not rows:
         return "", [], 0
@@ -94,10 +95,10 @@ def _look_up(name: str, keys: list[str], *, now: dt.datetime) -> None:
 
 
 def _barred(provider: Provider, missing: list[str], *, now: dt.datetime) -> dict[str, Movement]:
-    """Keys that the provider forgets soon are never sent again blindly: they are barred, and so proven unexecuted."""
+    """Keys that the provider forgets soon, or that wait for a person, are barred, and so proven unexecuted."""
     with unit_of_work(TRACKER):
-        old = PayoutAttempt.objects.filter(idem_key__in=missing, first_sent_at__lte=now - provider.key_window / 2)
-        keys = list(old.values_list("idem_key", flat=True))
+        old = Q(first_sent_at__lte=now - provider.key_window / 2) | Q(payout__status=Payout.Status.ON_HOLD)
+        keys = list(PayoutAttempt.objects.filter(old, idem_key__in=missing).values_list("idem_key", flat=True))
     return {key: provider.cancel(key, now=now) for key in keys}
 
 
@@ -136,7 +137,11 @@ def _is_unknown(payout: Payout) -> bool:
 
 def _follow(payout: Payout, attempt: PayoutAttempt, movement: Movement, *, now: dt.datetime) -> None:
     standing = movement.standing
-    if payout.status == Payout.Status.UNKNOWN:
+    if payout.status == Payout.Status.ON_HOLD and standing in {Standing.REJECTED, Standing.CANCELLED}:
+        attempt.outcome, attempt.code = PayoutAttempt.Outcome.REJECTED, movement.code[:40]
+        attempt.finished_at = attempt.finished_at or now
+        attempt.save()
+    elif payout.status == Payout.Status.UNKNOWN or (payout.status == Payout.Status.ON_HOLD and not attempt.finished_at):
         refused = standing in {Standing.REJECTED, Standing.CANCELLED}
         verdict = Verdict.REJECTED if refused else Verdict.ACCEPTED
         word = Answer(movement.key, verdict, movement_id=movement.movement_id, code=movement.code)

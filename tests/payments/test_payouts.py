@@ -381,11 +381,35 @@ def test_whatever_is_given_to_a_provider_is_never_sent_with_other_contents(ada: 
     PayoutMethod.objects.filter(expert=ada).update(holder="Somebody else")
     story.send_and_track(NOW + MINUTE)
     story.send_and_track(NOW + 10 * MINUTE)
-    assert (the_payout().status, the_payout().reason_code, movements()) == ("on_hold", "request_changed", [])
-    with pytest.raises(OutcomeOpen):
-        story.act(payouts.cancel, payout=the_payout())
+    assert (the_payout().status, the_payout().reason_code) == ("on_hold", "request_changed")
+    assert movements() == [("cancelled", 0)]  # barred, so that it can be given up
 
 
 def test_what_is_under_way_is_neither_failed_nor_finished() -> None:
     ended = {"paid", "returned", "failed", "cancelled"}
     assert set(Payout.UNDER_WAY) == set(Payout.Status.values) - ended
+
+
+@pytest.mark.parametrize("executed", [False, True])
+def test_a_held_payout_that_was_asked_for_once_is_proven_before_it_is_given_up(ada: Expert, executed: bool) -> None:
+    fault("rate_limited")
+    story.send_and_track()
+    if executed:  # the provider did it although it said that it would not
+        with unit_of_work(SYSTEM):
+            batch, _seen = sending.take(now=NOW + MINUTE)
+            attempt = PayoutAttempt.objects.get()
+            sending.send_again(payouts.locked([attempt.payout_id])[0], at=NOW + MINUTE)
+        SandboxProvider().submit(batch.orders, now=NOW + MINUTE)
+    with unit_of_work(SYSTEM):
+        payees.remove_method(method=the_payout().payout_method, now=NOW + MINUTE)
+    sending.send_due(now=NOW + HOUR)
+    assert the_payout().status == "on_hold"
+    with pytest.raises(OutcomeOpen):
+        story.act(payouts.cancel, payout=the_payout(), now=NOW + HOUR)
+    tracking.track_due(now=NOW + HOUR)
+    if executed:
+        assert (the_payout().status, story.owed(ada)) == ("paid", 0)
+    else:
+        story.act(payouts.cancel, payout=the_payout(), now=NOW + HOUR)
+        assert (the_payout().status, story.owed(ada)) == ("cancelled", 20_000)
+    assert_the_books_hold()
