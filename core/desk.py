@@ -19,7 +19,7 @@ from django.template.response import TemplateResponse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from unfold.admin import ModelAdmin
+from unfold.admin import ModelAdmin, TabularInline
 
 from core.money import Money
 from core.principal import Kind, Principal
@@ -115,6 +115,25 @@ class CadreAdmin(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
             "rows": recent_history(obj),
         }
         return TemplateResponse(request, "admin/history.html", context)
+
+
+class ReadOnlyInline(TabularInline):  # type: ignore[misc]  # unfold ships no types
+    """Rows of a related table, to look at: they come from operations like everything else."""
+
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        """Nobody adds rows by hand."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        """Nobody edits rows by hand."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        """Nobody deletes rows by hand."""
+        return False
 
 
 def confirmed(

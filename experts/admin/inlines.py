@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from django.http import HttpRequest
-from unfold.admin import TabularInline
-
+from core.desk import ReadOnlyInline
 from experts.models import (
     Credential,
     Decision,
@@ -18,38 +14,18 @@ from experts.models import (
 )
 
 
-class ReadOnlyInline(TabularInline):  # type: ignore[misc]  # unfold ships no types
-    """Rows of a related table."""
-
-    extra = 0
-    can_delete = False
-    show_change_link = True
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never."""
-        return False
-
-
 class DomainInline(ReadOnlyInline):
     """What he says he knows."""
 
     model = ExpertDomain
     fields = ("domain", "level", "years")
-    show_change_link = False
 
 
 class CredentialInline(ReadOnlyInline):
     """What he handed in."""
 
     model = Credential
+    show_change_link = True
     fields = ("kind", "title", "domain", "award", "jurisdiction", "expires_on", "status", "decided_by", "decided_at")
 
 
@@ -57,6 +33,7 @@ class IdentityInline(ReadOnlyInline):
     """Identity checks."""
 
     model = IdentityVerification
+    show_change_link = True
     fields = ("kind", "country", "legal_name", "status", "decided_by", "decided_at")
 
 
@@ -65,13 +42,13 @@ class QualificationInline(ReadOnlyInline):
 
     model = Qualification
     fields = ("code", "score_ppm", "granted_at", "expires_at")
-    show_change_link = False
 
 
 class RestrictionInline(ReadOnlyInline):
     """What he may not do."""
 
     model = Restriction
+    show_change_link = True
     fields = ("kind", "reason", "starts_at", "ends_at", "decision")
 
 
@@ -79,6 +56,7 @@ class DecisionInline(ReadOnlyInline):
     """What was decided about him."""
 
     model = Decision
+    show_change_link = True
     fields = ("act", "subject", "reason_code", "decided_by", "decided_at", "answer_until")
 
 
@@ -86,4 +64,5 @@ class SignatureInline(ReadOnlyInline):
     """What he signed."""
 
     model = Signature
+    show_change_link = True
     fields = ("agreement_version", "typed_name", "signed_at", "ip", "subject")

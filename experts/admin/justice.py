@@ -9,8 +9,7 @@ from django.utils.html import format_html_join
 from django.utils.translation import gettext_lazy as _
 
 from core import clock
-from core.desk import CadreAdmin, confirmed, register_queue
-from experts.admin.inlines import ReadOnlyInline
+from core.desk import CadreAdmin, ReadOnlyInline, confirmed, register_queue
 from experts.admin.people import staff
 from experts.models import Appeal, AppealFile, Decision
 from experts.operations import appeals, documents
@@ -34,7 +33,6 @@ class AppealFileInline(ReadOnlyInline):
 
     model = AppealFile
     fields = ("document",)
-    show_change_link = False
 
 
 class UndecidedFilter(admin.SimpleListFilter):

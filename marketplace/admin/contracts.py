@@ -7,8 +7,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from core import clock
-from core.desk import CadreAdmin, confirmed
-from marketplace.admin.labs import ReadOnlyInline
+from core.desk import CadreAdmin, ReadOnlyInline, confirmed
 from marketplace.models import Contract, InstructionAcknowledgement, RateSnapshot
 from marketplace.operations import contracts
 

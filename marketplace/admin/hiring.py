@@ -7,10 +7,9 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from core import clock
-from core.desk import CadreAdmin, confirmed, register_queue
+from core.desk import CadreAdmin, ReadOnlyInline, confirmed, register_queue
 from core.money import Money
 from marketplace import rates
-from marketplace.admin.labs import ReadOnlyInline
 from marketplace.models import Application, Match, Offer, OfferDocument, Opening, OpeningListing, Requirement
 from marketplace.operations import applications, closing, offers, openings
 

@@ -5,31 +5,11 @@ from __future__ import annotations
 from django.contrib import admin, messages
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import TabularInline
 
 from core import clock
-from core.desk import CadreAdmin, confirmed
+from core.desk import CadreAdmin, ReadOnlyInline, confirmed
 from marketplace.models import InstructionVersion, Lab, LabExpert, LabMember, Project, Rate, RateCard
 from marketplace.operations import api_keys, projects
-
-
-class ReadOnlyInline(TabularInline):  # type: ignore[misc]  # unfold ships no types
-    """Rows of a related table, to look at."""
-
-    extra = 0
-    can_delete = False
-
-    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        """Never."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        """Never."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        """Never."""
-        return False
 
 
 @admin.register(Lab)

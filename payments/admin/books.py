@@ -9,9 +9,8 @@ from django.db.models import QuerySet, Sum
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from unfold.admin import TabularInline
 
-from core.desk import CadreAdmin
+from core.desk import CadreAdmin, ReadOnlyInline
 from core.money import Money
 from payments.models import Account, JournalEntry, Posting
 from payments.queries import ledger_findings
@@ -26,22 +25,16 @@ def lamp() -> str:
     return _("● Trial balance zero: %(currencies)s") % {"currencies": ", ".join(sums) or "–"}
 
 
-class PostingInline(TabularInline):  # type: ignore[misc]  # unfold ships no types
+class PostingInline(ReadOnlyInline):
     """The legs of an entry."""
 
     model = Posting
-    extra = 0
-    can_delete = False
     fields = readonly_fields = ("position", "account", "money")
 
     @admin.display(description=gettext_lazy("amount (credit is positive)"))
     def money(self, row: Posting) -> str:
         """With its currency."""
         return str(Money(row.amount, row.currency))
-
-    def has_add_permission(self, request: HttpRequest, obj: JournalEntry | None = None) -> bool:
-        """Legs come with their entry."""
-        return False
 
 
 @admin.register(JournalEntry)

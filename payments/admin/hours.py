@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import TabularInline
 
 from core import clock
-from core.desk import CadreAdmin, confirmed, principal_of, register_queue
+from core.desk import CadreAdmin, ReadOnlyInline, confirmed, principal_of, register_queue
 from core.durations import format_duration
 from core.money import Money, fee_for, pay_for
 from payments.admin.staff import staff
@@ -60,12 +57,10 @@ def contested(dispute: Dispute) -> Money:
     return cost_of_seconds(entry, entry.seconds + entry.disallowed_seconds - dispute.proposed_seconds)
 
 
-class EntryInline(TabularInline):  # type: ignore[misc]  # unfold ships no types
+class EntryInline(ReadOnlyInline):
     """The stretches of a week."""
 
     model = TimeEntry
-    extra = 0
-    can_delete = False
     show_change_link = True
     fields = (
         "local_day",
@@ -81,18 +76,6 @@ class EntryInline(TabularInline):  # type: ignore[misc]  # unfold ships no types
         "currency",
     )
     readonly_fields = fields
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never: hours come from timers and experts."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never."""
-        return False
 
 
 @admin.register(Timesheet)

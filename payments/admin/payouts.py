@@ -6,10 +6,9 @@ from django.conf import settings
 from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import TabularInline
 
 from core import clock
-from core.desk import CadreAdmin, confirmed, register_queue
+from core.desk import CadreAdmin, ReadOnlyInline, confirmed, register_queue
 from core.money import Money
 from payments.admin.staff import staff
 from payments.models import Payout, PayoutAttempt, ProviderFault, ProviderMovement, Statement
@@ -23,17 +22,11 @@ def amount_of(row: Payout) -> Money:
     return Money(row.amount_minor, row.currency)
 
 
-class AttemptInline(TabularInline):  # type: ignore[misc]  # unfold ships no types
+class AttemptInline(ReadOnlyInline):
     """Every key that was given to the provider."""
 
     model = PayoutAttempt
-    extra = 0
-    can_delete = False
     fields = readonly_fields = ("n", "idem_key", "sends", "outcome", "code", "detail", "first_sent_at", "finished_at")
-
-    def has_add_permission(self, request: HttpRequest, obj: Payout | None = None) -> bool:
-        """Attempts are made by workers."""
-        return False
 
 
 @admin.register(Payout)
