@@ -40,13 +40,19 @@ class Source:
 @cache
 def product() -> tuple[Source, ...]:
     """Every file of the six floors, without migrations."""
-    found = []
-    for floor in FLOORS:
-        for path in sorted((ROOT / floor).rglob("*.py")):
-            if "migrations" not in path.parts:
-                text = path.read_text()
-                found.append(Source(path, text, ast.parse(text)))
-    return tuple(found)
+    return tuple(source for floor in FLOORS for source in _below(floor) if "migrations" not in source.path.parts)
+
+
+@cache
+def suite() -> tuple[Source, ...]:
+    """Every file of the tests."""
+    return tuple(_below("tests"))
+
+
+def _below(folder: str) -> Iterator[Source]:
+    for path in sorted((ROOT / folder).rglob("*.py")):
+        text = path.read_text()
+        yield Source(path, text, ast.parse(text))
 
 
 def lines_of(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:

@@ -10,12 +10,10 @@ from django.db import DatabaseError, IntegrityError, transaction
 from django.db.models import Model
 
 from core import clock
-from core.public import Event, User
+from core.public import Event
 from experts.models import Appeal, Decision, Notice, QualityScore
 from experts.operations import appeals
 from experts.public import OwnWork
-from marketplace.operations import contracts, projects
-from tasks.completion import OpenWork
 from tasks.models import Adjudication, CriterionGrade, Review, Rubric, RubricCriterion, Submission, Task
 from tasks.operations import reviews
 from tasks.operations.reviews import NotUnderReview
@@ -30,7 +28,7 @@ from tests.tasks.world import (
     agreement_on,
     authoring,
     claim,
-    finish,
+    decide,
     grades,
     grading,
     hear,
@@ -51,14 +49,6 @@ pytestmark = pytest.mark.django_db
 
 
 REFUSAL = {"reason": "rubric_not_atomic", "comment": "Criterion c4 asks two things."}
-
-
-def decide(work_id: str, outcome: str, *, by: User, **fields: Any) -> Review:
-    """As a member of staff in the admin."""
-    with platform():
-        return reviews.decide(
-            submission=submission(work_id), outcome=outcome, side="platform", decided_by=by, now=NOW, **fields
-        )
 
 
 def lab_decides(desk: Desk, work_id: str, verb: str, **fields: Any) -> Any:
@@ -453,64 +443,3 @@ def test_history_names_who_did_it() -> None:
         actors = [row.pgh_context["actor"] for row in rows]
     assert actors[-1] == f"user:{worker.expert.user.public_id}"
     assert any(actor.startswith("key:") for actor in actors)
-
-
-def test_work_of_somebody_who_left_goes_to_others() -> None:
-    desk = make_desk()
-    ada, bob = make_worker(desk), make_worker(desk, "bob@example.org")
-    batch = make_batch(desk)
-    held = ada.claim()
-    with platform():
-        contracts.leave(contract=ada.contract, now=NOW)
-    hear()
-    assert claim(held["id"]).status == "revoked"
-    assert task_of(batch).status == Task.Status.AVAILABLE
-    assert bob.claim()["task"] == held["task"]
-
-
-def test_a_cancelled_project_has_no_running_batch() -> None:
-    desk = make_desk()
-    batch = make_batch(desk)
-    with platform():
-        projects.cancel(project=desk.project, now=NOW)
-    hear()
-    hear()
-    shown = desk.call("GET", f"{LAB}/batches/{batch.public_id}").json()
-    assert (shown["status"], shown["tasks"]) == ("cancelled", {"cancelled": 1})
-
-
-def test_open_work_holds_a_project_open() -> None:
-    desk = make_desk()
-    worker = make_worker(desk)
-    make_batch(desk)
-    with platform():
-        assert OpenWork().blockers(project=desk.project) == []
-    held = worker.claim()
-    with platform():
-        assert OpenWork().blockers(project=desk.project) == ["1 claim is active."]
-    worker.submit(held["id"], rubric_body())
-    with platform():
-        assert OpenWork().blockers(project=desk.project) == ["1 task is not decided."]
-
-
-def test_a_delivery_that_lacks_an_overturned_item_is_corrected() -> None:
-    desk = make_desk()
-    worker, staff = make_worker(desk), make_staff()
-    make_batch(desk)
-    work_id = worker.do(rubric_body())
-    decide(work_id, "reject", by=staff, reason_code="low_effort", comment="Four lines.")
-    later = NOW + dt.timedelta(hours=1)
-    with clock.frozen(later):
-        path = f"{LAB}/projects/{desk.project.public_id}/deliveries"
-        made = finish(desk, desk.call("POST", path, {"format": "native"}))["results"][0]["id"]
-    with platform():
-        appeal = appeals.file_appeal(expert=worker.expert, subject=work_id, reason="It answers all.", now=later)
-        judge = make_staff("judge@example.org")
-        appeals.decide(appeal=appeal, outcome=Appeal.Status.OVERTURNED, note="It does.", by=judge, now=later)
-    hear(later)
-    with platform():
-        told = Event.objects.get(name="delivery.corrected")
-    assert (told.subject, told.payload["submission"]) == (made, work_id)
-    with clock.frozen(later + dt.timedelta(hours=1)):
-        again = finish(desk, desk.call("POST", path, {"format": "native"}))["results"][0]["id"]
-        assert desk.call("GET", f"{LAB}/deliveries/{again}").json()["items"] == 1

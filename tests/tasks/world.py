@@ -12,7 +12,8 @@ from core.public import Operation, User
 from experts.models import Expert
 from experts.operations.quality import grant_qualification
 from marketplace.models import Contract, Lab, Opening, Project
-from tasks.models import Batch, Claim, Submission, Task
+from tasks.models import Batch, Claim, Review, Submission, Task
+from tasks.operations import reviews
 from tests.core.api.conftest import Caller
 from tests.marketplace import world
 from tests.marketplace.world import platform
@@ -227,3 +228,11 @@ def claim(public_id: str) -> Claim:
 def hear(now: dt.datetime = NOW) -> None:
     """Deliver the news."""
     outbox.drain(now=now)
+
+
+def decide(work_id: str, outcome: str, *, by: User, **fields: Any) -> Review:
+    """As a member of staff in the admin."""
+    with platform():
+        return reviews.decide(
+            submission=submission(work_id), outcome=outcome, side="platform", decided_by=by, now=NOW, **fields
+        )
