@@ -9,6 +9,7 @@ from django.db import transaction
 from core import outbox
 from core.problems import DomainError
 from core.public import Event
+from experts.public import Decision
 from marketplace.models import Application, Contract
 from marketplace.operations import applications, contracts, offers, openings
 
@@ -21,10 +22,18 @@ def apply_appeals(event: Event, now: dt.datetime) -> None:
     if event.payload.get("outcome") not in OVERTURNED:
         return
     subject = str(event.payload.get("subject", ""))
+    if _was_decided_anew(subject, event.payload.get("decision")):
+        return
     application = Application.objects.filter(public_id=subject, status=Application.Status.REJECTED).first()
     if application is not None:
         applications.reinstate(application=application, now=now)
     _reinstate_contract(subject, now=now)
+
+
+def _was_decided_anew(subject: str, decision_id: str | None) -> bool:
+    """Whether a later decision about the same thing stands, which nobody has overturned."""
+    latest = Decision.objects.filter(subject=subject).order_by("-pk").first()
+    return decision_id is not None and latest is not None and latest.public_id != decision_id
 
 
 def _reinstate_contract(subject: str, *, now: dt.datetime) -> None:

@@ -21,6 +21,7 @@ from marketplace.api.openings import OpeningId
 from marketplace.api.projects import ProjectId
 from marketplace.models import Contract, RateSnapshot
 from marketplace.operations import contracts
+from marketplace.operations.contracts import StoppedByPlatform
 from marketplace.queries import contracts_of, deciding_member
 
 ContractId = Annotated[str, IdOf("ctr")]
@@ -169,10 +170,15 @@ class ContractPause(LabView):
 class ContractResume(LabView):
     """The end of a break."""
 
-    @endpoint(summary="Resume a contract", scope="contracts:write", returns=ContractOut, errors=[InvalidTransition])
+    @endpoint(
+        summary="Resume a contract",
+        scope="contracts:write",
+        returns=ContractOut,
+        errors=[InvalidTransition, StoppedByPlatform],
+    )
     def post(self, call: Call, contract_id: str) -> ContractOut:
-        """After a pause, or to take an end back while its notice runs."""
-        return render_contract(contracts.resume(contract=get_or_404(mine(call), contract_id), now=call.now))
+        """After a pause, or to take an end back while its notice runs; not where the platform decided either."""
+        return render_contract(contracts.resume_for_lab(contract=get_or_404(mine(call), contract_id), now=call.now))
 
 
 class ContractEnd(LabView):

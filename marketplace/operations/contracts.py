@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -11,9 +13,9 @@ from django.utils.translation import gettext_lazy
 from core import outbox, states
 from core.problems import Conflict
 from core.public import User
-from experts.public import record_decision, send_notice
+from experts.public import Decision, record_decision, send_notice
 from marketplace import ports, rivals
-from marketplace.models import Contract
+from marketplace.models import Contract, LabMember
 from marketplace.operations import openings, permits
 
 ENDS_AT_ONCE = frozenset({Contract.EndReason.POLICY_VIOLATION, Contract.EndReason.EXPERT_LEFT})
@@ -24,6 +26,17 @@ class EndReasonReserved(Conflict):
 
     code = "end_reason_reserved"
     title = gettext_lazy("A lab cannot give this reason")
+
+
+class StoppedByPlatform(Conflict):
+    """The platform paused this contract or gave it notice, so the lab cannot give access back.
+
+    `decision` names the act. The expert can contest it; the lab can ask the platform.
+    """
+
+    code = "stopped_by_platform"
+    title = gettext_lazy("The platform has stopped this contract")
+    example_members: ClassVar[Mapping[str, Any]] = {"decision": "dec_01k9w3v6z8f2qj5t4h7xnm0ceg"}
 
 
 @transaction.atomic
@@ -71,6 +84,26 @@ def resume(*, contract: Contract, now: dt.datetime) -> Contract:
     _notify(locked, "contract.resumed", _("You can work again: %(title)s"), now=now)
     tell(locked, "resumed", now=now)
     return locked
+
+
+@transaction.atomic
+def resume_for_lab(*, contract: Contract, now: dt.datetime) -> Contract:
+    """Give access back where the lab itself had taken it away. Raises StoppedByPlatform, InvalidTransition."""
+    locked = lock(contract)
+    decision = Decision.objects.filter(subject=locked.public_id).select_related("decided_by").order_by("-pk").first()
+    if decision is not None and _is_platforms(decision, tenant_id=locked.tenant_id):
+        raise StoppedByPlatform(decision=decision.public_id)
+    if locked.end_reason == Contract.EndReason.PROJECT_ENDED:
+        raise states.InvalidTransition(
+            _("It ends with its project."), current_state=str(locked.status), allowed_transitions=[]
+        )
+    return resume(contract=locked, now=now)
+
+
+def _is_platforms(decision: Decision, *, tenant_id: int) -> bool:
+    """Whether somebody of the platform decided, who does not act for the lab as well."""
+    members = LabMember.objects.filter(tenant_id=tenant_id, user=decision.decided_by)
+    return decision.decided_by.is_staff and not members.exists()
 
 
 @transaction.atomic
