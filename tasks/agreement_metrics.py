@@ -192,7 +192,7 @@ def alpha_interval(
     patterns = [tuple(sorted(Counter(value for value in unit if value is not None).items(), key=str)) for unit in units]
     if len(patterns) < FEWEST_OBSERVATIONS:
         return None
-    chance = random.Random(seed)  # noqa: S311 (reproducible on purpose, nothing secret)
+    chance = random.Random(seed)  # noqa: S311  # reproducible on purpose, nothing secret
     draws = (_alpha(Counter(chance.choices(patterns, k=len(patterns))), metric) for _ in range(resamples))
     alphas = sorted(alpha for alpha in draws if alpha is not None)
     if not alphas:

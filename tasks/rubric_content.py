@@ -19,7 +19,7 @@ class ScorePolicy(StrEnum):
     POINTS = "points"
     TREE = "tree"
     GATED = "gated"
-    PASS_RATE = "pass_rate"  # noqa: S105 (a rate of passing, no password)
+    PASS_RATE = "pass_rate"  # noqa: S105  # a rate of passing, no password
     WEIGHTED_CHOICES = "weighted_choices"
 
 
