@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.test import Client
 
+from core import tokens
+from core.desk import recent_history
 from core.public import User
 from experts.models import Expert, IdentityVerification
 from experts.operations import credentials, verifications
-from tests.experts.people import Api, upload
+from tests.experts.people import Api, make_user, upload
 
 NAMED = {
     "legal_name": "Ada Lovelace",
@@ -59,6 +62,15 @@ def test_wrong_input_names_its_place_and_changes_nothing(ada: Api, body: dict[st
     assert answer.status_code == 400
     assert pointer in [error["pointer"] for error in answer.json()["errors"]]
     assert Expert.objects.get(pk=ada.expert.pk).headline == ""
+
+
+def test_who_becomes_an_expert_by_looking_stands_in_the_history(db: None) -> None:
+    user = make_user("new@example.org", name="Nina New")
+    secret = tokens.mint_expert_token(user=user, name="tests").secret
+    looked = Client().get("/api/v1/expert/", headers={"Authorization": f"Bearer {secret}"})
+    assert looked.status_code == 200
+    (row,) = recent_history(Expert.objects.get(user=user))
+    assert (row["what"], row["who"]) == ("insert", f"user:{user.public_id}")
 
 
 def test_the_last_slash_may_be_left_away(ada: Api) -> None:
