@@ -59,7 +59,8 @@ def _rubric(rubric: Rubric | None) -> dict[str, Any] | None:
 
 def _material(claim: Claim, task: Task) -> dict[str, Any] | None:
     if claim.role == Claim.Role.REVIEW and claim.submission_under_review is not None:
-        return review_material(claim.submission_under_review, task)
+        shown = review_material(claim.submission_under_review, task)
+        return {**shown, "reference": None} if task.is_gold else shown  # an expert who knew gold could tell the others
     if claim.role == Claim.Role.ADJUDICATION:
         return {"disputed": _disputed(task)}
     return None

@@ -15,9 +15,11 @@ from tests.tasks.world import (
     Desk,
     authoring,
     finish,
+    grades,
     grading,
     make_batch,
     make_desk,
+    make_reviewer,
     make_rubric,
     make_worker,
     rubric_body,
@@ -145,3 +147,17 @@ def test_lists_ask_the_same_number_of_queries_however_long(acme: Desk) -> None:
             worker.do(rubric_body())
     assert all(first == second for first, second in counts.values()), counts
     assert max(second for _first, second in counts.values()) <= 12
+
+
+def test_who_reviews_gold_cannot_tell_it_either(acme: Desk) -> None:
+    worker, reviewer = make_worker(acme), make_reviewer(acme)
+    expected = {"grades": [{"criterion": "c1", "verdict": True}]}
+    rubric = make_rubric(acme)
+    make_batch(acme, [grading(rubric, gold=expected), grading(rubric)])
+    for _ in range(2):
+        worker.do(grades(True, False, False, False))
+    shown = [reviewer.claim(), reviewer.claim()]
+    assert [claim["role"] for claim in shown] == ["review", "review"]
+    assert [claim["material"]["reference"] for claim in shown] == [None, None]
+    assert shown[0].keys() == shown[1].keys()
+    assert shown[0]["material"].keys() == shown[1]["material"].keys()
