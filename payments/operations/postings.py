@@ -138,14 +138,7 @@ def bonus_paid(*, bonus: Grant, now: dt.datetime) -> None:
 
 def clawback(*, grant: Grant, now: dt.datetime) -> None:
     """Take pay back for the lab: the payable may go below zero and is netted later, never collected."""
-    taken_back = [(_payable(grant), -grant.gross_minor), (_fees(grant), -grant.fee_minor)]
-    total = grant.gross_minor + grant.fee_minor
-    if grant.tenant_id is not None:
-        owing = accounts.lab_receivable(grant.tenant_id, grant.currency)
-        ledger.lock(keys=[_payable(grant), _giver(grant), owing], now=now)
-    _post("clawback", grant, [*taken_back, (_giver(grant), total)], now=now)
-    if grant.tenant_id is not None:
-        reservations.settle_debt(tenant_id=grant.tenant_id, currency=grant.currency, source_id=grant.source_id, now=now)
+    _give_back("clawback", grant, taken_from=_payable(grant), now=now)
 
 
 def dispute_opened(*, dispute: Grant, now: dt.datetime) -> None:
@@ -163,9 +156,19 @@ def dispute_resolved_for_expert(*, dispute: Grant, now: dt.datetime) -> None:
 
 def dispute_resolved_for_lab(*, dispute: Grant, now: dt.datetime) -> None:
     """Give the lab back what was set aside, with the fee it paid on it."""
-    total = dispute.gross_minor + dispute.fee_minor
-    from_us = [(_holdback(dispute), -dispute.gross_minor), (_fees(dispute), -dispute.fee_minor)]
-    _post("dispute_resolved", dispute, [*from_us, (_giver(dispute), total)], now=now)
+    _give_back("dispute_resolved", dispute, taken_from=_holdback(dispute), now=now)
+
+
+def _give_back(kind: str, grant: Grant, *, taken_from: AccountKey, now: dt.datetime) -> None:
+    """Return pay and fee to whoever gave them; what comes back to a lab pays its debt first."""
+    total = grant.gross_minor + grant.fee_minor
+    if grant.tenant_id is not None:
+        owing = accounts.lab_receivable(grant.tenant_id, grant.currency)
+        ledger.lock(keys=[taken_from, _giver(grant), owing], now=now)
+    legs = [(taken_from, -grant.gross_minor), (_fees(grant), -grant.fee_minor), (_giver(grant), total)]
+    _post(kind, grant, legs, now=now)
+    if grant.tenant_id is not None:
+        reservations.settle_debt(tenant_id=grant.tenant_id, currency=grant.currency, source_id=grant.source_id, now=now)
 
 
 def _post(kind: str, grant: Grant, legs: Sequence[Leg], *, now: dt.datetime) -> None:

@@ -49,8 +49,13 @@ class Model:
 
     def _fund(self, minor: int, _fee: int) -> None:
         funding.announce(tenant_id=self.lab.pk, amount=Money(minor, "USD"), by=SYSTEM, now=NOW)
+        self.sums.update(cash=minor)
+        self._credit_lab(minor)
+
+    def _credit_lab(self, minor: int) -> None:
+        """What comes to a lab pays its debt first."""
         debt = min(self.sums["owed"], minor)
-        self.sums.update(cash=minor, owed=-debt, prepaid=minor - debt)
+        self.sums.update(owed=-debt, prepaid=minor - debt)
 
     def _hours(self, minor: int, fee: int) -> None:
         self._post_hours(minor, fee, next(self.ids))
@@ -76,7 +81,8 @@ class Model:
 
     def _clawback(self, minor: int, fee: int) -> None:
         postings.clawback(grant=self._grant(minor, fee), now=NOW)
-        self.sums.update(prepaid=minor + fee, payable=-minor, fees=-fee)
+        self.sums.update(payable=-minor, fees=-fee)
+        self._credit_lab(minor + fee)
 
     def _contest(self, minor: int, fee: int) -> None:
         grant = self._grant(minor, fee)
@@ -85,7 +91,8 @@ class Model:
             postings.dispute_resolved_for_expert(dispute=grant, now=NOW)
         else:
             postings.dispute_resolved_for_lab(dispute=grant, now=NOW)
-            self.sums.update(prepaid=minor + fee, payable=-minor, fees=-fee)
+            self.sums.update(payable=-minor, fees=-fee)
+            self._credit_lab(minor + fee)
 
     def _grant(self, minor: int, fee: int) -> Grant:
         return Grant(f"adj_{self.lab.pk}_{next(self.ids)}", self.expert.pk, "USD", minor, NOW, self.lab.pk, fee)
@@ -96,7 +103,7 @@ class Model:
 
 
 @settings(
-    max_examples=30,
+    max_examples=60,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
