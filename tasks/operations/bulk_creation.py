@@ -18,6 +18,8 @@ from experts.public import Domain
 from tasks import task_types
 from tasks.models import Batch, Rubric, StoredFile, Task, TaskFile
 from tasks.operations import batches, rubrics
+from tasks.rubric_content import Rubric as Content
+from tasks.rubric_rows import content_of
 
 KIND: Final = "tasks.bulk_create"
 MOST_ITEMS: Final = 10_000
@@ -58,7 +60,7 @@ class _Known:
 
     batch: Batch
     files: dict[str, StoredFile]
-    rubrics: dict[str, Rubric]
+    rubrics: dict[str, Content]
     external_ids: set[str]
     domains: set[str]
 
@@ -108,7 +110,10 @@ def _look_up(items: Sequence[Any], batch: Batch) -> _Known:
     return _Known(
         batch=batch,
         files={file.public_id: file for file in StoredFile.objects.filter(**tenant, public_id__in=files)},
-        rubrics={rubric.public_id: rubric for rubric in Rubric.objects.filter(**tenant, public_id__in=rubric_ids)},
+        rubrics={
+            rubric.public_id: content_of(rubric)
+            for rubric in Rubric.objects.filter(**tenant, public_id__in=rubric_ids).prefetch_related("criteria")
+        },
         external_ids=set(
             Task.objects.filter(**tenant, external_id__in=external_ids).values_list("external_id", flat=True)
         ),
@@ -155,7 +160,7 @@ def _errors(item: Any, known: _Known) -> Iterable[FieldError]:
         return [*found, FieldError("/type", "unknown_type", detail)]
     if found:
         return found
-    return [*_payload_errors(task_types.get(code), item, known), *_gold_errors(task_types.get(code), item)]
+    return [*_payload_errors(task_types.get(code), item, known), *_gold_errors(task_types.get(code), item, known)]
 
 
 def _shape_errors(item: Item) -> list[FieldError]:
@@ -191,13 +196,15 @@ def _payload_errors(kind: task_types.TaskType, item: Item, known: _Known) -> lis
     return [FieldError(f"/payload{error.pointer}", error.code, error.detail) for error in found]
 
 
-def _gold_errors(kind: task_types.TaskType, item: Item) -> list[FieldError]:
+def _gold_errors(kind: task_types.TaskType, item: Item, known: _Known) -> list[FieldError]:
     """Gold is an expected submission of the task's own type."""
     if "gold" not in item:
         return []
     if not kind.takes_gold:
         return [FieldError("/gold", "not_possible", _("This type has no single right answer: send a reference."))]
     found = kind.submission_schema(kind.version).errors(item["gold"])
+    if not found:
+        found = kind.gold_errors(item["gold"], known.rubrics.get(kind.rubric_id(item["payload"])))
     return [FieldError(f"/gold{error.pointer}", error.code, error.detail) for error in found]
 
 

@@ -93,6 +93,10 @@ class TaskType(ABC):
     def grades_in(self, body: Json, *, is_second: bool) -> list[GivenGrade]:
         """The verdicts that a submission contains."""
 
+    def gold_errors(self, gold: Json, rubric: Rubric | None) -> list[FieldError]:
+        """Rules of an expected answer beyond the schema; pointers start at it."""
+        return []
+
     def gold_ppm(self, reference: Json, body: Json) -> int | None:
         """How far a submission agrees with the expected answer, in millionths."""
         return None

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core.problems import FieldError
+from tasks.rubric_content import Rubric
 from tasks.task_types import grading
 from tasks.task_types.base import GivenGrade, Json, TaskType, Work, assistance_errors
 
@@ -37,6 +38,13 @@ class RubricGrading(TaskType):
     def grades_in(self, body: Json, *, is_second: bool) -> list[GivenGrade]:
         """The verdicts."""
         return grading.read(body["grades"])
+
+    def gold_errors(self, gold: Json, rubric: Rubric | None) -> list[FieldError]:
+        """Verdicts on some criteria are enough, but each must be one that a grader can give."""
+        if rubric is None:
+            return []
+        found = grading.errors(rubric, grading.read(gold["grades"]), pointer="/grades")
+        return [error for error in found if error.code != "missing"]
 
     def gold_ppm(self, reference: Json, body: Json) -> int | None:
         """The share of the expected verdicts that were given."""

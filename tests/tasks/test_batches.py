@@ -224,6 +224,25 @@ def test_gold_is_an_expected_submission_of_its_type() -> None:
     assert frozen["status"] == "frozen"
 
 
+def test_gold_expects_only_verdicts_that_a_grader_can_give() -> None:
+    desk = make_desk()
+    rubric = make_rubric(desk)
+    wrong = [
+        [{"criterion": "c9", "verdict": True}],
+        [{"criterion": "c1", "verdict": "excellent"}],
+        [{"criterion": "c1", "verdict": True}, {"criterion": "c1", "verdict": False}],
+    ]
+    items = [grading(rubric, gold={"grades": grades}) for grades in wrong]
+    operation = post_tasks(desk, staged(desk), items)
+    assert operation["state"] == "failed"
+    pointers = [error["pointer"] for error in operation["errors"] if "pointer" in error]
+    assert pointers == [
+        "/tasks/0/gold/grades/0/criterion",
+        "/tasks/1/gold/grades/0/verdict",
+        "/tasks/2/gold/grades/1/criterion",
+    ]
+
+
 def test_an_overlap_of_two_needs_samples_to_grade() -> None:
     desk = make_desk()
     operation = post_tasks(desk, staged(desk, overlap=2), [authoring()])
