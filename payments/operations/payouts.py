@@ -48,10 +48,15 @@ class NoUsableMethod(Conflict):
     title = gettext_lazy("There is no payout method to send it to")
 
 
-def locked(pks: Iterable[int]) -> list[Payout]:
-    """Payouts locked until the transaction ends, in one order."""
+def locked(pks: Iterable[int], *, now: dt.datetime) -> list[Payout]:
+    """Payouts locked until the transaction ends, in one order, with what their experts are owed.
+
+    A refused payout gives its money back; whoever releases a run meanwhile locks the same accounts, all at once too.
+    """
     rows = Payout.objects.select_for_update(no_key=True, of=("self",)).select_related("expert", "payout_method")
-    return list(rows.filter(pk__in=list(pks)).order_by("pk"))
+    found = list(rows.filter(pk__in=list(pks)).order_by("pk"))
+    ledger.lock(keys=[accounts.payable(payout.expert_id, payout.currency) for payout in found], now=now)
+    return found
 
 
 def submitted(payout: Payout, *, movement_id: str, now: dt.datetime) -> None:
@@ -117,7 +122,7 @@ def retry(*, payout: Payout, by: User, now: dt.datetime) -> Payout:
 
     Raises NoLongerOwed when another run paid it meanwhile, NoUsableMethod, OwnWork.
     """
-    payout = _for_finance(payout, by)
+    payout = _for_finance(payout, by, now=now)
     states.move(payout, Payout.Status.READY)
     method = PayoutMethod.objects.filter(
         expert=payout.expert_id, currency=payout.currency, status=PayoutMethod.Status.ACTIVE
@@ -140,7 +145,7 @@ def retry(*, payout: Payout, by: User, now: dt.datetime) -> Payout:
 
 def resume(*, payout: Payout, by: User, now: dt.datetime) -> Payout:
     """Finance lets a held payout go on, to the method it was released to. Raises NoUsableMethod."""
-    payout = _for_finance(payout, by)
+    payout = _for_finance(payout, by, now=now)
     states.move(payout, Payout.Status.READY)
     if not payout.payout_method.is_usable(now=now):
         raise NoUsableMethod(_("Its payout method is not in use any more: cancel it, and the next run pays."))
@@ -155,7 +160,7 @@ def cancel(*, payout: Payout, by: User, now: dt.datetime) -> Payout:
 
     Raises OutcomeOpen while a provider may still execute it.
     """
-    payout = _for_finance(payout, by)
+    payout = _for_finance(payout, by, now=now)
     if payout.attempts.filter(finished_at=None).exists():
         raise OutcomeOpen
     was_under_way = payout.status in Payout.UNDER_WAY
@@ -167,9 +172,9 @@ def cancel(*, payout: Payout, by: User, now: dt.datetime) -> Payout:
     return payout
 
 
-def _for_finance(payout: Payout, by: User) -> Payout:
+def _for_finance(payout: Payout, by: User, *, now: dt.datetime) -> Payout:
     """The payout, locked. Raises OwnWork when it is the operator's own pay."""
-    payout = locked([payout.pk])[0]
+    payout = locked([payout.pk], now=now)[0]
     if payout.expert.user_id == by.pk:
         raise OwnWork
     return payout

@@ -97,7 +97,7 @@ def record(answers: Sequence[Answer], *, now: dt.datetime) -> None:
     """Write down what a provider said. An answer that comes after somebody else found out changes nothing."""
     by_key = {answer.key: answer for answer in answers}
     attempts = list(PayoutAttempt.objects.filter(idem_key__in=by_key).order_by("pk"))
-    rows = {payout.pk: payout for payout in payouts.locked(attempt.payout_id for attempt in attempts)}
+    rows = {payout.pk: payout for payout in payouts.locked([attempt.payout_id for attempt in attempts], now=now)}
     for attempt in attempts:
         payout = rows[attempt.payout_id]
         if attempt.finished_at is None and payout.status in {Payout.Status.SENDING, Payout.Status.UNKNOWN}:

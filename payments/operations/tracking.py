@@ -105,7 +105,8 @@ def _barred(provider: Provider, missing: list[str], *, now: dt.datetime) -> dict
 def _send_again(missing: list[str], *, now: dt.datetime) -> None:
     """The provider has never seen these keys: the same keys are sent again."""
     attempts = PayoutAttempt.objects.filter(idem_key__in=missing, finished_at=None)
-    unknown = [payout for payout in payouts.locked(attempts.values_list("payout_id", flat=True)) if _is_unknown(payout)]
+    rows = payouts.locked(attempts.values_list("payout_id", flat=True), now=now)
+    unknown = [payout for payout in rows if _is_unknown(payout)]
     for payout in unknown:
         sending.send_again(payout, at=now)
     if unknown:
@@ -118,7 +119,7 @@ def _apply(provider: str, movements: dict[str, Movement], *, now: dt.datetime) -
     attempts = PayoutAttempt.objects.filter(~Exists(later), idem_key__in=movements, payout__provider=provider)
     by_payout = {attempt.payout_id: attempt for attempt in attempts.order_by("pk")}
     moved = set()
-    for payout in payouts.locked(by_payout):
+    for payout in payouts.locked(by_payout, now=now):
         attempt = by_payout[payout.pk]
         movement, before = movements[attempt.idem_key], payout.status
         if (movement.amount_minor, movement.currency) not in {(payout.amount_minor, payout.currency), (0, "")}:

@@ -398,7 +398,7 @@ def test_a_held_payout_that_was_asked_for_once_is_proven_before_it_is_given_up(a
         with unit_of_work(SYSTEM):
             batch, _seen = sending.take(now=NOW + MINUTE)
             attempt = PayoutAttempt.objects.get()
-            sending.send_again(payouts.locked([attempt.payout_id])[0], at=NOW + MINUTE)
+            sending.send_again(payouts.locked([attempt.payout_id], now=NOW)[0], at=NOW + MINUTE)
         SandboxProvider().submit(batch.orders, now=NOW + MINUTE)
     with unit_of_work(SYSTEM):
         payees.remove_method(method=the_payout().payout_method, now=NOW + MINUTE)
