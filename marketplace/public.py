@@ -14,6 +14,7 @@ from marketplace.models import (
     RateSnapshot,
 )
 from marketplace.operations.api_keys import issue as issue_key
+from marketplace.operations.exposures import see_work
 from marketplace.operations.labs import add_member, open_lab
 from marketplace.operations.permits import (
     AgreementRequired,
@@ -57,6 +58,7 @@ __all__ = [
     "require_active_contract",
     "require_new_work",
     "reservation_for",
+    "see_work",
     "snapshot_at",
     "snapshots_between",
 ]

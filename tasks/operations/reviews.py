@@ -14,7 +14,7 @@ from core import outbox, states
 from core.problems import Conflict, FieldError, InvalidInput, InvalidTransition, map_constraint
 from core.public import User
 from experts.public import OwnWork, record_decision, send_notice
-from marketplace.public import Project, lab_for
+from marketplace.public import Project, lab_for, see_work
 from tasks import events
 from tasks.models import Claim, Delivery, Review, Submission, Task
 from tasks.operations import places, rubrics
@@ -79,12 +79,17 @@ def decide(
     """Record one side's decision and apply it.
 
     Rework and rejection need a reason code and a comment that the expert can act on. Raises NotUnderReview,
-    AlreadyReviewed, OwnWork (403) for whoever had any part in the task, InvalidInput without a reason.
+    AlreadyReviewed, OwnWork (403) for whoever had any part in the task, RivalSeen (403) for staff who saw a rival's
+    work, InvalidInput without a reason.
     """
     task = lock_task(submission.task_id)
     if task.status != Task.Status.IN_REVIEW or task.candidate_id != submission.pk or task.review_side != side:
         raise NotUnderReview(task_status=str(task.status), review_side=str(task.review_side))
     _require_other(task, decided_by)
+    if (
+        side == Task.Side.PLATFORM and claim is None
+    ):  # whoever reviews by a claim stands behind the wall of his contract
+        see_work(user=decided_by, tenant_id=task.tenant_id, subject=submission.public_id, now=now)
     _require_reason(outcome, reason_code, comment)
     work = Submission.objects.select_related("expert", "claim").get(pk=submission.pk)
     review = Review.objects.create(
