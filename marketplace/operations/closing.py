@@ -25,5 +25,7 @@ def stop_hiring(*, project: Project, now: dt.datetime) -> None:
 
 
 def _withdraw(opening: Opening, *, now: dt.datetime) -> None:
-    for offer in Offer.objects.filter(opening=opening, status=Offer.Status.EXTENDED).order_by("pk"):
+    """Read under their locks: an offer that is accepted meanwhile is not out any more, and stays accepted."""
+    out = Offer.objects.select_for_update(no_key=True, of=("self",)).filter(opening=opening)
+    for offer in out.filter(status=Offer.Status.EXTENDED).order_by("pk"):
         offers.withdraw(offer=offer, now=now)
