@@ -47,11 +47,7 @@ def add_method(
 
     Raises InvalidInput for details that break a rule, NoPayoutRail where nobody pays.
     """
-    try:
-        clean = payout_details.normalise(method_type, details)
-    except BadDetails as error:
-        broken = FieldError(f"/details/{error.member}", error.code, str(error))
-        raise InvalidInput(errors=[broken]) from None
+    clean = _normalised(method_type, details)
     provider = registry.route(method_type=method_type, currency=currency, country=country)
     if provider is None:
         raise NoPayoutRail
@@ -75,6 +71,14 @@ def add_method(
     method.save()
     _warn(method, now=now)
     return method
+
+
+def _normalised(method_type: str, details: Mapping[str, str]) -> dict[str, str]:
+    try:
+        return payout_details.normalise(method_type, details)
+    except BadDetails as error:
+        broken = FieldError(f"/details/{error.member}", error.code, str(error))
+        raise InvalidInput(errors=[broken]) from None
 
 
 def verify_method(*, method: PayoutMethod, by: User, now: dt.datetime) -> PayoutMethod:

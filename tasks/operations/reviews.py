@@ -86,9 +86,7 @@ def decide(
     if task.status != Task.Status.IN_REVIEW or task.candidate_id != submission.pk or task.review_side != side:
         raise NotUnderReview(task_status=str(task.status), review_side=str(task.review_side))
     _require_other(task, decided_by)
-    if (
-        side == Task.Side.PLATFORM and claim is None
-    ):  # whoever reviews by a claim stands behind the wall of his contract
+    if side == Task.Side.PLATFORM and claim is None:  # a claim stands behind the wall of its contract already
         see_work(user=decided_by, tenant_id=task.tenant_id, subject=submission.public_id, now=now)
     _require_reason(outcome, reason_code, comment)
     work = Submission.objects.select_related("expert", "claim").get(pk=submission.pk)
