@@ -212,6 +212,11 @@ RATE_LIMITS: dict[str, str] = {
 RATE_LIMITS_ENABLED: bool = env.bool("RATE_LIMITS_ENABLED", True)
 METRICS_TOKEN: str = env.str("METRICS_TOKEN", "")
 
+# --- Hours ----------------------------------------------------------------------------------------------------------
+TIMER_GRACE_SECONDS: int = env.int("TIMER_GRACE_SECONDS", 600)  # how long a running timer may be silent
+SUBMISSION_WINDOW_HOURS: int = env.int("SUBMISSION_WINDOW_HOURS", 48)  # the expert's own review after a week's end
+HANDLING_TOLERANCE_BP: int = env.int("HANDLING_TOLERANCE_BP", 10_000)  # how much of an item's cap counts, in 1/10,000
+
 # --- Money ----------------------------------------------------------------------------------------------------------
 # Base64 keys of 32 bytes for bank and tax details; the first one seals, all of them open (so that keys can rotate).
 VAULT_KEYS: list[str] = env.list("VAULT_KEYS", ["Y2FkcmUgZGV2ZWxvcG1lbnQgb25seSB2YXVsdCBrZXk="] if DEVELOPMENT else [])

@@ -32,6 +32,7 @@ from experts.operations.profiles import become_expert
 from experts.operations.quality import grant_qualification, record_quality
 from experts.queries import (
     blocked_experts,
+    daily_limit,
     eligible_facts,
     expert_for_user,
     is_blocked,
@@ -60,6 +61,7 @@ __all__ = [
     "become_expert",
     "blocked_experts",
     "current_versions",
+    "daily_limit",
     "eligible_facts",
     "expert_for_user",
     "grant_qualification",

@@ -8,7 +8,15 @@ from dataclasses import dataclass
 
 from django.db.models import Q, QuerySet
 
-from experts.models import Expert, ExpertDomain, ExpertFacts, IdentityVerification, Restriction, SkillFacts
+from experts.models import (
+    Availability,
+    Expert,
+    ExpertDomain,
+    ExpertFacts,
+    IdentityVerification,
+    Restriction,
+    SkillFacts,
+)
 
 NO_OFFERS = (Restriction.Kind.SUSPENDED, Restriction.Kind.NO_NEW_OFFERS)
 NO_CLAIMS = (Restriction.Kind.SUSPENDED, Restriction.Kind.NO_NEW_CLAIMS)
@@ -46,6 +54,11 @@ def is_blocked(*, expert_id: int, now: dt.datetime, tenant_id: int | None = None
     reach = Q(tenant=None) if tenant_id is None else Q(tenant=None) | Q(tenant_id=tenant_id)
     kinds = NO_CLAIMS if from_claims else NO_OFFERS
     return restrictions_for(expert_id=expert_id, now=now).filter(reach, kind__in=kinds).exists()
+
+
+def daily_limit(*, expert_id: int) -> int | None:
+    """The most seconds a day the expert wants to work, for all labs together; None when he set no limit."""
+    return Availability.objects.filter(expert=expert_id).values_list("daily_cap_seconds", flat=True).first()
 
 
 def expert_for_user(user_id: int) -> Expert | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 from rest_framework import serializers
 
 from core.api.call import Call
 from core.api.endpoint import endpoint
-from core.api.fields import InstantField, PublicIdField, StrictCharField
+from core.api.fields import DurationField, InstantField, PublicIdField, StrictCharField
 from core.api.lookup import get_or_404
 from core.api.views import ExpertView, LabView
 from core.problems import FieldError, InvalidInput, InvalidTransition, NotFound
@@ -75,6 +76,14 @@ class AmendTimeIn(serializers.Serializer[None]):
     started_at = InstantField(required=False)
     ended_at = InstantField(required=False)
     reason = StrictCharField(max_length=1000, required=False)
+
+
+class HeartbeatIn(serializers.Serializer[None]):
+    """What the client knows about the person in front of it."""
+
+    idle_for = DurationField(
+        required=False, max_seconds=86_400, help_text="Since the last key, pointer or pen; nothing means not at all."
+    )
 
 
 class ConfirmTimeIn(serializers.Serializer[None]):
@@ -217,14 +226,16 @@ class ExpertTimeEntryHeartbeat(ExpertView):
 
     @endpoint(
         summary="Keep my timer alive",
+        body=HeartbeatIn,
         returns=TimeEntryOut,
         errors=[InvalidTransition],
         idempotency="none",
     )
     def post(self, call: Call, entry_id: str) -> TimeEntryOut:
-        """Renews the claim's lease as well. A heartbeat after more than ten silent minutes finds the timer stopped."""
+        """Renews the claim's lease as well. After more than ten silent or idle minutes it finds the timer stopped."""
         entry = get_or_404(entries_of(call), entry_id)
-        return show(call, timers.heartbeat(entry=entry, now=call.now))[0]
+        idle_for = dt.timedelta(seconds=call.body.get("idle_for", 0))
+        return show(call, timers.heartbeat(entry=entry, idle_for=idle_for, now=call.now))[0]
 
 
 class ExpertTimeEntryConfirm(ExpertView):

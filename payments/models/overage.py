@@ -33,6 +33,9 @@ class Cap(models.TextChoices):
     WEEK = "week", _("week cap")
     ACTIVITY = "activity", _("cap of the activity")
     HANDLING = "handling", _("handling time per item")
+    COUNTRY_DAY = "country_day", _("country's day limit")
+    COUNTRY_WEEK = "country_week", _("country's week limit")
+    OWN_DAY = "own_day", _("own day limit")
 
 
 class OverageQuerySet(WalledQuerySet["Overage"]):
@@ -74,7 +77,7 @@ class Overage(TenantModel):
     public_id = PublicIdField(prefix="ovg")
     entry = models.OneToOneField("payments.TimeEntry", on_delete=models.PROTECT, related_name="overage")
     expert = models.ForeignKey("experts.Expert", on_delete=models.PROTECT, related_name="overages")
-    cap = models.CharField(max_length=8, choices=Cap)
+    cap = models.CharField(max_length=12, choices=Cap)
     seconds = models.PositiveIntegerField()
     status = models.CharField(max_length=16, choices=OverageStatus, default=OverageStatus.OPEN)
     decide_by = models.DateTimeField(help_text=_("Approved by silence then."))

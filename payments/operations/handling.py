@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from itertools import groupby
 from operator import attrgetter
 
+from django.conf import settings
 from django.db.models import Sum
 
 from payments import allowance
@@ -23,7 +24,8 @@ def apply(*, timesheet: Timesheet, now: dt.datetime) -> None:
     """Cut what a week's claims took beyond submitted items x cap into overages. Activities without items have none."""
     entries = (
         timesheet.entries.filter(
-            # Time over another cap that somebody let count is decided: it is not held a second time.
+            # Time over another cap is decided once, by whoever decides that overage: it is neither held a second time
+            # nor, since it may be decided before or after the week is handed in, counted against the items' room.
             status=TimeEntry.Status.STOPPED,
             seconds__gt=0,
             claim__isnull=False,
@@ -45,7 +47,8 @@ def _apply_to_claim(entries: list[TimeEntry], *, now: dt.datetime) -> None:
     if cap is None:
         return
     items = 1 if claim.status in COUNTED else 0
-    room = max(0, allowance.handling_allowance(items, cap) - _counted_elsewhere(claim, entries))
+    allowed = allowance.handling_allowance(items, cap, settings.HANDLING_TOLERANCE_BP)
+    room = max(0, allowed - _counted_elsewhere(claim, entries))
     for entry in entries:
         keep = min(entry.seconds, room)
         room -= keep
@@ -54,7 +57,11 @@ def _apply_to_claim(entries: list[TimeEntry], *, now: dt.datetime) -> None:
 
 
 def _counted_elsewhere(claim: Claim, entries: Iterable[TimeEntry]) -> int:
-    others = TimeEntry.objects.live().filter(claim=claim).exclude(pk__in=[entry.pk for entry in entries])
+    others = (
+        TimeEntry.objects.live()
+        .filter(claim=claim, overage__isnull=True)
+        .exclude(pk__in=[entry.pk for entry in entries])
+    )
     return others.aggregate(total=Sum("seconds"))["total"] or 0
 
 

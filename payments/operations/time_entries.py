@@ -107,7 +107,7 @@ def confirm(*, entry: TimeEntry, reason: str, now: dt.datetime) -> list[TimeEntr
         reason=reason,
         last_heartbeat_at=stopped.last_heartbeat_at,
     )
-    parts = stretches.pieces(work, tally=caps.Tally(stopped.contract_id))
+    parts = stretches.pieces(work, tally=caps.Tally(stopped.contract))
     return stretches.write(work, parts, first=stopped, now=now)
 
 
@@ -126,7 +126,7 @@ def void(*, entry: TimeEntry, now: dt.datetime) -> TimeEntry:
 
 def _write_by_hand(work: Work, *, first: TimeEntry | None, now: dt.datetime) -> list[TimeEntry]:
     entry_rules.require_onboarded(work.contract, work.activity, work.started_at)
-    tally = caps.Tally(work.contract.pk, running_until=now, without=first.pk if first else None)
+    tally = caps.Tally(work.contract, running_until=now, without=first.pk if first else None)
     parts = stretches.pieces(work, tally=tally)
     for before, piece in zip([None, *parts], parts, strict=False):
         if piece.cap:

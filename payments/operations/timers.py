@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Final
 
+from django.conf import settings
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 from django.utils.translation import gettext as _
 
@@ -21,7 +22,7 @@ from payments.timekeeping import Stop
 from tasks import public as tasks
 from tasks.public import Claim
 
-GRACE: Final = dt.timedelta(minutes=10)
+GRACE: Final = dt.timedelta(seconds=settings.TIMER_GRACE_SECONDS)
 """How long a running timer may be silent. Clients send a heartbeat every minute or two."""
 
 
@@ -35,7 +36,9 @@ def start(*, contract: Contract, activity: str, claim: Claim | None, now: dt.dat
     entry_rules.require_free(contract.expert_id, DateTimeTZRange(now, None))
     snapshot = marketplace.snapshot_at(contract_id=contract.pk, at=now)
     day = timekeeping.local_day(now, contract.zone)
-    caps.require(caps.Tally(contract.pk).narrowest(snapshot=snapshot, day=day, activity=activity))
+    tally = caps.Tally(contract)
+    caps.require(tally.narrowest(snapshot=snapshot, day=day, activity=activity))
+    tally.require_own_limit(day=day)
     week = timekeeping.week_of(day)
     entry = TimeEntry.objects.create(
         tenant_id=contract.tenant_id,
@@ -58,10 +61,12 @@ def start(*, contract: Contract, activity: str, claim: Claim | None, now: dt.dat
     return entry
 
 
-def heartbeat(*, entry: TimeEntry, now: dt.datetime) -> TimeEntry:
+def heartbeat(*, entry: TimeEntry, idle_for: dt.timedelta = dt.timedelta(0), now: dt.datetime) -> TimeEntry:
     """A sign of life from a running timer; renews the lease of its claim.
 
-    One that comes after the grace cannot vouch for the silence before it: it finds the timer stopped.
+    It vouches for the time up to the expert's last activity, ``idle_for`` ago. One that comes after the grace cannot
+    vouch for the silence before it, and one that was idle for longer than the grace not for the idle time: it finds
+    the timer stopped.
     Raises InvalidTransition when the timer is not running.
     """
     hours_lock.take(entry.expert_id)
@@ -70,7 +75,9 @@ def heartbeat(*, entry: TimeEntry, now: dt.datetime) -> TimeEntry:
         return _stop_silent(timer, now=now)[0]
     if timer.contract.ended_at is not None:
         return stop(entry=timer, now=now)[0]
-    timer.last_heartbeat_at = now
+    timer.last_heartbeat_at = max(timer.last_heartbeat_at or timer.started_at, now - idle_for)
+    if _is_silent(timer, now=now):
+        return _stop_silent(timer, now=now)[0]
     timer.save(update_fields=["last_heartbeat_at"])
     _renew_lease(timer, now=now)
     return timer
@@ -142,7 +149,7 @@ def _finish(timer: TimeEntry, ended: Stop, *, now: dt.datetime) -> list[TimeEntr
         reason=timer.reason,
         last_heartbeat_at=timer.last_heartbeat_at,
     )
-    parts = stretches.pieces(work, tally=caps.Tally(timer.contract_id))
+    parts = stretches.pieces(work, tally=caps.Tally(timer.contract))
     if not parts:
         states.move(timer, TimeEntry.Status.VOID)
         timer.period = stretches.closed(timer.started_at, ended.ended_at)

@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
+from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -14,7 +15,7 @@ from marketplace.public import Contract
 from payments import timekeeping
 from payments.models import Timesheet
 
-SUBMISSION_WINDOW: Final = dt.timedelta(days=2)
+SUBMISSION_WINDOW: Final = dt.timedelta(hours=settings.SUBMISSION_WINDOW_HOURS)
 """How long after its end a week can be completed; then it submits itself."""
 
 

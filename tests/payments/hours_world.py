@@ -104,10 +104,10 @@ def build(
     return World(tenant, lab, member, expert, contract, snapshot)
 
 
-def make_expert(email: str, *, zone: str = "Europe/Berlin") -> Expert:
+def make_expert(email: str, *, zone: str = "Europe/Berlin", country: str = "CH") -> Expert:
     """A person with a profile."""
     user = User.objects.create_user(email, "pass")
-    return Expert.objects.create(user=user, legal_name=email, country="DE", zone=zone, tier="expert")
+    return Expert.objects.create(user=user, legal_name=email, country=country, zone=zone, tier="expert")
 
 
 def fund(tenant: Tenant, currency: str, minor: int) -> None:
