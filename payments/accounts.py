@@ -66,6 +66,11 @@ def transit(provider: str, currency: str) -> AccountKey:
     return AccountKey("transit", currency, detail=provider)
 
 
+def tax_withheld(currency: str) -> AccountKey:
+    """What was kept back from payouts for the tax office."""
+    return AccountKey("tax_withheld", currency)
+
+
 def expense(kind: str, currency: str) -> AccountKey:
     """What the platform itself pays for: bonuses, provider fees, losses."""
     return AccountKey("expense", currency, detail=kind)

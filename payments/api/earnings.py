@@ -54,6 +54,7 @@ def render_next(payout: NextPayout) -> NextPayoutOut:
     return {
         "date": payout.pays_on,
         "amount": render_money(payout.amount),
+        "withheld": render_money(payout.withheld),
         "cutoff": payout.cutoff,
         "blocked_by": payout.obstacle.code if payout.obstacle else None,
     }

@@ -23,15 +23,16 @@ class BucketsOut(TypedDict):
     approved: Annotated[list[MoneyOut], Doc("Owed to you, for the next pay run.")]
     on_hold: Annotated[list[MoneyOut], Doc("Held back by contract, or held for a reason you were told.")]
     disputed: Annotated[list[MoneyOut], Doc("Contested by the lab.")]
-    scheduled: Annotated[list[MoneyOut], Doc("In a pay run or on its way.")]
-    paid: list[MoneyOut]
+    scheduled: Annotated[list[MoneyOut], Doc("In a pay run or on its way, with the tax withheld.")]
+    paid: Annotated[list[MoneyOut], Doc("Sent to you, with the tax withheld.")]
 
 
 class NextPayoutOut(TypedDict):
     """The next payday."""
 
     date: Day
-    amount: Annotated[MoneyOut, Doc("What is approved until now.")]
+    amount: Annotated[MoneyOut, Doc("What is approved until now, less the tax withheld.")]
+    withheld: Annotated[MoneyOut, Doc("Tax kept back from it.")]
     cutoff: Annotated[Timestamp, Doc("What is approved before it is paid on that day.")]
     blocked_by: Annotated[str | None, Doc("Code of the blocker, if there is one."), Example("no_payout_method")]
 

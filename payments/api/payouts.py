@@ -40,7 +40,8 @@ class PayoutOut(TypedDict):
     """Money on its way to you."""
 
     id: Annotated[str, IdOf("pay")]
-    amount: MoneyOut
+    amount: Annotated[MoneyOut, Doc("What is sent.")]
+    withheld: Annotated[MoneyOut, Doc("Tax kept back from it; with the amount it is what you were owed.")]
     status: Annotated[
         str,
         Doc("ready, sending, unknown, submitted, in_transit, paid, returned, failed, on_hold or cancelled."),
@@ -105,6 +106,7 @@ def render_payout(row: Payout) -> PayoutOut:
     return {
         "id": row.public_id,
         "amount": render_money(Money(row.amount_minor, row.currency)),
+        "withheld": render_money(Money(row.withheld_minor, row.currency)),
         "status": row.status,
         "pays_on": row.run.pays_on,
         "account": row.payout_method.masked,

@@ -123,7 +123,8 @@ class PayRunLine(CadreModel):
     run = models.ForeignKey(PayRun, on_delete=models.CASCADE, related_name="lines", db_index=False)
     expert = models.ForeignKey("experts.Expert", on_delete=models.PROTECT, related_name="+")
     payout_method = models.ForeignKey("payments.PayoutMethod", on_delete=models.PROTECT, related_name="+")
-    amount_minor = models.BigIntegerField()
+    amount_minor = models.BigIntegerField(help_text=_("What is sent: the gross less the tax withheld."))
+    withheld_minor = models.BigIntegerField(default=0)
     previous_minor = models.BigIntegerField(null=True, blank=True, help_text=_("His last payout in this currency."))
     is_new_payee = models.BooleanField(default=False)
     method_changed = models.BooleanField(default=False)
@@ -140,10 +141,16 @@ class PayRunLine(CadreModel):
         constraints = (
             models.UniqueConstraint(fields=("run", "expert"), name="payments_payrunline_once"),
             models.CheckConstraint(condition=Q(amount_minor__gt=0), name="payments_payrunline_positive"),
+            models.CheckConstraint(condition=Q(withheld_minor__gte=0), name="payments_payrunline_withheld"),
         )
 
     def __str__(self) -> str:
         return f"{self.run_id}: {self.expert_id}"
+
+    @property
+    def gross_minor(self) -> int:
+        """What the expert was owed, before any tax was withheld."""
+        return self.amount_minor + self.withheld_minor
 
     @property
     def is_held(self) -> bool:

@@ -127,11 +127,18 @@ class TaxProfile(CadreModel):
     signed_name = models.CharField(max_length=200)
     signed_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True, blank=True)
+    withholding_bp = models.PositiveSmallIntegerField(
+        default=0, help_text=_("Tax kept back from each payout, in basis points of the gross.")
+    )
 
     objects = TaxProfileQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("tax profile")
+        constraints = (
+            # Less than half: so something is always left to be sent, down to one minor unit.
+            models.CheckConstraint(condition=Q(withholding_bp__lt=5000), name="payments_taxprofile_withholding"),
+        )
 
     def __str__(self) -> str:
         return f"{self.get_form_display()} {self.country}"

@@ -69,7 +69,8 @@ class Payout(CadreModel):
     expert = models.ForeignKey("experts.Expert", on_delete=models.PROTECT, related_name="+")
     payout_method = models.ForeignKey("payments.PayoutMethod", on_delete=models.PROTECT, related_name="+")
     provider = models.CharField(max_length=30)
-    amount_minor = models.BigIntegerField()
+    amount_minor = models.BigIntegerField(help_text=_("What is sent: the gross less the tax withheld."))
+    withheld_minor = models.BigIntegerField(default=0)
     currency = models.CharField(max_length=3)
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.READY)
     initiations = models.PositiveSmallIntegerField(default=1, help_text=_("How often the ledger set it on its way."))
@@ -84,7 +85,10 @@ class Payout(CadreModel):
     class Meta:
         verbose_name = _("payout")
         permissions = (("decide_payout", _("Can retry, resume and cancel payouts")),)
-        constraints = (models.CheckConstraint(condition=Q(amount_minor__gt=0), name="payments_payout_positive"),)
+        constraints = (
+            models.CheckConstraint(condition=Q(amount_minor__gt=0), name="payments_payout_positive"),
+            models.CheckConstraint(condition=Q(withheld_minor__gte=0), name="payments_payout_withheld"),
+        )
         indexes = (
             models.Index(
                 fields=("next_attempt_at", "id"),
@@ -95,6 +99,11 @@ class Payout(CadreModel):
 
     def __str__(self) -> str:
         return self.public_id
+
+    @property
+    def gross_minor(self) -> int:
+        """What the expert was owed, before any tax was withheld."""
+        return self.amount_minor + self.withheld_minor
 
 
 @history.tracked()

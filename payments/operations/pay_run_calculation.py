@@ -29,6 +29,7 @@ _JUDGED = """
             AND (%(expert)s::bigint IS NULL OR a.expert_id = %(expert)s::bigint)
     ), judged AS (
         SELECT owed.expert_id, owed.amount, m.id AS method_id,
+            round(owed.amount::numeric * COALESCE(t.withholding_bp, 0) / 10000)::bigint AS withheld,
             CASE
                 WHEN owed.expert_id = ANY(%(blocked)s::bigint[]) THEN 'blocked'
                 WHEN m.id IS NULL THEN 'no_payout_method'
@@ -47,12 +48,13 @@ _JUDGED = """
 """
 
 _LINES = """
-    INSERT INTO payments_payrunline (created_at, run_id, expert_id, payout_method_id, amount_minor, previous_minor,
+    INSERT INTO payments_payrunline (created_at, run_id, expert_id, payout_method_id, amount_minor,
+        withheld_minor, previous_minor,
         is_new_payee, method_changed, is_unusual, held_reason)
-    SELECT %(now)s, %(run)s, j.expert_id, j.method_id, j.amount, last.amount_minor, last.amount_minor IS NULL,
-        COALESCE(last.payout_method_id <> j.method_id, false), COALESCE(j.amount > 2 * last.amount_minor, false), ''
+    SELECT %(now)s, %(run)s, j.expert_id, j.method_id, j.amount - j.withheld, j.withheld, last.amount_minor, last.amount_minor IS NULL,
+        COALESCE(last.payout_method_id <> j.method_id, false), COALESCE(j.amount > 2 * (last.amount_minor + last.withheld_minor), false), ''
     FROM judged j LEFT JOIN LATERAL (
-        SELECT amount_minor, payout_method_id FROM payments_payout
+        SELECT amount_minor, withheld_minor, payout_method_id FROM payments_payout
         WHERE expert_id = j.expert_id AND currency = %(currency)s AND status <> 'cancelled' ORDER BY id DESC LIMIT 1
     ) last ON true
     WHERE j.reason IS NULL ORDER BY j.expert_id
@@ -67,16 +69,17 @@ _CHANGED = """
     SELECT l.expert_id FROM payments_payrunline l
     LEFT JOIN judged j ON j.expert_id = l.expert_id AND j.reason IS NULL
     WHERE l.run_id = %(run)s AND l.held_reason = ''
-        AND (j.expert_id IS NULL OR j.amount <> l.amount_minor OR j.method_id <> l.payout_method_id)
+        AND (j.expert_id IS NULL OR j.amount - j.withheld <> l.amount_minor
+            OR j.withheld <> l.withheld_minor OR j.method_id <> l.payout_method_id)
     ORDER BY l.expert_id
 """
 
-_ONE = "SELECT amount, COALESCE(reason, '') FROM judged"
+_ONE = "SELECT amount - withheld, withheld, COALESCE(reason, '') FROM judged"
 
 _TOTALS = """
     SELECT count(*) FILTER (WHERE held_reason = ''), COALESCE(sum(amount_minor) FILTER (WHERE held_reason = ''), 0)::bigint,
         encode(sha256(convert_to(COALESCE(string_agg(
-            concat_ws(':', expert_id, payout_method_id, amount_minor, held_reason <> ''), ';' ORDER BY expert_id), ''),
+            concat_ws(':', expert_id, payout_method_id, amount_minor, withheld_minor, held_reason <> ''), ';' ORDER BY expert_id), ''),
             'UTF8')), 'hex')
     FROM payments_payrunline WHERE run_id = %(run)s
 """
@@ -93,9 +96,10 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What an expert would be paid at a cutoff, in minor units, and what prevents it ("" when nothing does)."""
+    """What an expert would be sent at a cutoff, the tax withheld from it, and what prevents it ("" when nothing does)."""
 
     amount_minor: int
+    withheld_minor: int
     obstacle: str
 
 
@@ -130,7 +134,7 @@ def outlook(*, expert_id: int, currency: str, cutoff: dt.datetime, now: dt.datet
     with scope.as_platform(), connection.cursor() as cursor:
         cursor.execute(_JUDGED + _ONE, values)
         row = cursor.fetchone()
-    return Outlook(*row) if row else Outlook(0, "")
+    return Outlook(*row) if row else Outlook(0, 0, "")
 
 
 def _values(currency: str, cutoff: dt.datetime, *, now: dt.datetime, expert_id: int | None = None) -> dict[str, Any]:

@@ -231,6 +231,7 @@ def _initiate(run: PayRun, lines: list[PayRunLine], *, now: dt.datetime) -> list
                 payout_method=line.payout_method,
                 provider=line.payout_method.provider,
                 amount_minor=line.amount_minor,
+                withheld_minor=line.withheld_minor,
                 currency=run.currency,
                 next_attempt_at=now,
             )
@@ -245,9 +246,11 @@ def _initiate(run: PayRun, lines: list[PayRunLine], *, now: dt.datetime) -> list
 
 def initiation(payout: Payout, *, now: dt.datetime) -> NewEntry:
     """The entry that takes a payout's money out of what we owe and puts it on its way."""
-    owed = accounts.payable(payout.expert_id, payout.currency)
-    under_way = accounts.transit(payout.provider, payout.currency)
-    legs = [(owed, -payout.amount_minor), (under_way, payout.amount_minor)]
+    legs = [
+        (accounts.payable(payout.expert_id, payout.currency), -payout.gross_minor),
+        (accounts.transit(payout.provider, payout.currency), payout.amount_minor),
+        (accounts.tax_withheld(payout.currency), payout.withheld_minor),
+    ]
     return NewEntry("payout_initiated", payout.public_id, now, legs, seq=payout.initiations)
 
 

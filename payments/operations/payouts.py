@@ -81,7 +81,9 @@ def settled(payout: Payout, *, now: dt.datetime) -> None:
     states.move(payout, Payout.Status.PAID)
     payout.paid_at = now
     payout.save()
-    _post(payout, "payout_settled", accounts.cash(payout.provider, payout.currency), now=now)
+    currency, amount = payout.currency, payout.amount_minor
+    legs = [(accounts.transit(payout.provider, currency), -amount), (accounts.cash(payout.provider, currency), amount)]
+    ledger.post(entries=[_entry(payout, "payout_settled", legs, now)], now=now)
     _tell(payout, "payout.paid", _("You were paid %(amount)s"), "", now=now)
 
 
@@ -90,7 +92,7 @@ def failed(payout: Payout, *, code: str, now: dt.datetime) -> None:
     states.move(payout, Payout.Status.FAILED)
     payout.reason_code, payout.lease_until = code, None
     payout.save()
-    _post(payout, "payout_rejected", accounts.payable(payout.expert_id, payout.currency), now=now)
+    _give_back(payout, "payout_rejected", accounts.transit(payout.provider, payout.currency), now=now)
     body = _("The provider answered %(code)s. Check your payout method; the money stays yours.") % {"code": code}
     _tell(payout, "payout.failed", _("Your payout of %(amount)s failed"), body, now=now)
 
@@ -100,12 +102,7 @@ def returned(payout: Payout, *, code: str, now: dt.datetime) -> None:
     states.move(payout, Payout.Status.RETURNED)
     payout.reason_code = code
     payout.save()
-    amount, currency = payout.amount_minor, payout.currency
-    legs = [
-        (accounts.cash(payout.provider, currency), -amount),
-        (accounts.payable(payout.expert_id, currency), amount),
-    ]
-    ledger.post(entries=[_entry(payout, "payout_returned", legs, now)], now=now)
+    _give_back(payout, "payout_returned", accounts.cash(payout.provider, payout.currency), now=now)
     body = _("The bank sent it back (%(code)s). Check your payout method; the next run pays it.") % {"code": code}
     _tell(payout, "payout.returned", _("Your payout of %(amount)s came back"), body, now=now)
 
@@ -136,7 +133,7 @@ def retry(*, payout: Payout, by: User, now: dt.datetime) -> Payout:
     owed_key = accounts.payable(payout.expert_id, payout.currency)
     with scope.as_platform():
         owed = ledger.lock(keys=[owed_key], now=now)[owed_key]
-        if owed < payout.amount_minor:
+        if owed < payout.gross_minor:
             raise NoLongerOwed(owed=dict(Money(owed, payout.currency).as_json()))
         ledger.post(entries=[initiation(payout, now=now)], now=now)
     _follow(payout, "payout.retried", by=by, now=now)
@@ -167,7 +164,7 @@ def cancel(*, payout: Payout, by: User, now: dt.datetime) -> Payout:
     states.move(payout, Payout.Status.CANCELLED)
     payout.save()
     if was_under_way:
-        _post(payout, "payout_rejected", accounts.payable(payout.expert_id, payout.currency), now=now)
+        _give_back(payout, "payout_rejected", accounts.transit(payout.provider, payout.currency), now=now)
     _follow(payout, "payout.cancelled", by=by, now=now)
     return payout
 
@@ -187,9 +184,13 @@ def _follow(payout: Payout, event: str, *, by: User, now: dt.datetime) -> None:
     wake_after_commit("payments.send_payouts")
 
 
-def _post(payout: Payout, kind: str, to: accounts.AccountKey, *, now: dt.datetime) -> None:
-    """Take the money out of transit."""
-    legs = [(accounts.transit(payout.provider, payout.currency), -payout.amount_minor), (to, payout.amount_minor)]
+def _give_back(payout: Payout, kind: str, taken_from: accounts.AccountKey, *, now: dt.datetime) -> None:
+    """Owe the expert all of it again: what was sent, and the tax that was withheld from it."""
+    legs = [
+        (taken_from, -payout.amount_minor),
+        (accounts.tax_withheld(payout.currency), -payout.withheld_minor),
+        (accounts.payable(payout.expert_id, payout.currency), payout.gross_minor),
+    ]
     ledger.post(entries=[_entry(payout, kind, legs, now)], now=now)
 
 

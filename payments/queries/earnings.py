@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from django.db.models import Sum
+from django.db.models import F, Sum
 
 from core.money import Money, pay_for
 from payments import accounts, ledger, timekeeping
@@ -151,13 +151,14 @@ def _add_owed(sums: Sums, expert_id: int) -> None:
         sums["on_hold"][currency] += balances[held]
     calculated = PayRunLine.objects.filter(expert=expert_id, payout=None, run__status__in=_CALCULATED)
     for line in calculated.select_related("run"):
-        sums[bucket_of_pay_line(line)][line.run.currency] += line.amount_minor
-        sums["approved"][line.run.currency] -= line.amount_minor
+        sums[bucket_of_pay_line(line)][line.run.currency] += line.gross_minor
+        sums["approved"][line.run.currency] -= line.gross_minor
 
 
 def _add_payouts(sums: Sums, expert_id: int) -> None:
     payouts = Payout.objects.filter(expert=expert_id, status__in=list(_BUCKET_OF_PAYOUT))
-    for status, currency, minor in payouts.values_list("status", "currency").annotate(minor=Sum("amount_minor")):
+    gross = Sum(F("amount_minor") + F("withheld_minor"))
+    for status, currency, minor in payouts.values_list("status", "currency").annotate(minor=gross):
         sums[_BUCKET_OF_PAYOUT[status]][currency] += minor
 
 

@@ -46,6 +46,18 @@ _CHECKS = {
             ON u.currency = t.currency
         WHERE COALESCE(t.amount, 0) <> COALESCE(u.amount, 0)""",
     ),
+    "tax_withheld": (
+        "In {0}, payouts moved {1} into tax withheld and withheld {2}.",
+        """SELECT COALESCE(t.currency, u.currency), COALESCE(t.amount, 0), COALESCE(u.amount, 0)
+        FROM (SELECT a.currency, sum(p.amount) AS amount
+            FROM payments_account a JOIN payments_posting p ON p.account_id = a.id
+            JOIN payments_journalentry e ON e.id = p.entry_id
+            WHERE a.kind = 'tax_withheld' AND e.kind IN ('payout_initiated', 'payout_rejected', 'payout_returned')
+            GROUP BY 1) t
+        FULL JOIN (SELECT currency, sum(withheld_minor) AS amount FROM payments_payout
+            WHERE status NOT IN ('failed', 'returned', 'cancelled') GROUP BY 1) u ON u.currency = t.currency
+        WHERE COALESCE(t.amount, 0) <> COALESCE(u.amount, 0)""",
+    ),
     "statement": (
         "Statement {0} opens with {1}, moves {2} and closes with {3}.",
         """SELECT s.public_id, s.opening_minor, COALESCE(sum(p.amount), 0), s.closing_minor

@@ -25,11 +25,12 @@ class Obstacle:
 
 @dataclass(frozen=True, slots=True)
 class NextPayout:
-    """The next payday of one currency: what is approved until now, by the day it is paid."""
+    """The next payday of one currency: what of all approved until now is sent, and the tax withheld from it."""
 
     pays_on: dt.date
     cutoff: dt.datetime
     amount: Money
+    withheld: Money
     obstacle: Obstacle | None
 
 
@@ -46,7 +47,8 @@ def next_payout(*, expert_id: int, currency: str, now: dt.datetime) -> NextPayou
     )
     if open_line is not None and not open_line.is_held:
         run = open_line.run
-        return NextPayout(run.pays_on, run.cutoff, Money(open_line.amount_minor, currency), None)
+        amount, withheld = Money(open_line.amount_minor, currency), Money(open_line.withheld_minor, currency)
+        return NextPayout(run.pays_on, run.cutoff, amount, withheld, None)
     schedule = schedule_of(currency)
     cutoff = calendar.next_cutoff(schedule, now)
     found = pay_run_calculation.outlook(expert_id=expert_id, currency=currency, cutoff=cutoff, now=now)
@@ -54,6 +56,7 @@ def next_payout(*, expert_id: int, currency: str, now: dt.datetime) -> NextPayou
         pays_on=calendar.payday(schedule, cutoff),
         cutoff=cutoff,
         amount=Money(found.amount_minor, currency),
+        withheld=Money(found.withheld_minor, currency),
         obstacle=obstacle_of(found.obstacle) if found.obstacle else None,
     )
 
