@@ -1,15 +1,23 @@
-"""System checks: a process that could not read where people are paid does not start."""
+"""System checks: a process that could not read where people are paid, or not pay them, does not start."""
 
 from __future__ import annotations
 
 import base64
 import binascii
+import re
+from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
+from payments import payout_details
+from payments.providers import registry
+from payments.providers.port import Capability, Host
+
 KEY_BYTES = 32
+_CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
+_COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
 
 
 @register()
@@ -26,3 +34,51 @@ def _is_key(text: str) -> bool:
         return len(base64.b64decode(text, validate=True)) == KEY_BYTES
     except binascii.Error:
         return False
+
+
+@register()
+def rails_name_providers(**_options: Any) -> list[CheckMessage]:
+    """Every provider can be loaded, and every rail names a known provider that can pay to methods of its type."""
+    findings: list[CheckMessage] = []
+    for name in settings.PAYOUT_PROVIDERS:
+        findings += _unloadable(name)
+    for line, name in settings.PAYOUT_RAILS.items():
+        findings += [
+            Error(f"PAYOUT_RAILS: {line}={name}: {fault}", id="payments.E002") for fault in _faults(line, name)
+        ]
+    return findings
+
+
+def _unloadable(name: str) -> list[CheckMessage]:
+    try:
+        loaded = registry.provider(name)
+    except ImportError as error:
+        return [Error(f"PAYOUT_PROVIDERS: {name} cannot be loaded: {error}", id="payments.E003")]
+    if loaded.name != name:
+        return [Error(f"PAYOUT_PROVIDERS: {name} calls itself {loaded.name}.", id="payments.E003")]
+    if (Capability.ACCOUNTS in loaded.capabilities) != isinstance(loaded, Host):
+        return [Error(f"PAYOUT_PROVIDERS: {name} does not have the capabilities it names.", id="payments.E003")]
+    return []
+
+
+def _faults(line: str, name: str) -> Iterator[str]:
+    try:
+        rail = registry.Rail.read(line, name)
+    except ValueError:
+        yield "expected type:currency:country=provider, with * for any currency or country."
+        return
+    if rail.method_type not in payout_details.FIELDS:
+        yield f"there is no type of payout method {rail.method_type}."
+    if rail.currency != registry.ANYWHERE and not _CURRENCY.fullmatch(rail.currency):
+        yield f"{rail.currency} is no currency code."
+    if rail.country != registry.ANYWHERE and not _COUNTRY.fullmatch(rail.country):
+        yield f"{rail.country} is no country code."
+    if name not in settings.PAYOUT_PROVIDERS:
+        yield f"there is no provider {name}; PAYOUT_PROVIDERS has {', '.join(sorted(settings.PAYOUT_PROVIDERS))}."
+        return
+    try:
+        known = registry.provider(name).method_types
+    except ImportError:
+        return
+    if rail.method_type in payout_details.FIELDS and rail.method_type not in known:
+        yield f"{name} cannot pay to {rail.method_type}."

@@ -15,9 +15,11 @@ from core.api.types import Currency, Doc, Example, IdOf, Timestamp
 from core.api.views import ExpertView
 from core.problems import NotFound
 from experts.public import Expert
+from payments import payout_details
 from payments.models import PayoutMethod, TaxProfile
 from payments.operations import payees
 from payments.operations.payees import NoPayoutRail
+from payments.providers import registry
 
 
 class PayoutMethodOut(TypedDict):
@@ -85,6 +87,36 @@ class TaxProfileIn(serializers.Serializer[None]):
                 code="wrong_form",
             )
         return attrs
+
+
+class PayoutRailOut(TypedDict):
+    """A way to be paid a currency into a country."""
+
+    type: Annotated[str, Doc("The type of payout method to add."), Example("iban")]
+    currency: Currency
+    country: Annotated[str, Example("DE")]
+    provider: Annotated[str, Doc("Who pays. A method keeps the provider it was added for."), Example("sepa_file")]
+    details: Annotated[list[str], Doc("The members of `details` that the type needs."), Example(["iban"])]
+    onboarding: Annotated[bool, Doc("Whether you open an account at the provider first."), Example(False)]
+
+
+class RailFilters(serializers.Serializer[None]):
+    """Which money, and where to."""
+
+    currency = CurrencyField()
+    country = CountryField(help_text="Where the account is.")
+
+
+def render_rail(rail: registry.Rail, *, currency: str, country: str) -> PayoutRailOut:
+    """A rail as it would be used."""
+    return {
+        "type": rail.method_type,
+        "currency": currency,
+        "country": country,
+        "provider": rail.provider,
+        "details": list(payout_details.FIELDS[rail.method_type]),
+        "onboarding": registry.keeps_accounts(rail.provider),
+    }
 
 
 def render_method(row: PayoutMethod) -> PayoutMethodOut:
@@ -156,6 +188,16 @@ class PayoutMethodList(ExpertView):
             now=call.now,
         )
         return render_method(method)
+
+
+class PayoutMethodOptions(ExpertView):
+    """How a currency can be paid into a country."""
+
+    @endpoint(summary="List ways to be paid", query=RailFilters, returns=list[PayoutRailOut])
+    def get(self, call: Call) -> list[PayoutRailOut]:
+        """One for each type of method; empty where nobody we work with pays."""
+        where = {"currency": call.query["currency"], "country": call.query["country"]}
+        return [render_rail(rail, **where) for rail in registry.rails_for(**where)]
 
 
 class PayoutMethodDetail(ExpertView):

@@ -28,6 +28,7 @@ expert_urlpatterns = [
     path("statements/<str:statement_id>", payouts.StatementDetail.as_view()),
     path("statements/<str:statement_id>/download", payouts.StatementDownload.as_view()),
     path("payout-methods", payees.PayoutMethodList.as_view()),
+    path("payout-methods/options", payees.PayoutMethodOptions.as_view()),
     path("payout-methods/<str:method_id>", payees.PayoutMethodDetail.as_view()),
     path("payout-methods/<str:method_id>/remove", payees.PayoutMethodRemove.as_view()),
     path("tax-profile", payees.TaxProfileDetail.as_view()),

@@ -9,16 +9,25 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connections
 
 from core import ids
 from payments import payout_details
-from payments.providers.port import Answer, Movement, Order, Standing, Verdict
+from payments.providers.port import (
+    Answer,
+    Capability,
+    InvalidSignature,
+    Movement,
+    Order,
+    ProviderEvent,
+    Standing,
+    Verdict,
+)
 
 RETURNS_AFTER: Final = dt.timedelta(days=3)
 
@@ -66,8 +75,11 @@ _FATES: Final = {"late_failure": "failed", "return": "returned"}
 class SandboxProvider:
     """See the module."""
 
-    name = "sandbox"
-    key_window = dt.timedelta(hours=24)
+    name: ClassVar[str] = "sandbox"
+    method_types: ClassVar[frozenset[str]] = frozenset({"sandbox", "iban", "us_bank"})
+    capabilities: ClassVar[frozenset[Capability]] = frozenset()
+    key_window: ClassVar[dt.timedelta] = dt.timedelta(hours=24)
+    quiet: ClassVar[dt.timedelta] = dt.timedelta(0)
 
     def submit(self, orders: Sequence[Order], *, now: dt.datetime) -> list[Answer]:
         """Execute each order once."""
@@ -101,6 +113,10 @@ class SandboxProvider:
                 f"{_READ} WHERE changed_at >= %s AND state IN ('paid', 'failed', 'returned') ORDER BY id", [since]
             )
             return [_movement(row) for row in books.fetchall()]
+
+    def parse_event(self, raw: bytes, headers: Mapping[str, str], *, now: dt.datetime) -> list[ProviderEvent]:
+        """It sends none, so whatever comes is somebody else's."""
+        raise InvalidSignature("The sandbox provider sends no events.")
 
 
 @contextmanager

@@ -23,3 +23,38 @@ GOOD = base64.b64encode(bytes(range(32))).decode()
 def test_vault_keys_are_checked(settings: Settings, keys: list[str], found: list[str]) -> None:
     settings.VAULT_KEYS = keys
     assert [message.id for message in run_checks() if str(message.id).startswith("payments.")] == found
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "said"),
+    [
+        ("iban:EUR:*", "sandbox", ""),
+        ("iban:*:DE", "sandbox", ""),
+        ("iban:EUR:*", "sepa", "there is no provider sepa"),
+        ("iban:EUR", "sandbox", "expected type:currency:country"),
+        ("cheque:EUR:*", "sandbox", "no type of payout method cheque"),
+        ("iban:euro:*", "sandbox", "euro is no currency"),
+        ("iban:EUR:Germany", "sandbox", "Germany is no country"),
+    ],
+)
+def test_a_rail_that_leads_nowhere_stops_the_start(settings: Settings, line: str, name: str, said: str) -> None:
+    settings.PAYOUT_RAILS = {line: name}
+    found = [str(message.msg) for message in run_checks() if message.id == "payments.E002"]
+    assert len(found) == (1 if said else 0)
+    assert all(line in text and said in text for text in found)
+
+
+@pytest.mark.parametrize("path", ["payments.providers.nowhere.Provider", "payments.providers.sandbox.Nothing"])
+def test_a_provider_that_cannot_be_loaded_stops_the_start(settings: Settings, path: str) -> None:
+    settings.PAYOUT_PROVIDERS = {**settings.PAYOUT_PROVIDERS, "ghost": path}
+    found = [str(message.msg) for message in run_checks() if message.id == "payments.E003"]
+    assert len(found) == 1
+    assert "ghost" in found[0]
+
+
+def test_a_provider_answers_to_its_own_name(settings: Settings) -> None:
+    settings.PAYOUT_PROVIDERS = {
+        "sandbox": "payments.providers.sandbox.SandboxProvider",
+        "other": "payments.providers.sandbox.SandboxProvider",
+    }
+    assert [message.id for message in run_checks() if str(message.id).startswith("payments.")] == ["payments.E003"]
