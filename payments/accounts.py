@@ -74,3 +74,8 @@ def tax_withheld(currency: str) -> AccountKey:
 def expense(kind: str, currency: str) -> AccountKey:
     """What the platform itself pays for: bonuses, provider fees, losses."""
     return AccountKey("expense", currency, detail=kind)
+
+
+def vat(country: str, currency: str) -> AccountKey:
+    """VAT that labs were charged and that is owed to a country's tax office."""
+    return AccountKey("vat", currency, detail=country)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from payments.models.adjustment import Adjustment
 from payments.models.dispute import Dispute
+from payments.models.document_series import DocumentSeries
 from payments.models.funding import Funding, Refund
+from payments.models.invoice import CreditNote, Invoice, LabBillingProfile
 from payments.models.ledger import Account, AccountBalance, JournalEntry, Posting
 from payments.models.overage import Cap, Overage
 from payments.models.pay_run import PayRun, PayRunExclusion, PayRunLine
@@ -22,10 +24,14 @@ __all__ = [
     "Activity",
     "Adjustment",
     "Cap",
+    "CreditNote",
     "Dispute",
+    "DocumentSeries",
     "Funding",
     "FundsReservation",
+    "Invoice",
     "JournalEntry",
+    "LabBillingProfile",
     "Overage",
     "PayRun",
     "PayRunExclusion",

@@ -33,6 +33,7 @@ class Account(CadreModel):
         FEE_INCOME = "fee_income", _("platform fees earned")
         TRANSIT = "transit", _("payouts under way")
         TAX_WITHHELD = "tax_withheld", _("tax withheld")
+        VAT = "vat", _("VAT charged to labs")
         EXPENSE = "expense", _("platform's expense")
         FX = "fx", _("currency exchange")
 
