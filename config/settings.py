@@ -232,6 +232,8 @@ PAYOUT_METHOD_HOLD_HOURS: int = env.int("PAYOUT_METHOD_HOLD_HOURS", 72)  # a new
 PAYOUT_MINIMUM_MINOR: dict[str, int] = {"USD": 100, "EUR": 100}  # other currencies: one minor unit
 # Weekly cutoff by currency: weekday (0 is Monday), hour (UTC), days to the payday.
 PAY_SCHEDULES: dict[str, tuple[int, int, int]] = {"*": (0, 0, 2)}
+# Days between the proposal of terms that take something from an expert and their effect; a longer notice of the offer wins.
+AMENDMENT_NOTICE_DAYS: int = env.int("AMENDMENT_NOTICE_DAYS", 14)
 PAYOUT_LEASE_SECONDS: int = env.int("PAYOUT_LEASE_SECONDS", 60)  # after that, whoever was sending is taken for dead
 SANDBOX_PROVIDER_LATENCY: float = env.float("SANDBOX_PROVIDER_LATENCY", 0.0)  # seconds for each payout
 SANDBOX_PROVIDER_SETTLES_AFTER: int = env.int("SANDBOX_PROVIDER_SETTLES_AFTER", 0)  # seconds until it is paid

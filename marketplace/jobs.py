@@ -6,13 +6,19 @@ import datetime as dt
 
 from core import clock
 from core.jobs import job
-from marketplace.operations import contracts, offers, projects
+from marketplace.operations import amendments, contracts, offers, projects
 
 
 @job(name="marketplace.expire_offers")
 def expire_offers() -> None:
     """Expire offers whose time is over."""
     offers.expire_due(now=clock.now())
+
+
+@job(name="marketplace.expire_amendments")
+def expire_amendments() -> None:
+    """Expire proposals that nobody answered."""
+    amendments.expire_due(now=clock.now())
 
 
 @job(name="marketplace.finish_contracts")
@@ -29,6 +35,7 @@ def complete_projects() -> None:
 
 PERIODIC = {
     "marketplace.expire_offers": dt.timedelta(minutes=1),
+    "marketplace.expire_amendments": dt.timedelta(minutes=1),
     "marketplace.finish_contracts": dt.timedelta(minutes=1),
     "marketplace.complete_projects": dt.timedelta(minutes=5),
 }

@@ -47,9 +47,9 @@ def everything_paid() -> PayPolicy:
     return {activity: {"pay": "paid", "cap_seconds": None} for activity in ACTIVITIES}
 
 
-def complete(given: Mapping[str, Mapping[str, Any]]) -> PayPolicy:
-    """``given`` with every activity it does not name paid. Raises InvalidPolicy."""
-    policy = everything_paid()
+def complete(given: Mapping[str, Mapping[str, Any]], *, former: Mapping[str, Line] | None = None) -> PayPolicy:
+    """``given`` with every activity it does not name as it was in ``former``, else paid. Raises InvalidPolicy."""
+    policy = {**everything_paid(), **(former or {})}
     for activity, line in given.items():
         if activity not in policy:
             raise InvalidPolicy(activity, f"The activities are {', '.join(ACTIVITIES)}.")

@@ -49,6 +49,10 @@ class Funds(Protocol):
         """Set aside two weeks at the cap for a contract, in the caller's transaction. Raises InsufficientFunds."""
         ...
 
+    def follow_terms(self, *, contract: Contract, now: dt.datetime) -> None:
+        """Set aside what the terms from now on ask for, in the caller's transaction. Raises InsufficientFunds."""
+        ...
+
     def release_contract(self, *, contract: Contract, now: dt.datetime) -> None:
         """Give back what an ended contract has not used."""
         ...

@@ -31,6 +31,7 @@ from marketplace.queries import (
     pseudonyms,
     snapshot_at,
     snapshots_between,
+    snapshots_from,
 )
 from marketplace.rates import reservation_for
 
@@ -61,4 +62,5 @@ __all__ = [
     "see_work",
     "snapshot_at",
     "snapshots_between",
+    "snapshots_from",
 ]

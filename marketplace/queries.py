@@ -45,6 +45,12 @@ def snapshots_between(contract_id: int, start: dt.datetime, end: dt.datetime) ->
     return list(rows.order_by("valid"))
 
 
+def snapshots_from(contract_id: int, start: dt.datetime) -> list[RateSnapshot]:
+    """The terms in force at an instant and those agreed for later, in order of time."""
+    rows = RateSnapshot.objects.filter(contract_id=contract_id, valid__overlap=DateTimeTZRange(start, None))
+    return list(rows.order_by("valid"))
+
+
 def lab_alias() -> Subquery:
     """For ``annotate``: how the lab of a row calls itself towards experts."""
     return Subquery(Lab.objects.filter(tenant=OuterRef("tenant")).values("alias")[:1])

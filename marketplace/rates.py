@@ -42,8 +42,76 @@ LOCATION_BANDS: Final[Mapping[str, int]] = MappingProxyType(
 # An expert's judgement costs the same everywhere; only the entry tiers follow local wages.
 LOCATED_TIERS: Final = frozenset({GENERALIST, SKILLED})
 
-# Nobody's hour costs more than 1000.00 on the platform's own cards.
-HARD_CAP: Final = 100_000
+# Nobody's hour costs more than about 1000 US dollars, on a card or by an amendment. A row for each currency in which work
+# can be priced, in minor units an hour: round figures near the exchange rates of 2025 (European Central Bank, euro
+# reference rates), which are never converted with and so do not move. A currency without a row has no price.
+HARD_CAPS: Final[Mapping[str, int]] = MappingProxyType(
+    {
+        **dict.fromkeys(("USD", "EUR", "GBP", "CHF"), 100_000),
+        "CAD": 140_000,
+        "AUD": 155_000,
+        "NZD": 170_000,
+        "SGD": 130_000,
+        "HKD": 780_000,
+        "ILS": 360_000,
+        "DKK": 700_000,
+        "SEK": 1_000_000,
+        "NOK": 1_050_000,
+        "PLN": 380_000,
+        "CZK": 2_200_000,
+        "RON": 450_000,
+        "HUF": 36_000_000,
+        "BGN": 180_000,
+        "TRY": 4_000_000,
+        "UAH": 4_200_000,
+        "RSD": 10_500_000,
+        "GEL": 275_000,
+        "BRL": 560_000,
+        "MXN": 1_900_000,
+        "COP": 420_000_000,
+        "PEN": 360_000,
+        "UYU": 4_000_000,
+        "DOP": 6_100_000,
+        "INR": 8_600_000,
+        "PKR": 28_000_000,
+        "BDT": 12_200_000,
+        "LKR": 30_000_000,
+        "NPR": 13_800_000,
+        "PHP": 5_700_000,
+        "THB": 3_300_000,
+        "MYR": 430_000,
+        "IDR": 1_640_000_000,
+        "CNY": 720_000,
+        "TWD": 3_100_000,
+        "AED": 367_000,
+        "SAR": 375_000,
+        "QAR": 364_000,
+        "EGP": 5_000_000,
+        "MAD": 930_000,
+        "ZAR": 1_800_000,
+        "KES": 13_000_000,
+        "NGN": 155_000_000,
+        "GHS": 1_250_000,
+        "TZS": 255_000_000,
+        # No decimals: whole yen, won, pesos, dong, francs, shillings.
+        "JPY": 150_000,
+        "KRW": 1_400_000,
+        "CLP": 950_000,
+        "VND": 26_000_000,
+        "XAF": 570_000,
+        "XOF": 570_000,
+        "UGX": 3_600_000,
+        "RWF": 1_450_000,
+        "ISK": 125_000,
+        # Three decimals: fils and millimes.
+        "KWD": 307_000,
+        "BHD": 377_000,
+        "OMR": 385_000,
+        "JOD": 709_000,
+        "TND": 3_000_000,
+        "IQD": 1_310_000_000,
+    }
+)
 
 ACTIVITIES: Final = ("onboarding", "instructions", "assessment", "task", "rework", "review", "meeting", "standby")
 
@@ -121,12 +189,12 @@ def seed_rate(*, tier: str, domain: str, band: str, currency: str = "USD") -> in
     meant for currencies with two decimals near the dollar's worth (USD, EUR):
     a card in another currency is written by hand, and ValueError says so.
     """
-    if exponent_of(currency) != 2:
+    if exponent_of(currency) != 2 or currency not in HARD_CAPS:
         raise ValueError(f"The seed card has no rates in {currency}.")
     domain_factor = SEED_DOMAIN_FACTORS.get(domain, OTHER_DOMAINS_FACTOR)
     location_factor = LOCATION_BANDS[band] if tier in LOCATED_TIERS else BASIS_POINTS
     rate = divide_half_up(SEED_TIER_RATES[tier] * domain_factor * location_factor, BASIS_POINTS**2)
-    return min(rate, HARD_CAP)
+    return min(rate, HARD_CAPS[currency])
 
 
 def seed_rows(*, valid_from: datetime, currency: str = "USD", domains: Iterable[str] = ()) -> list[RateRow]:

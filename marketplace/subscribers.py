@@ -11,7 +11,7 @@ from core.problems import DomainError
 from core.public import Event
 from experts.public import Decision
 from marketplace.models import Application, Contract
-from marketplace.operations import applications, contracts, offers, openings
+from marketplace.operations import amendments, applications, contracts, offers, openings
 
 OVERTURNED = frozenset({"overturned", "resolved_by_timeout"})
 
@@ -28,6 +28,17 @@ def apply_appeals(event: Event, now: dt.datetime) -> None:
     if application is not None:
         applications.reinstate(application=application, now=now)
     _reinstate_contract(subject, now=now)
+
+
+@outbox.subscribe("contract.*", name="marketplace.withdraw_amendments")
+def withdraw_amendments(event: Event, now: dt.datetime) -> None:
+    """Terms of a contract that is at its end are not changed any more."""
+    if event.name not in {"contract.ending", "contract.ended"}:
+        return
+    at_its_end = (Contract.Status.ENDING, Contract.Status.ENDED)
+    contract = Contract.objects.filter(public_id=event.subject, status__in=at_its_end).first()
+    if contract is not None:
+        amendments.withdraw_with_contract(contract=contract, now=now)
 
 
 def _was_decided_anew(subject: str, decision_id: str | None) -> bool:

@@ -8,7 +8,7 @@ from core import clock
 from core.jobs import job
 from core.public import Principal
 from core.wake import wake
-from payments.operations import clocks, holdbacks, sending, tracking
+from payments.operations import clocks, holdbacks, reservations, sending, tracking
 
 
 @job(name="payments.send_payouts", bound=False)
@@ -35,6 +35,12 @@ def follow_settlements() -> None:
 def release_holdbacks() -> None:
     """Pay out what was held back long enough."""
     holdbacks.release_due(now=clock.now())
+
+
+@job(name="payments.follow_terms")
+def follow_terms() -> None:
+    """Give labs back what contracts do not need any more under later terms."""
+    reservations.follow_terms_due(now=clock.now())
 
 
 @job(name="payments.stop_silent_timers", bound=False)
@@ -83,5 +89,6 @@ PERIODIC = {
     "payments.send_payouts": dt.timedelta(minutes=1),
     "payments.track_payouts": dt.timedelta(minutes=1),
     "payments.follow_settlements": dt.timedelta(hours=1),
+    "payments.follow_terms": dt.timedelta(hours=1),
     "payments.release_holdbacks": dt.timedelta(hours=1),
 }

@@ -8,8 +8,8 @@ from django.utils.translation import gettext_lazy as _
 
 from core import clock
 from core.desk import CadreAdmin, ReadOnlyInline, confirmed
-from marketplace.models import Contract, InstructionAcknowledgement, RateSnapshot
-from marketplace.operations import contracts
+from marketplace.models import Amendment, Contract, InstructionAcknowledgement, RateSnapshot
+from marketplace.operations import amendments, contracts
 
 MANAGE = "marketplace.manage_contract"
 PAUSES = [
@@ -86,3 +86,19 @@ class ContractAdmin(CadreAdmin):
             explanation=reason,
             now=clock.now(),
         )
+
+
+@admin.register(Amendment)
+class AmendmentAdmin(CadreAdmin):
+    """Later terms that labs proposed, and what experts answered."""
+
+    list_display = ("public_id", "contract", "tenant", "status", "rate", "effective_at", "expires_at", "decided_at")
+    list_filter = ("status", "currency")
+    search_fields = ("public_id", "contract__public_id", "contract__expert__legal_name", "tenant__name")
+    list_select_related = ("contract", "tenant")
+    actions = ("withdraw",)
+
+    @confirmed(description=_("Withdraw"), permission=MANAGE)
+    def withdraw(self, request: HttpRequest, amendment: Amendment) -> None:
+        """Before the expert has answered."""
+        amendments.withdraw(amendment=amendment, now=clock.now())

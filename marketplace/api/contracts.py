@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Annotated, TypedDict
 
 from django.db.models import QuerySet
 from rest_framework import serializers
 
-from core.api.call import Call
+from core.api.call import Call, Listed
 from core.api.endpoint import endpoint
 from core.api.fields import StrictCharField
 from core.api.lookup import get_or_404
@@ -19,6 +20,7 @@ from marketplace.api.candidates import CandidateId
 from marketplace.api.filters import CreatedFilters, narrowed
 from marketplace.api.openings import OpeningId
 from marketplace.api.projects import ProjectId
+from marketplace.api.terms import PaidActivityOut, render_activities, render_true_rate
 from marketplace.models import Contract, RateSnapshot
 from marketplace.operations import contracts
 from marketplace.operations.contracts import StoppedByPlatform
@@ -27,6 +29,16 @@ from marketplace.queries import contracts_of, deciding_member
 ContractId = Annotated[str, IdOf("ctr")]
 PAUSE_REASONS = ("quality", "policy_question", "confidentiality", "availability", "other")
 END_REASONS = ("completed", "performance", "policy_violation")
+
+
+class NextTermsOut(TypedDict):
+    """Terms that were agreed for a later time."""
+
+    rate: RateOut
+    weekly_cap: Annotated[Duration, Example("PT10H")]
+    daily_cap: Annotated[Duration | None, Example("PT3H30M")]
+    paid_activities: list[PaidActivityOut]
+    effective_at: Timestamp
 
 
 class ContractOut(TypedDict):
@@ -39,6 +51,9 @@ class ContractOut(TypedDict):
     status: Annotated[str, Doc("onboarding, active, paused, ending or ended."), Example("active")]
     end_reason: Annotated[str | None, Example(None)]
     rate: RateOut
+    next_terms: Annotated[NextTermsOut | None, Doc("Agreed for later.")]
+    true_hourly_rate: Annotated[RateOut, Doc("What an hour pays when unpaid and capped activities are counted in.")]
+    paid_activities: list[PaidActivityOut]
     fee_bp: Annotated[int, Example(3000)]
     weekly_cap: Annotated[Duration, Example("PT10H")]
     daily_cap: Annotated[Duration | None, Example("PT3H30M")]
@@ -78,14 +93,31 @@ def mine(call: Call) -> QuerySet[Contract]:
     return contracts_of(call.principal).prefetch_related("snapshots")
 
 
-def terms_of(contract: Contract) -> RateSnapshot:
-    """The newest terms; ``snapshots`` is prefetched."""
-    return max(contract.snapshots.all(), key=lambda snapshot: snapshot.valid.lower)
+def terms_of(contract: Contract, *, now: dt.datetime) -> RateSnapshot:
+    """The terms in force; ``snapshots`` is prefetched."""
+    begun = [row for row in contract.snapshots.all() if row.valid.lower <= now] or list(contract.snapshots.all())[:1]
+    return max(begun, key=lambda snapshot: snapshot.valid.lower)
 
 
-def render_contract(contract: Contract) -> ContractOut:
+def render_next_terms(contract: Contract, *, now: dt.datetime) -> NextTermsOut | None:
+    """The first of the terms agreed for later; ``snapshots`` is prefetched."""
+    later = [row for row in contract.snapshots.all() if row.valid.lower > now]
+    if not later:
+        return None
+    terms = min(later, key=lambda snapshot: snapshot.valid.lower)
+    daily = terms.day_cap_seconds
+    return {
+        "rate": render_rate(terms.rate),
+        "weekly_cap": render_duration(terms.week_cap_seconds),
+        "daily_cap": render_duration(daily) if daily is not None else None,
+        "paid_activities": render_activities(terms.pay_policy),
+        "effective_at": terms.valid.lower,
+    }
+
+
+def render_contract(contract: Contract, *, now: dt.datetime) -> ContractOut:
     """One contract, as the lab sees it."""
-    terms = terms_of(contract)
+    terms = terms_of(contract, now=now)
     daily = terms.day_cap_seconds
     return {
         "id": contract.public_id,
@@ -95,6 +127,9 @@ def render_contract(contract: Contract) -> ContractOut:
         "status": contract.status,
         "end_reason": contract.end_reason or None,
         "rate": render_rate(terms.rate),
+        "next_terms": render_next_terms(contract, now=now),
+        "true_hourly_rate": render_true_rate(terms.rate, terms.pay_policy, terms.week_cap_seconds),
+        "paid_activities": render_activities(terms.pay_policy),
         "fee_bp": terms.fee_bp,
         "weekly_cap": render_duration(terms.week_cap_seconds),
         "daily_cap": render_duration(daily) if daily is not None else None,
@@ -114,11 +149,10 @@ class ContractList(LabView):
         query=ContractFilters,
         returns=ContractOut,
         paginated=True,
-        render=render_contract,
     )
-    def get(self, call: Call) -> QuerySet[Contract]:
+    def get(self, call: Call) -> Listed:
         """Newest first. Experts are pseudonyms."""
-        return narrowed(
+        rows = narrowed(
             mine(call),
             call.query,
             status="status",
@@ -126,6 +160,7 @@ class ContractList(LabView):
             project="project__public_id",
             candidate="lab_expert__public_id",
         )
+        return Listed(rows, lambda contract: render_contract(contract, now=call.now))
 
 
 class ContractDetail(LabView):
@@ -134,7 +169,7 @@ class ContractDetail(LabView):
     @endpoint(summary="Show a contract", scope="contracts:read", returns=ContractOut)
     def get(self, call: Call, contract_id: str) -> ContractOut:
         """With the terms in force."""
-        return render_contract(get_or_404(mine(call), contract_id))
+        return render_contract(get_or_404(mine(call), contract_id), now=call.now)
 
 
 class ContractPause(LabView):
@@ -163,7 +198,8 @@ class ContractPause(LabView):
                 reason_code=call.body["reason_code"],
                 explanation=call.body["explanation"],
                 now=call.now,
-            )
+            ),
+            now=call.now,
         )
 
 
@@ -178,7 +214,8 @@ class ContractResume(LabView):
     )
     def post(self, call: Call, contract_id: str) -> ContractOut:
         """After a pause, or to take an end back while its notice runs; not where the platform decided either."""
-        return render_contract(contracts.resume_for_lab(contract=get_or_404(mine(call), contract_id), now=call.now))
+        resumed = contracts.resume_for_lab(contract=get_or_404(mine(call), contract_id), now=call.now)
+        return render_contract(resumed, now=call.now)
 
 
 class ContractEnd(LabView):
@@ -210,5 +247,6 @@ class ContractEnd(LabView):
                 decided_by=decided_by,
                 explanation=call.body["explanation"],
                 now=call.now,
-            )
+            ),
+            now=call.now,
         )

@@ -16,7 +16,7 @@ from core.api.types import Doc, Example, IdOf, Link, RateOut, Timestamp, render_
 from core.api.views import ExpertView
 from core.problems import InvalidTransition
 from marketplace import queries
-from marketplace.api.contracts import ContractId, mine, terms_of
+from marketplace.api.contracts import ContractId, NextTermsOut, mine, render_next_terms, terms_of
 from marketplace.api.filters import CreatedFilters, narrowed
 from marketplace.api.openings import OpeningId
 from marketplace.api.projects import ProjectId
@@ -40,6 +40,7 @@ class MyContractOut(TypedDict):
     end_reason: Annotated[str | None, Example(None)]
     rate: Annotated[RateOut, Doc("Frozen.")]
     terms: TermsOut
+    next_terms: Annotated[NextTermsOut | None, Doc("Agreed for later.")]
     zone: Annotated[str, Doc("Whose midnight ends a day for the daily cap."), Example("Europe/Zurich")]
     instructions: Annotated[Link, Doc("Read and acknowledge them here.")]
     signed_at: Timestamp
@@ -83,7 +84,7 @@ def my_contracts(call: Call) -> QuerySet[Any]:
 
 def render_my_contract(contract: Any, *, now: dt.datetime) -> MyContractOut:
     """One contract, as the expert sees it."""
-    frozen = terms_of(contract)
+    frozen = terms_of(contract, now=now)
     terms = {
         "weekly_cap_seconds": frozen.week_cap_seconds,
         "daily_cap_seconds": frozen.day_cap_seconds,
@@ -105,6 +106,7 @@ def render_my_contract(contract: Any, *, now: dt.datetime) -> MyContractOut:
         "end_reason": contract.end_reason or None,
         "rate": render_rate(frozen.rate),
         "terms": render_terms(terms, rate=frozen.rate, now=now),
+        "next_terms": render_next_terms(contract, now=now),
         "zone": contract.zone,
         "instructions": f"/api/v1/expert/contracts/{contract.public_id}/instructions",
         "signed_at": contract.signed_at,

@@ -25,6 +25,7 @@ from marketplace.api.terms import OfferDocumentOut, TermsOut, render_terms
 from marketplace.models import Offer, OfferDocument
 from marketplace.operations import acceptance, offers
 from marketplace.operations.acceptance import OfferExpired, TypedName
+from marketplace.operations.budgets import WeeklyBudgetExceeded
 from marketplace.operations.constraints import NotEligible
 from marketplace.operations.openings import NotHiring, OpeningFull
 from marketplace.operations.permits import AgreementRequired
@@ -184,6 +185,7 @@ class MyOfferAccept(ExpertView):
             OpeningFull,
             NotEligible,
             AgreementRequired,
+            WeeklyBudgetExceeded,
             LegalNameMissing,
             NameMismatch,
             InsufficientFunds,

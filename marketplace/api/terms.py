@@ -104,19 +104,24 @@ def render_activities(policy: Mapping[str, Any]) -> list[PaidActivityOut]:
 
 def render_terms(terms: Mapping[str, Any], *, rate: Money, now: dt.datetime) -> TermsOut:
     """Terms as the board keeps them, or an offer's columns by the same names, at ``rate`` an hour."""
-    true_rate = pay_policy.true_hourly_rate(
-        rate_minor=rate.minor, policy=terms["pay_policy"], weekly_cap_seconds=terms["weekly_cap_seconds"]
-    )
     daily = terms["daily_cap_seconds"]
     return {
         "weekly_cap": render_duration(terms["weekly_cap_seconds"]),
         "daily_cap": render_duration(daily) if daily is not None else None,
         "paid_activities": render_activities(terms["pay_policy"]),
-        "true_hourly_rate": render_rate(Money(true_rate, rate.currency)),
+        "true_hourly_rate": render_true_rate(rate, terms["pay_policy"], terms["weekly_cap_seconds"]),
         "approval_window": render_duration(terms["approval_window_seconds"]),
         "holdback": _holdback(terms, now=now),
         "notice_days": terms["notice_days"],
     }
+
+
+def render_true_rate(rate: Money, policy: Mapping[str, Any], weekly_cap_seconds: int) -> RateOut:
+    """What an hour of the first two weeks pays, all in, at ``rate``."""
+    minor = pay_policy.true_hourly_rate(
+        rate_minor=rate.minor, policy=pay_policy.complete({}, former=policy), weekly_cap_seconds=weekly_cap_seconds
+    )
+    return render_rate(Money(minor, rate.currency))
 
 
 def _holdback(terms: Mapping[str, Any], *, now: dt.datetime) -> HoldbackOut:

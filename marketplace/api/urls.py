@@ -5,11 +5,13 @@ from __future__ import annotations
 from django.urls import path
 
 from marketplace.api import (
+    amendments,
     api_keys,
     applications,
     candidates,
     contracts,
     events,
+    expert_amendments,
     expert_applications,
     expert_contracts,
     expert_offers,
@@ -62,6 +64,9 @@ lab_urlpatterns = [
     path("contracts/<str:contract_id>/pause", contracts.ContractPause.as_view()),
     path("contracts/<str:contract_id>/resume", contracts.ContractResume.as_view()),
     path("contracts/<str:contract_id>/end", contracts.ContractEnd.as_view()),
+    path("contracts/<str:contract_id>/amendments", amendments.ContractAmendments.as_view()),
+    path("amendments/<str:amendment_id>", amendments.AmendmentDetail.as_view()),
+    path("amendments/<str:amendment_id>/withdraw", amendments.AmendmentWithdraw.as_view()),
     path("events", events.EventList.as_view()),
     path("events/<str:event_id>", events.EventDetail.as_view()),
 ]
@@ -80,6 +85,10 @@ expert_urlpatterns = [
     path("contracts", expert_contracts.MyContractList.as_view()),
     path("contracts/<str:contract_id>", expert_contracts.MyContractDetail.as_view()),
     path("contracts/<str:contract_id>/leave", expert_contracts.MyContractLeave.as_view()),
+    path("contracts/<str:contract_id>/amendments", expert_amendments.MyContractAmendments.as_view()),
+    path("amendments/<str:amendment_id>", expert_amendments.MyAmendmentDetail.as_view()),
+    path("amendments/<str:amendment_id>/accept", expert_amendments.MyAmendmentAccept.as_view()),
+    path("amendments/<str:amendment_id>/decline", expert_amendments.MyAmendmentDecline.as_view()),
     path("contracts/<str:contract_id>/instructions", expert_contracts.MyInstructions.as_view()),
     path("contracts/<str:contract_id>/instructions/acknowledge", expert_contracts.MyInstructionsAcknowledge.as_view()),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from marketplace.models.amendment import Amendment
 from marketplace.models.application import Application, Match
 from marketplace.models.contract import Contract, RateSnapshot
 from marketplace.models.lab import Lab, LabExpert, LabMember
@@ -12,6 +13,7 @@ from marketplace.models.rate_card import Rate, RateCard
 from marketplace.models.wall import ConflictEdge, Exposure
 
 __all__ = [
+    "Amendment",
     "Application",
     "ConflictEdge",
     "Contract",

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from core import guards, history
 from core.public import PublicIdField, TenantModel, WalledQuerySet
 from core.states import Transitions
+from marketplace.models.hard_cap import at_most_the_hard_cap
 from marketplace.models.lab import LabExpert
 from marketplace.models.offer import Offer, Terms
 from marketplace.models.opening import Opening
@@ -142,6 +143,7 @@ class RateSnapshot(Terms):
                 expressions=[("contract", RangeOperators.EQUAL), ("valid", RangeOperators.OVERLAPS)],
             ),
             models.CheckConstraint(condition=Q(rate_minor__gt=0), name="marketplace_ratesnapshot_rate"),
+            at_most_the_hard_cap("rate_minor", name="marketplace_ratesnapshot_hard_cap"),
         )
         triggers = (OnlyClosing(name="only_closing"),)
 

@@ -10,6 +10,8 @@ from django.utils.translation import gettext_lazy as _
 
 from core import guards
 from core.public import CadreModel, Kind, Principal, PublicIdField, Tenant, Wall
+from marketplace.models.hard_cap import at_most_the_hard_cap
+from marketplace.rates import LOCATED_TIERS
 
 
 class RateCardQuerySet(models.QuerySet["RateCard"]):
@@ -88,6 +90,12 @@ class Rate(CadreModel):
     class Meta:
         constraints = (
             models.CheckConstraint(condition=Q(amount_minor__gt=0), name="marketplace_rate_positive"),
+            at_most_the_hard_cap("amount_minor", name="marketplace_rate_hard_cap"),
+            models.CheckConstraint(
+                # An expert's judgement costs the same everywhere.
+                condition=Q(band="") | Q(tier__in=sorted(LOCATED_TIERS)),
+                name="marketplace_rate_bands_of_entry_tiers",
+            ),
             ExclusionConstraint(
                 name="marketplace_rate_overlap",
                 expressions=[

@@ -15,7 +15,7 @@ from core.problems import Conflict, DomainError, FieldError, InvalidInput
 from experts.public import AgreementVersion, Expert, missing_signatures, sign
 from marketplace import ports, rivals
 from marketplace.models import Contract, Offer, OfferDocument, RateSnapshot
-from marketplace.operations import constraints, contracts, offers, openings, permits, projects
+from marketplace.operations import budgets, constraints, contracts, offers, openings, permits, projects
 
 
 class OfferExpired(Conflict):
@@ -41,10 +41,10 @@ def accept(
 
     Locks: the expert (two rivals' offers cannot be accepted at once), project, offer, opening, in that order. Every hard
     constraint is checked again. Raises OfferExpired, InvalidTransition, NotHiring, OpeningFull, NotEligible,
-    AgreementRequired, InvalidInput for signatures nobody asked for, InsufficientFunds.
+    AgreementRequired, InvalidInput for signatures nobody asked for, WeeklyBudgetExceeded, InsufficientFunds.
     """
     expert = Expert.objects.select_for_update(no_key=True, of=("self",)).get(pk=offer.expert_id)
-    projects.lock(offer.opening.project)
+    project = projects.lock(offer.opening.project)
     locked = offers.lock(offer)
     if locked.status == Offer.Status.EXTENDED and locked.expires_at <= now:
         raise OfferExpired
@@ -55,6 +55,7 @@ def accept(
     contract = _contract(locked, expert, now=now)
     snapshot = _freeze(locked, contract, now=now)
     openings.take_seat(opening=locked.opening, now=now)
+    budgets.require_room(project=project, now=now)
     ports.funds.get().reserve_contract(contract=contract, snapshot=snapshot, now=now)
     if not locked.opening.tenant.is_sandbox:
         rivals.expose(expert_id=expert.pk, tenant_id=locked.tenant_id, subject=contract.public_id, now=now)

@@ -11,11 +11,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core import long_work, outbox, states
+from core.money import Money
 from core.problems import Conflict, FieldError, InvalidInput, map_constraint
 from core.public import Operation, Principal, unit_of_work
 from marketplace import pay_policy, ports
 from marketplace.models import Contract, Project
-from marketplace.operations import board, closing, contracts
+from marketplace.operations import board, budgets, closing, contracts
 
 
 class ProjectInUse(Conflict):
@@ -66,10 +67,20 @@ def update(*, project: Project, now: dt.datetime, **fields: Any) -> Project:
         raise InvalidInput(errors=[FieldError("/currency", "fixed", detail)])
     for name, value in _prepared(fields).items():
         setattr(locked, name, value)
+    _require_room(locked, now=now)
     locked.save(update_fields=list(fields))
     board.refresh_project(project=locked, now=now)
     _tell(locked, "updated", now=now)
     return locked
+
+
+def _require_room(project: Project, *, now: dt.datetime) -> None:
+    """A budget cannot be cut below what contracts were promised."""
+    committed = budgets.committed(project=project, now=now)
+    if project.weekly_budget_minor is not None and project.weekly_budget_minor < committed:
+        amount = Money(committed, project.currency)
+        detail = _("Living contracts may cost %(amount)s a week, with the fee.") % {"amount": amount}
+        raise InvalidInput(detail, errors=[FieldError("/weekly_budget/amount", "too_small", detail)])
 
 
 def _prepared(fields: Mapping[str, Any]) -> dict[str, Any]:

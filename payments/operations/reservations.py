@@ -6,11 +6,12 @@ import datetime as dt
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from django.db import transaction
 from django.utils.translation import gettext as _
 
 from core import scope, states
 from marketplace.ports import BalanceView, InsufficientFunds
-from marketplace.public import reservation_for
+from marketplace.public import reservation_for, snapshots_from
 from payments import accounts, ledger
 from payments.accounts import AccountKey
 from payments.ledger import Leg, NewEntry
@@ -24,9 +25,7 @@ _LAB_KINDS = ("lab_prepaid", "lab_reserved", "lab_receivable")
 
 def reserve_contract(*, contract: Contract, snapshot: RateSnapshot, now: dt.datetime) -> None:
     """Set aside two weeks at the cap, in the caller's transaction. Raises InsufficientFunds; running it again is harmless."""
-    target = reservation_for(
-        weekly_cap_seconds=snapshot.week_cap_seconds, rate_minor=snapshot.rate_minor, fee_bp=snapshot.fee_bp
-    )
+    target = _two_weeks(snapshot)
     with scope.as_platform():
         reservation, is_new = FundsReservation.objects.get_or_create(
             contract_id=contract.pk,
@@ -56,6 +55,35 @@ def release_contract(*, contract: Contract, now: dt.datetime) -> None:
         reservation.released_at = now
         reservation.save(update_fields=["status", "released_at"])
         refill(reservations=[reservation], now=now)
+
+
+def follow_terms(*, contract: Contract, now: dt.datetime) -> None:
+    """Bring a reservation to the most that terms in force or agreed for later ask for; what is too much goes back.
+
+    So a raise is covered from the day it is agreed on, and a cut frees money once it is in force. Raises
+    InsufficientFunds, and nothing has changed then; running it again is harmless.
+    """
+    with scope.as_platform():
+        reservation = of_contracts({contract.pk}).get(contract.pk)
+        terms = snapshots_from(contract.pk, now)
+        if reservation is None or reservation.status != FundsReservation.Status.HELD or not terms:
+            return
+        target = max(_two_weeks(snapshot) for snapshot in terms)
+        if target != reservation.target_minor:
+            _resize(reservation, target, now=now)
+
+
+def follow_terms_due(*, now: dt.datetime) -> int:
+    """Follow the terms of every contract that has other ones now than when it was signed; returns how many moved."""
+    moved = 0
+    amended = FundsReservation.objects.filter(
+        status=FundsReservation.Status.HELD, contract__snapshots__valid__endswith__lte=now
+    )
+    for reservation in amended.select_related("contract").distinct().order_by("pk"):
+        with transaction.atomic():
+            follow_terms(contract=reservation.contract, now=now)
+        moved += 1
+    return moved
 
 
 def refill(*, reservations: Iterable[FundsReservation], now: dt.datetime) -> None:
@@ -136,6 +164,24 @@ def _own_of(reservation: FundsReservation) -> tuple[AccountKey, AccountKey]:
     """The lab's own accounts: what it has prepaid, what it owes."""
     tenant_id, currency = reservation.tenant_id, reservation.currency
     return accounts.lab_prepaid(tenant_id, currency), accounts.lab_receivable(tenant_id, currency)
+
+
+def _two_weeks(snapshot: RateSnapshot) -> int:
+    return reservation_for(
+        weekly_cap_seconds=snapshot.week_cap_seconds, rate_minor=snapshot.rate_minor, fee_bp=snapshot.fee_bp
+    )
+
+
+def _resize(reservation: FundsReservation, target: int, *, now: dt.datetime) -> None:
+    """Give a locked reservation another size."""
+    (prepaid, owing), inside = _own_of(reservation), account_of(reservation)
+    left = ledger.lock(keys=[prepaid, owing, inside], now=now)
+    if left[prepaid] < target - reservation.target_minor:
+        raise InsufficientFunds(_("The lab's balance does not cover two weeks of these terms."))
+    reservation.target_minor = target
+    reservation.save(update_fields=["target_minor"])
+    _move(reservation, min(0, target - left[inside]), now=now)
+    refill(reservations=[reservation], now=now)
 
 
 def _settle_own_debt(reservation: FundsReservation, left: dict[AccountKey, int], *, now: dt.datetime) -> None:

@@ -7,16 +7,19 @@ from collections.abc import Callable
 
 import pytest
 
+from core import clock
 from core.problems import DomainError
-from core.public import Event
-from marketplace.models import Application, Contract, Exposure, Lab, Offer, Opening
-from marketplace.operations import closing, conflicts, contracts, offers
+from core.public import Event, unit_of_work
+from marketplace.models import Amendment, Application, Contract, Exposure, Lab, Offer, Opening, RateSnapshot
+from marketplace.operations import amendments, closing, conflicts, contracts, offers
 from tests.concurrency.together import together
 from tests.marketplace.test_acceptance import accept
+from tests.marketplace.test_amendments import World
 from tests.marketplace.world import (
     NOW,
     again,
     balance,
+    expert_principal,
     make_contract,
     make_expert,
     make_lab,
@@ -109,3 +112,47 @@ def test_leaving_and_ending_at_once_ends_once() -> None:
         assert Opening.objects.get().seats_taken == 0
         assert not Application.objects.exists()
         assert balance(Lab.objects.get(tenant_id=contract.tenant_id)).reserved_minor == 0
+
+
+def test_an_amendment_is_answered_once_however_many_answer_at_once() -> None:
+    world = World()
+    amendment = proposed(world)
+    acts = [outcome(lambda: as_expert(world, amendment, amendments.accept)) for _ in range(3)]
+    assert sorted(together(acts)) == ["done", "invalid_transition", "invalid_transition"]
+    with platform():
+        assert RateSnapshot.objects.filter(contract=world.contract).count() == 2
+        assert Event.objects.filter(name="contract.amended").count() == 1
+    assert balance(world.lab).reserved_minor == 2 * 10 * 19_500
+
+
+def test_an_amendment_withdrawn_while_it_is_accepted_is_one_or_the_other() -> None:
+    world = World()
+    amendment = proposed(world)
+    acts = [
+        outcome(lambda: as_expert(world, amendment, amendments.accept)),
+        outcome(lambda: as_platform(amendment, amendments.withdraw)),
+    ]
+    assert sorted(together(acts)) == ["done", "invalid_transition"]
+    with platform():
+        after = Amendment.objects.get()
+        agreed = after.status == Amendment.Status.ACCEPTED
+        assert RateSnapshot.objects.filter(contract=world.contract).count() == 1 + agreed
+        assert (after.snapshot_id is not None) == agreed
+
+
+def proposed(world: World) -> Amendment:
+    with clock.frozen(NOW):
+        made = world.propose().json()
+    with platform():
+        rows = Amendment.objects.select_related("contract__project", "contract__expert")
+        return rows.get(public_id=made["id"])
+
+
+def as_expert(world: World, amendment: Amendment, act: Callable[..., object]) -> None:
+    with unit_of_work(expert_principal(world.expert, world.lab)):
+        act(amendment=amendment, now=NOW)
+
+
+def as_platform(amendment: Amendment, act: Callable[..., object]) -> None:
+    with platform():
+        act(amendment=amendment, now=NOW)

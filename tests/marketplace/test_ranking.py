@@ -239,11 +239,10 @@ class TestRates:
                 lines=[
                     Line("expert", 12_000, "USD"),
                     Line("expert", 15_000, "USD", domain="medicine"),
-                    Line("expert", 16_000, "USD", domain="medicine", band="low"),
                     Line("expert", 99_000, "USD", domain="medicine", work_type="rubric_authoring"),
                 ],
             )
-        assert self.rate(lab) == {"high": 15_000, "upper_middle": 15_000, "lower_middle": 15_000, "low": 16_000}
+        assert self.rate(lab) == {"high": 15_000, "upper_middle": 15_000, "lower_middle": 15_000, "low": 15_000}
         assert self.rate(lab, domain="law")["high"] == 12_000
         assert self.rate(lab, work_type="rubric_authoring")["low"] == 99_000
         assert self.rate(lab, tier="specialist")["high"] == 7_800

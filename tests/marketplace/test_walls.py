@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import pytest
@@ -12,10 +13,13 @@ from core.public import AccessToken, Event
 from core.unit_of_work import unit_of_work
 from marketplace.api.urls import expert_urlpatterns, lab_urlpatterns
 from marketplace.models import Contract, LabExpert, LabMember, Offer, Opening, OpeningListing, Project
-from marketplace.operations import applications
+from marketplace.operations import amendments, applications
+from marketplace.operations.amendments import Change
 from tests.core.api.conftest import Caller, pointers, problem
 from tests.marketplace.world import (
+    HOUR,
     NOW,
+    admin_of,
     expert_caller,
     expert_principal,
     lab_caller,
@@ -37,6 +41,7 @@ MARKS = {
     "application_id": "app",
     "offer_id": "off",
     "contract_id": "ctr",
+    "amendment_id": "amd",
     "event_id": "evt",
 }
 METHODS = ("get", "post", "patch", "delete")
@@ -49,6 +54,12 @@ BODIES: dict[str, Any] = {
     "reject": {"decided_by": "a@b.example", "reason_code": "other", "explanation": "Mine."},
     "pause": {"decided_by": "a@b.example", "reason_code": "other", "explanation": "Mine."},
     "end": {"decided_by": "a@b.example", "reason": "completed", "explanation": "Mine."},
+    "amendments": {
+        "decided_by": "a@b.example",
+        "weekly_cap": "PT20H",
+        "effective_at": "2026-12-01T00:00:00Z",
+        "reason": "Mine.",
+    },
     "acknowledge": {"version": ids.new_id("ins")},
     "accept": {"signatures": []},
     "launch": {},
@@ -68,7 +79,7 @@ def _body_for(path: str, method: str) -> Any:
     if path.startswith("projects/") and path.endswith("/openings"):
         return NESTED_OPENING
     parts = path.split("/")
-    if path.startswith(("openings/", "projects/")) and parts[-1] == "pause":
+    if (path.startswith(("openings/", "projects/")) and parts[-1] == "pause") or path.startswith("amendments/"):
         return None
     return BODIES.get(parts[-1] if not parts[-1].startswith("<") else parts[-2])
 
@@ -109,7 +120,16 @@ def rivals_ids(db: None) -> dict[str, str]:
         application = applications.submit(listing=listing, expert=eve, now=NOW)
     with platform():
         offer = Offer.objects.get(contract=contract)
+        amendment = amendments.propose(
+            contract=contract,
+            change=Change(week_cap_seconds=40 * HOUR),
+            effective_at=NOW + dt.timedelta(days=2),
+            reason="Ours.",
+            proposed_by=admin_of(rival),
+            now=NOW,
+        )
         return {
+            "amendment_id": amendment.public_id,
             "member_id": LabMember.objects.get(tenant=rival.tenant).public_id,
             "key_id": AccessToken.objects.get(tenant=rival.tenant).public_id,
             "project_id": opening.project.public_id,
@@ -128,7 +148,10 @@ def test_every_lab_path_answers_a_rivals_id_like_a_random_one(rivals_ids: dict[s
     tried = 0
     for method, route in _handlers(lab_urlpatterns):
         body = _body_for(route, method)
-        answers = [ours(method.upper(), f"{V1}/{_fill(route, values)}", body) for values in (rivals_ids, random)]
+        answers = [
+            ours(method.upper(), f"{V1}/{_fill(route, values)}", body, Idempotency_Key=ids.new_id("key"))
+            for values in (rivals_ids, random)
+        ]
         assert [answer.status_code for answer in answers] == [404, 404], (method, route, answers[0].content)
         assert _without_address(answers[0]) == _without_address(answers[1]), (method, route)
         tried += 1
@@ -144,7 +167,8 @@ def test_every_expert_path_answers_anothers_id_like_a_random_one(rivals_ids: dic
             continue  # the board is for everybody
         body = _body_for(route, method)
         answers = [
-            stranger(method.upper(), f"{V1}/expert/{_fill(route, values)}", body) for values in (rivals_ids, random)
+            stranger(method.upper(), f"{V1}/expert/{_fill(route, values)}", body, Idempotency_Key=ids.new_id("key"))
+            for values in (rivals_ids, random)
         ]
         assert [answer.status_code for answer in answers] == [404, 404], (method, route, answers[0].content)
         assert _without_address(answers[0]) == _without_address(answers[1]), (method, route)

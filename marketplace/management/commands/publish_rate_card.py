@@ -70,10 +70,13 @@ def _line(row: dict[str, str], place: str, domains: set[str]) -> Line:
         amount = Money.parse(row["amount"], row["currency"])
     except ValueError as error:
         raise CommandError(f"{place}: {error}") from None
-    if not 0 < amount.minor <= rates.HARD_CAP:
-        raise CommandError(
-            f"{place}: an hour costs more than nothing and at most {Money(rates.HARD_CAP, 'USD').amount}."
-        )
+    cap = rates.HARD_CAPS.get(amount.currency)
+    if cap is None:
+        raise CommandError(f"{place}: {amount.currency} has no hard cap, so no work is priced in it.")
+    if not 0 < amount.minor <= cap:
+        raise CommandError(f"{place}: an hour costs more than nothing and at most {Money(cap, amount.currency)}.")
+    if row["band"] and row["tier"] not in rates.LOCATED_TIERS:
+        raise CommandError(f"{place}: bands are for the tiers {', '.join(sorted(rates.LOCATED_TIERS))}.")
     return Line(
         tier=row["tier"],
         domain=row["domain"],

@@ -1,0 +1,316 @@
+"""Amendments: a lab proposes later terms, and they bind from their day on if the expert agrees. Silence is a no."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
+
+from django.conf import settings
+from django.db import transaction
+from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from core import outbox, states
+from core.money import Money
+from core.problems import Conflict, FieldError, InvalidInput, map_constraint
+from core.public import User
+from experts.public import OwnWork, send_notice
+from marketplace import pay_policy, ports, rates
+from marketplace.losses import WorkTerms, losses
+from marketplace.models import Amendment, Contract, RateSnapshot
+from marketplace.operations import budgets, contracts, projects
+
+STANDS_FOR: Final = dt.timedelta(days=7)
+FURTHEST: Final = dt.timedelta(days=366)
+AMENDABLE: Final = frozenset({Contract.Status.ONBOARDING, Contract.Status.ACTIVE, Contract.Status.PAUSED})
+
+
+class AmendmentStands(Conflict):
+    """An amendment of this contract waits for the expert's answer. Withdraw it first, or wait: it expires by itself."""
+
+    code = "amendment_stands"
+    title = gettext_lazy("There is a proposal already")
+
+
+class AmendmentExpired(Conflict):
+    """The time to answer is over, and with it the proposal: the contract stays as it was.
+
+    Terms change only from a later instant on, never for time that has passed. The lab may propose them again.
+    """
+
+    code = "amendment_expired"
+    title = gettext_lazy("The proposal has expired")
+
+
+class ContractNotAmendable(Conflict):
+    """Terms are changed while a contract goes on: not once its notice runs, and not after its end.
+
+    `contract_status` tells where it is.
+    """
+
+    code = "contract_not_amendable"
+    title = gettext_lazy("The terms of this contract do not change any more")
+    example_members: ClassVar[Mapping[str, Any]] = {"contract_status": "ending"}
+
+
+map_constraint("marketplace_amendment_once", AmendmentStands)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a lab wants to be different; what is None stays. ``day_cap_seconds`` 0 takes the cap away."""
+
+    rate: Money | None = None
+    week_cap_seconds: int | None = None
+    day_cap_seconds: int | None = None
+    pay_policy: Mapping[str, Mapping[str, Any]] | None = None
+
+
+@transaction.atomic
+def propose(
+    *,
+    contract: Contract,
+    change: Change,
+    effective_at: dt.datetime,
+    reason: str,
+    proposed_by: User,
+    now: dt.datetime,
+) -> Amendment:
+    """Put later terms before the expert; nothing changes until he accepts.
+
+    Whatever would take something from him needs the notice period between proposal and effect. Raises OwnWork,
+    AmendmentStands, ContractNotAmendable, InvalidInput for terms that change nothing, are impossible, or come too early.
+    """
+    locked = contracts.lock(contract)
+    if locked.status not in AMENDABLE:
+        raise ContractNotAmendable(contract_status=str(locked.status))
+    if proposed_by.pk == locked.expert.user_id:
+        raise OwnWork
+    if Amendment.objects.filter(contract=locked).standing().exists():
+        raise AmendmentStands
+    former = _latest(locked)
+    later = _later(former, change)
+    effective = effective_at.replace(microsecond=0)
+    _require_time(locked, former, later, effective, now=now)
+    amendment = Amendment.objects.create(
+        tenant_id=locked.tenant_id,
+        contract=locked,
+        former=former,
+        rate_minor=later.rate_minor,
+        currency=former.currency,
+        pay_policy=later.pay_policy,
+        day_cap_seconds=later.day_cap_seconds,
+        week_cap_seconds=later.week_cap_seconds,
+        reason=reason,
+        proposed_by=proposed_by,
+        proposed_at=now,
+        effective_at=effective,
+        expires_at=min(now + STANDS_FOR, effective),
+    )
+    _notify(amendment, _("New terms are proposed: %(title)s"), _("%(reason)s Nothing changes unless you accept."), now)
+    _tell(amendment, "proposed", now=now)
+    return amendment
+
+
+@transaction.atomic
+def accept(*, amendment: Amendment, now: dt.datetime) -> Amendment:
+    """The expert agrees: later terms are frozen from their instant on, and the lab's money is set aside for them.
+
+    Locks: project, contract, amendment. Raises InvalidTransition, AmendmentExpired, ContractNotAmendable,
+    WeeklyBudgetExceeded, InsufficientFunds; nothing has changed then.
+    """
+    project = projects.lock(amendment.contract.project)
+    contract = contracts.lock(amendment.contract)
+    locked = _lock(amendment)
+    states.move(locked, Amendment.Status.ACCEPTED)
+    if locked.expires_at <= now:
+        raise AmendmentExpired
+    if contract.status not in AMENDABLE:
+        raise ContractNotAmendable(contract_status=str(contract.status))
+    locked.snapshot = _freeze(locked)
+    locked.decided_at = now
+    locked.save(update_fields=["status", "snapshot", "decided_at"])
+    budgets.require_room(project=project, now=now)
+    ports.funds.get().follow_terms(contract=contract, now=now)
+    _notify(locked, _("You agreed to new terms: %(title)s"), _("They are in force from %(day)s on."), now)
+    _tell(locked, "accepted", now=now)
+    contracts.tell(contract, "amended", now=now)
+    return locked
+
+
+@transaction.atomic
+def decline(*, amendment: Amendment, now: dt.datetime) -> Amendment:
+    """The expert does not want it; the contract goes on as it is. Raises InvalidTransition."""
+    contracts.lock(amendment.contract)
+    return _settle(_lock(amendment), Amendment.Status.DECLINED, now=now)
+
+
+@transaction.atomic
+def withdraw(*, amendment: Amendment, now: dt.datetime) -> Amendment:
+    """The lab takes its proposal back before it is answered. Raises InvalidTransition."""
+    contracts.lock(amendment.contract)
+    locked = _settle(_lock(amendment), Amendment.Status.WITHDRAWN, now=now)
+    _notify(locked, _("A proposal was withdrawn: %(title)s"), _("Your contract stays as it is."), now)
+    return locked
+
+
+def withdraw_with_contract(*, contract: Contract, now: dt.datetime) -> None:
+    """Take back what waits for an answer when a contract gets its notice or ends."""
+    for amendment in Amendment.objects.filter(contract=contract).standing():
+        withdraw(amendment=amendment, now=now)
+
+
+def expire_due(*, now: dt.datetime) -> int:
+    """Expire what nobody answered in time; what somebody answers this moment is left to him."""
+    due = Amendment.objects.standing().filter(expires_at__lte=now).order_by("pk")
+    with transaction.atomic():
+        found = list(due.select_for_update(no_key=True, of=("self",), skip_locked=True).select_related(*_READ))
+        for amendment in found:
+            _settle(amendment, Amendment.Status.EXPIRED, now=now)
+            _notify(amendment, _("A proposal has expired: %(title)s"), _("Your contract stays as it is."), now)
+    return len(found)
+
+
+def losses_of(amendment: Amendment) -> list[str]:
+    """What it would take from the expert; ``former`` is joined."""
+    return losses(_terms(amendment.former), _terms(amendment))
+
+
+def _later(former: RateSnapshot, change: Change) -> WorkTerms:
+    """The complete later terms. Raises InvalidInput."""
+    before = _terms(former)
+    later = WorkTerms(
+        rate_minor=_rate(former, change.rate),
+        week_cap_seconds=change.week_cap_seconds or before.week_cap_seconds,
+        day_cap_seconds=before.day_cap_seconds if change.day_cap_seconds is None else change.day_cap_seconds or None,
+        pay_policy=_policy(former, change.pay_policy),
+    )
+    if later.day_cap_seconds is not None and later.day_cap_seconds > later.week_cap_seconds:
+        raise _invalid("/daily_cap", "too_long", _("A day cannot have more hours than the week."))
+    if later == before:
+        raise _invalid("", "nothing_changes", _("These are the terms already."))
+    return later
+
+
+def _rate(former: RateSnapshot, rate: Money | None) -> int:
+    if rate is None:
+        return former.rate_minor
+    if rate.currency != former.currency:
+        detail = _("The contract pays in %(currency)s.") % {"currency": former.currency}
+        raise _invalid("/rate/currency", "wrong_currency", detail)
+    cap = rates.HARD_CAPS.get(rate.currency, 0)
+    if rate.minor > cap:
+        detail = _("An hour costs at most %(cap)s.") % {"cap": Money(cap, rate.currency)}
+        raise _invalid("/rate/amount", "too_large", detail)
+    return rate.minor
+
+
+def _policy(former: RateSnapshot, given: Mapping[str, Mapping[str, Any]] | None) -> pay_policy.PayPolicy:
+    try:
+        return pay_policy.complete(given or {}, former=former.pay_policy)
+    except pay_policy.InvalidPolicy as error:
+        raise _invalid(f"/pay_policy/{error.activity}", "invalid_policy", error.rule) from None
+
+
+def _require_time(
+    contract: Contract, former: RateSnapshot, later: WorkTerms, effective_at: dt.datetime, *, now: dt.datetime
+) -> None:
+    """Raise InvalidInput unless the instant is in the future, after what was agreed before, and far enough for losses."""
+    lost = losses(_terms(former), later)
+    days = max(contract.offer.notice_days, settings.AMENDMENT_NOTICE_DAYS)
+    rules = (
+        (effective_at > now, "in_the_past", _("Terms change only from a later instant on.")),
+        (effective_at > former.valid.lower, "before_agreed_terms", _("Later terms are agreed already for that time.")),
+        (effective_at <= now + FURTHEST, "too_far", _("Terms are agreed at most a year ahead.")),
+        (
+            not lost or effective_at >= now + dt.timedelta(days=days),
+            "notice_too_short",
+            _("What takes something from the expert (%(lost)s) needs %(days)d days of notice.")
+            % {"lost": ", ".join(lost), "days": days},
+        ),
+    )
+    broken = [FieldError("/effective_at", code, detail) for holds, code, detail in rules if not holds]
+    if broken:
+        raise InvalidInput(errors=broken[:1])
+
+
+def _terms(row: RateSnapshot | Amendment) -> WorkTerms:
+    policy = pay_policy.complete({}, former=row.pay_policy)
+    return WorkTerms(row.rate_minor, row.week_cap_seconds, row.day_cap_seconds, policy)
+
+
+def _latest(contract: Contract) -> RateSnapshot:
+    """The terms agreed for the furthest time."""
+    return RateSnapshot.objects.get(contract=contract, valid__upper_inf=True)
+
+
+def _freeze(amendment: Amendment) -> RateSnapshot:
+    """Close the former terms at the instant of the change and copy everything else of them into the later ones."""
+    former = RateSnapshot.objects.select_for_update(no_key=True, of=("self",)).get(pk=amendment.former_id)
+    former.valid = DateTimeTZRange(former.valid.lower, amendment.effective_at)
+    former.save(update_fields=["valid"])
+    is_carded = amendment.rate_minor == former.rate_minor
+    return RateSnapshot.objects.create(
+        tenant_id=amendment.tenant_id,
+        contract_id=amendment.contract_id,
+        valid=DateTimeTZRange(amendment.effective_at, None),
+        rate_minor=amendment.rate_minor,
+        currency=former.currency,
+        fee_bp=former.fee_bp,
+        pay_policy=amendment.pay_policy,
+        approval_window_seconds=former.approval_window_seconds,
+        holdback_bp=former.holdback_bp,
+        holdback_days=former.holdback_days,
+        card_version=former.card_version if is_carded else amendment.public_id,
+        aht_cap_seconds=former.aht_cap_seconds,
+        day_cap_seconds=amendment.day_cap_seconds,
+        week_cap_seconds=amendment.week_cap_seconds,
+        reason=f"amendment {amendment.public_id} accepted",
+    )
+
+
+def _settle(amendment: Amendment, to: str, *, now: dt.datetime) -> Amendment:
+    states.move(amendment, to)
+    amendment.decided_at = now
+    amendment.save(update_fields=["status", "decided_at"])
+    _tell(amendment, str(to), now=now)
+    return amendment
+
+
+_READ = ("contract__expert", "contract__opening", "contract__project", "former")
+
+
+def _lock(amendment: Amendment) -> Amendment:
+    """The amendment's row, locked; after its contract."""
+    return Amendment.objects.select_for_update(no_key=True, of=("self",)).select_related(*_READ).get(pk=amendment.pk)
+
+
+def _invalid(pointer: str, code: str, detail: str) -> InvalidInput:
+    return InvalidInput(detail, errors=[FieldError(pointer, code, detail)])
+
+
+def _notify(amendment: Amendment, title: str, body: str, now: dt.datetime) -> None:
+    contract = amendment.contract
+    send_notice(
+        expert=contract.expert,
+        kind=f"amendment.{amendment.status}",
+        subject=amendment.public_id,
+        title=title % {"title": contract.opening.title},
+        body=body % {"reason": amendment.reason, "day": f"{amendment.effective_at:%Y-%m-%d %H:%M} UTC"},
+        link=f"/api/v1/expert/amendments/{amendment.public_id}",
+        now=now,
+    )
+
+
+def _tell(amendment: Amendment, news: str, *, now: dt.datetime) -> None:
+    outbox.publish(
+        f"amendment.{news}",
+        subject=amendment.public_id,
+        tenant_id=amendment.tenant_id,
+        user_id=amendment.contract.expert.user_id,
+        payload={"contract": amendment.contract.public_id},
+        now=now,
+    )
