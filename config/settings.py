@@ -234,6 +234,9 @@ PAYOUT_MINIMUM_MINOR: dict[str, int] = {"USD": 100, "EUR": 100}  # other currenc
 PAY_SCHEDULES: dict[str, tuple[int, int, int]] = {"*": (0, 0, 2)}
 # Days between the proposal of terms that take something from an expert and their effect; a longer notice of the offer wins.
 AMENDMENT_NOTICE_DAYS: int = env.int("AMENDMENT_NOTICE_DAYS", 14)
+# Who signs a run is shown weeks longer than this, or twice as long as the expert's median of so many weeks before.
+PAY_RUN_LONG_WEEK_HOURS: int = env.int("PAY_RUN_LONG_WEEK_HOURS", 50)
+PAY_RUN_USUAL_WEEKS: int = env.int("PAY_RUN_USUAL_WEEKS", 13)
 PAYOUT_LEASE_SECONDS: int = env.int("PAYOUT_LEASE_SECONDS", 60)  # after that, whoever was sending is taken for dead
 SANDBOX_PROVIDER_LATENCY: float = env.float("SANDBOX_PROVIDER_LATENCY", 0.0)  # seconds for each payout
 SANDBOX_PROVIDER_SETTLES_AFTER: int = env.int("SANDBOX_PROVIDER_SETTLES_AFTER", 0)  # seconds until it is paid

@@ -19,6 +19,23 @@ ENTRIES: Final = pgtrigger.Referencing(new="entries")  # type: ignore[no-untyped
 ACCOUNTS: Final = pgtrigger.Referencing(new="accounts")  # type: ignore[no-untyped-call]  # pgtrigger has no types
 
 
+FENCE: Final = 7_204_815_301
+"""Advisory lock that writers of what pay is calculated from share until they commit."""
+
+
+class Fenced(guards.Guard):
+    """Whoever writes what pay is calculated from passes a fence that a calculation closes for a moment.
+
+    So there is an instant at which every row with a lower id is committed, and a run can be calculated again from them.
+    """
+
+    name = "fenced"
+    level = pgtrigger.Statement
+    when = pgtrigger.Before
+    operation = pgtrigger.Insert | pgtrigger.Update | pgtrigger.Delete
+    func = f"PERFORM pg_advisory_xact_lock_shared({FENCE}); RETURN NULL;"
+
+
 class EntryHasLegs(guards.Guard):
     """An entry without legs is refused: entry and legs are written by one statement."""
 

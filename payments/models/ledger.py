@@ -104,7 +104,12 @@ class JournalEntry(CadreModel):
         )
         # Entries come in about the order of their time, so the few since a cutoff are found without a big index.
         indexes = (BrinIndex(fields=("effective_at",), name="payments_entry_effective"),)
-        triggers = (guards.Refuse(name="append_only"), journal_guards.EntryHasLegs(), journal_guards.RefuseTruncate())
+        triggers = (
+            guards.Refuse(name="append_only"),
+            journal_guards.Fenced(),
+            journal_guards.EntryHasLegs(),
+            journal_guards.RefuseTruncate(),
+        )
 
     def __str__(self) -> str:
         return f"{self.kind} {self.source_id}"

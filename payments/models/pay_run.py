@@ -20,8 +20,10 @@ class PayRun(CadreModel):
     """One pay run of one currency.
 
     ``draft → calculating → review → approved → executing → completed | completed_with_failures``;
-    ``review → draft`` (sent back); ``cancelled`` until it is approved. ``lines_digest`` freezes what was calculated:
-    a release is refused when recalculation gives something else.
+    ``review → draft`` (sent back); ``cancelled`` until it is approved. ``lines_digest`` freezes what was looked at:
+    a release is refused when recalculation gives something else. ``calculation_digest`` and ``inputs`` freeze what it
+    was calculated from, so that `manage.py recompute_pay_run` can do it again from the journal.
+    A calculation is one transaction, so nobody finds a run ``calculating`` but after a fault: it is begun anew.
     """
 
     class Status(models.TextChoices):
@@ -44,7 +46,7 @@ class PayRun(CadreModel):
 
     TRANSITIONS: ClassVar[Transitions] = {
         Status.DRAFT: {Status.CALCULATING, Status.CANCELLED},
-        Status.CALCULATING: {Status.REVIEW, Status.CANCELLED},
+        Status.CALCULATING: {Status.REVIEW, Status.DRAFT, Status.CANCELLED},
         Status.REVIEW: {Status.APPROVED, Status.DRAFT, Status.CANCELLED},
         Status.APPROVED: {Status.EXECUTING, Status.COMPLETED, Status.COMPLETED_WITH_FAILURES},
         Status.EXECUTING: {Status.COMPLETED, Status.COMPLETED_WITH_FAILURES},
@@ -71,6 +73,10 @@ class PayRun(CadreModel):
     line_count = models.PositiveIntegerField(default=0)
     total_minor = models.BigIntegerField(default=0)
     lines_digest = models.CharField(max_length=64, blank=True)
+    inputs = models.JSONField(
+        default=dict, blank=True, help_text=_("Last rows of the journal and of the histories, and the rules, it used.")
+    )
+    calculation_digest = models.CharField(max_length=64, blank=True, help_text=_("SHA-256 of the lines as text."))
     note = models.CharField(max_length=300, blank=True, help_text=_("Why it was sent back or cancelled."))
 
     class Meta:
@@ -129,6 +135,14 @@ class PayRunLine(CadreModel):
     is_new_payee = models.BooleanField(default=False)
     method_changed = models.BooleanField(default=False)
     is_unusual = models.BooleanField(default=False, help_text=_("More than twice his last payout."))
+    deducted_minor = models.BigIntegerField(
+        default=0, help_text=_("Taken back since his last payout, and set against what he earned.")
+    )
+    seconds = models.BigIntegerField(default=0, help_text=_("Hours approved since the last run."))
+    usual_seconds = models.BigIntegerField(null=True, blank=True, help_text=_("The median of his weeks before."))
+    unusual_hours = models.BooleanField(
+        default=False, help_text=_("A week over the limit, or over twice his usual week.")
+    )
     held_reason = models.CharField(max_length=300, blank=True)
     held_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
@@ -172,6 +186,7 @@ class PayRunExclusion(CadreModel):
         NO_TAX_PROFILE = "no_tax_profile", _("The tax profile is missing.")
         TAX_PROFILE_EXPIRED = "tax_profile_expired", _("The tax profile has expired.")
         BLOCKED = "blocked", _("Payouts are blocked by a decision.")
+        BELOW_ZERO = "below_zero", _("More was taken back than you are owed; what you earn next is set against it.")
 
     REMEDIES: ClassVar[dict[str, tuple[Promise, str]]] = {
         Reason.NO_PAYOUT_METHOD: (_("Add a payout method."), "/api/v1/expert/payout-methods"),
@@ -180,6 +195,7 @@ class PayRunExclusion(CadreModel):
         Reason.NO_TAX_PROFILE: (_("Fill in the tax profile."), "/api/v1/expert/tax-profile"),
         Reason.TAX_PROFILE_EXPIRED: (_("Sign the tax profile again."), "/api/v1/expert/tax-profile"),
         Reason.BLOCKED: (_("Read the decision and appeal."), "/api/v1/expert/decisions"),
+        Reason.BELOW_ZERO: (_("See what was taken back, and contest it."), "/api/v1/expert/decisions"),
     }
 
     wall = Wall.EXPERT

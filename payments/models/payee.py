@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from core import history
 from core.public import CadreModel, Kind, Principal, PublicIdField, Wall
 from core.states import Transitions
+from payments import journal_guards
 
 
 class PayoutMethodQuerySet(models.QuerySet["PayoutMethod"]):
@@ -83,6 +84,7 @@ class PayoutMethod(CadreModel):
                 name="payments_payoutmethod_current",
             ),
         )
+        triggers = (journal_guards.Fenced(),)
 
     def __str__(self) -> str:
         return self.masked
@@ -139,6 +141,7 @@ class TaxProfile(CadreModel):
             # Less than half: so something is always left to be sent, down to one minor unit.
             models.CheckConstraint(condition=Q(withholding_bp__lt=5000), name="payments_taxprofile_withholding"),
         )
+        triggers = (journal_guards.Fenced(),)
 
     def __str__(self) -> str:
         return f"{self.get_form_display()} {self.country}"

@@ -8,6 +8,7 @@ from typing import ClassVar
 import pgtrigger
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce
@@ -249,6 +250,7 @@ class TimeEntry(Priced, TenantModel):
             models.Index(fields=("contract", "local_day"), name="payments_timeentry_caps"),
             models.Index(fields=("contract", "iso_week"), name="payments_timeentry_week"),
             models.Index(fields=("expert", "-id"), name="payments_timeentry_of_expert"),
+            BrinIndex(fields=("local_day",), name="payments_timeentry_days"),
             models.Index(
                 fields=("last_heartbeat_at",), condition=Q(status="running"), name="payments_timeentry_silent"
             ),

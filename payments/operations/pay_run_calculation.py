@@ -1,9 +1,11 @@
-"""Who is owed what at a cutoff, and who of them can be paid: one SQL text, used to calculate, to check again at the
-release, and to tell an expert what stands between him and his next payout."""
+"""The lines of a run: written from what `pay_run_judgement` finds, counted, and compared with what stands now."""
 
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,50 +15,48 @@ from django.db import connection
 from core import scope
 from experts.public import Restriction
 from payments.models import PayRun
+from payments.operations.pay_run_judgement import FROZEN, LATEST, LIVE, watermarks
 
-# What was credited at or after the cutoff is left for the next run; what was taken away since counts at once.
-_JUDGED = """
-    WITH late AS (
-        SELECT p.account_id, sum(p.amount)::bigint AS amount
-        FROM payments_journalentry e JOIN payments_posting p ON p.entry_id = e.id
-        WHERE e.effective_at >= %(cutoff)s AND p.amount > 0 GROUP BY p.account_id
-    ), owed AS (
-        SELECT a.expert_id, b.balance - COALESCE(late.amount, 0) AS amount
-        FROM payments_account a
-        JOIN payments_accountbalance b ON b.account_id = a.id
-        LEFT JOIN late ON late.account_id = a.id
-        WHERE a.kind = 'expert_payable' AND a.currency = %(currency)s AND a.detail = '' AND b.balance > 0
-            AND (%(expert)s::bigint IS NULL OR a.expert_id = %(expert)s::bigint)
-    ), judged AS (
-        SELECT owed.expert_id, owed.amount, m.id AS method_id,
-            round(owed.amount::numeric * COALESCE(t.withholding_bp, 0) / 10000)::bigint AS withheld,
-            CASE
-                WHEN owed.expert_id = ANY(%(blocked)s::bigint[]) THEN 'blocked'
-                WHEN m.id IS NULL THEN 'no_payout_method'
-                WHEN m.status <> 'active' THEN 'method_not_verified'
-                WHEN m.usable_from > %(now)s THEN 'method_on_hold'
-                WHEN t.id IS NULL THEN 'no_tax_profile'
-                WHEN t.expires_at <= %(now)s THEN 'tax_profile_expired'
-                WHEN owed.amount < %(minimum)s THEN 'below_minimum'
-            END AS reason
-        FROM owed
-        LEFT JOIN payments_payoutmethod m ON m.expert_id = owed.expert_id AND m.currency = %(currency)s
-            AND m.status IN ('pending', 'active')
-        LEFT JOIN payments_taxprofile t ON t.expert_id = owed.expert_id
-        WHERE owed.amount > 0
+# Hours are a help for the eye of who signs: what was approved since the last run, and how long his weeks usually are.
+_SIGNS = """, hours AS (
+        SELECT expert_id, sum(fresh)::bigint AS seconds, max(seconds) FILTER (WHERE fresh > 0) AS busiest,
+            count(*) FILTER (WHERE fresh = 0) AS known,
+            percentile_disc(0.5) WITHIN GROUP (ORDER BY seconds) FILTER (WHERE fresh = 0) AS usual
+        FROM (
+            SELECT t.expert_id, t.iso_week, sum(t.seconds) AS seconds,
+                COALESCE(sum(t.seconds) FILTER (WHERE t.approved_at >= %(since)s), 0) AS fresh
+            FROM payments_timeentry t JOIN core_tenant lab ON lab.id = t.tenant_id AND lab.live_id IS NULL
+            WHERE t.local_day >= %(weeks_from)s AND t.approved_at < %(cutoff)s AND t.currency = %(currency)s
+                AND t.seconds > 0
+            GROUP BY 1, 2
+        ) weeks GROUP BY expert_id
+    ), last AS (
+        SELECT DISTINCT ON (p.expert_id) p.expert_id, p.amount_minor + p.withheld_minor AS gross, p.payout_method_id,
+            s.upto_entry
+        FROM payments_payout p JOIN payments_statement s ON s.payout_id = p.id
+        WHERE p.currency = %(currency)s AND p.status <> 'cancelled' ORDER BY p.expert_id, p.id DESC
+    ), deducted AS (
+        SELECT j.expert_id, -sum(p.amount)::bigint AS amount
+        FROM judged j LEFT JOIN last ON last.expert_id = j.expert_id
+        JOIN payments_posting p ON p.account_id = j.account_id AND p.amount < 0
+            AND p.entry_id > COALESCE(last.upto_entry, 0) AND p.entry_id <= %(entries)s
+        JOIN payments_journalentry e ON e.id = p.entry_id
+            AND e.kind NOT IN ('payout_initiated', 'time_reversed', 'holdback_reversed')
+        WHERE j.reason IS NULL GROUP BY j.expert_id
     )
 """
 
 _LINES = """
-    INSERT INTO payments_payrunline (created_at, run_id, expert_id, payout_method_id, amount_minor,
-        withheld_minor, previous_minor,
-        is_new_payee, method_changed, is_unusual, held_reason)
-    SELECT %(now)s, %(run)s, j.expert_id, j.method_id, j.amount - j.withheld, j.withheld, last.amount_minor, last.amount_minor IS NULL,
-        COALESCE(last.payout_method_id <> j.method_id, false), COALESCE(j.amount > 2 * (last.amount_minor + last.withheld_minor), false), ''
-    FROM judged j LEFT JOIN LATERAL (
-        SELECT amount_minor, withheld_minor, payout_method_id FROM payments_payout
-        WHERE expert_id = j.expert_id AND currency = %(currency)s AND status <> 'cancelled' ORDER BY id DESC LIMIT 1
-    ) last ON true
+    INSERT INTO payments_payrunline (created_at, run_id, expert_id, payout_method_id, amount_minor, withheld_minor,
+        deducted_minor, previous_minor, is_new_payee, method_changed, is_unusual, seconds, usual_seconds,
+        unusual_hours, held_reason)
+    SELECT %(now)s, %(run)s, j.expert_id, j.method_id, j.amount - j.withheld, j.withheld,
+        COALESCE(d.amount, 0), last.gross, last.gross IS NULL,
+        COALESCE(last.payout_method_id <> j.method_id, false), COALESCE(j.amount > 2 * last.gross, false),
+        COALESCE(h.seconds, 0), h.usual,
+        COALESCE(h.busiest > %(long_week)s OR (h.known >= 3 AND h.busiest > 2 * h.usual), false), ''
+    FROM judged j LEFT JOIN last USING (expert_id) LEFT JOIN hours h USING (expert_id)
+    LEFT JOIN deducted d USING (expert_id)
     WHERE j.reason IS NULL ORDER BY j.expert_id
 """
 
@@ -79,10 +79,38 @@ _ONE = "SELECT amount - withheld, withheld, COALESCE(reason, '') FROM judged"
 _TOTALS = """
     SELECT count(*) FILTER (WHERE held_reason = ''), COALESCE(sum(amount_minor) FILTER (WHERE held_reason = ''), 0)::bigint,
         encode(sha256(convert_to(COALESCE(string_agg(
-            concat_ws(':', expert_id, payout_method_id, amount_minor, withheld_minor, held_reason <> ''), ';' ORDER BY expert_id), ''),
-            'UTF8')), 'hex')
+            concat_ws(':', expert_id, payout_method_id, amount_minor, withheld_minor, held_reason <> ''),
+            ';' ORDER BY expert_id), ''), 'UTF8')), 'hex')
     FROM payments_payrunline WHERE run_id = %(run)s
 """
+
+# One text per expert, of ids and whole numbers only, so that nothing needs escaping and nothing can be spelled twice.
+_AS_TEXT = """
+    SELECT string_agg(CASE WHEN excluded IS NULL
+        THEN format('{{"expert":"%%s","currency":"%%s","gross_minor":%%s,"withheld_minor":%%s,"amount_minor":%%s,"method":"%%s"}}',
+            expert, %(currency)s::text, gross, withheld, gross - withheld, method)
+        ELSE format('{{"expert":"%%s","currency":"%%s","gross_minor":%%s,"excluded":"%%s"}}',
+            expert, %(currency)s::text, gross, excluded) END, E'\\n' ORDER BY expert_id)
+    FROM ({rows}) rows
+"""
+
+STORED = """
+    SELECT l.expert_id, x.public_id AS expert, l.amount_minor + l.withheld_minor AS gross, l.withheld_minor AS withheld,
+        m.public_id AS method, NULL AS excluded
+    FROM payments_payrunline l JOIN experts_expert x ON x.id = l.expert_id
+    JOIN payments_payoutmethod m ON m.id = l.payout_method_id WHERE l.run_id = %(run)s
+    UNION ALL
+    SELECT e.expert_id, x.public_id, e.amount_minor, NULL, NULL, e.reason
+    FROM payments_payrunexclusion e JOIN experts_expert x ON x.id = e.expert_id WHERE e.run_id = %(run)s
+"""
+"""What a run has written down: lines and exclusions, as rows for :func:`canonical`."""
+
+JUDGED = """
+    SELECT j.expert_id, x.public_id AS expert, j.amount AS gross, j.withheld, m.public_id AS method, j.reason AS excluded
+    FROM judged j JOIN experts_expert x ON x.id = j.expert_id
+    LEFT JOIN payments_payoutmethod m ON m.id = j.method_id
+"""
+"""The same rows as they are found; put after `pay_run_judgement.FROM_SCRATCH`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +132,31 @@ class Outlook:
 
 
 def write_lines(run: PayRun, *, now: dt.datetime) -> Totals:
-    """Write the lines and exclusions of a run anew, and return what they come to."""
+    """Write the lines and exclusions of a run anew, freeze what they were calculated from, return what they come to."""
     run.lines.all().delete()
     run.exclusions.all().delete()
-    values = {**_values(run.currency, run.cutoff, now=now), "run": run.pk}
     with scope.as_platform(), connection.cursor() as cursor:
-        cursor.execute(_JUDGED + _LINES, values)
-        cursor.execute(_JUDGED + _EXCLUSIONS, values)
+        run.inputs = {**watermarks(), **_terms(run.currency, now=now), "now": now.isoformat()}
+        values = {**frozen_values(run), **_signs(run), "run": run.pk}
+        cursor.execute(FROZEN + _SIGNS + _LINES, values)
+        cursor.execute(FROZEN + _EXCLUSIONS, values)
+        run.calculation_digest = hashlib.sha256(canonical(run, STORED, values).encode()).hexdigest()
     return totals(run)
+
+
+def canonical(run: PayRun, rows: str, values: Mapping[str, Any]) -> str:
+    """The calculation as text: what it was made from, then one JSON object per expert, in the order of their ids."""
+    with connection.cursor() as cursor:
+        cursor.execute(_AS_TEXT.format(rows=rows), values)
+        body: str | None = cursor.fetchone()[0]
+    cutoff = run.cutoff.astimezone(dt.UTC).isoformat()
+    head = json.dumps({"run": run.public_id, "cutoff": cutoff, **run.inputs}, sort_keys=True, separators=(",", ":"))
+    return "\n".join([head, *([body] if body else [])]) + "\n"
+
+
+def frozen_values(run: PayRun) -> dict[str, Any]:
+    """The parameters under which a run was calculated."""
+    return {**run.inputs, "now": dt.datetime.fromisoformat(run.inputs["now"]), **_subject(run)}
 
 
 def totals(run: PayRun) -> Totals:
@@ -123,32 +168,44 @@ def totals(run: PayRun) -> Totals:
 
 def changed_experts(run: PayRun, *, now: dt.datetime) -> list[int]:
     """Experts whose line no longer is what would be calculated: paid by another run, clawed back, method changed."""
+    values = {**LATEST, **_terms(run.currency, now=now), **_subject(run), "now": now, "run": run.pk}
     with scope.as_platform(), connection.cursor() as cursor:
-        cursor.execute(_JUDGED + _CHANGED, {**_values(run.currency, run.cutoff, now=now), "run": run.pk})
+        cursor.execute(LIVE + _CHANGED, values)
         return [expert_id for (expert_id,) in cursor.fetchall()]
 
 
 def outlook(*, expert_id: int, currency: str, cutoff: dt.datetime, now: dt.datetime) -> Outlook:
     """What the expert would get in a run with this cutoff, judged by what is known now."""
-    values = _values(currency, cutoff, now=now, expert_id=expert_id)
+    values = {**LATEST, **_terms(currency, now=now), "currency": currency, "cutoff": cutoff, "now": now}
     with scope.as_platform(), connection.cursor() as cursor:
-        cursor.execute(_JUDGED + _ONE, values)
+        cursor.execute(LIVE + _ONE, {**values, "expert": expert_id})
         row = cursor.fetchone()
     return Outlook(*row) if row else Outlook(0, 0, "")
-
-
-def _values(currency: str, cutoff: dt.datetime, *, now: dt.datetime, expert_id: int | None = None) -> dict[str, Any]:
-    return {
-        "currency": currency,
-        "cutoff": cutoff,
-        "now": now,
-        "expert": expert_id,
-        "minimum": settings.PAYOUT_MINIMUM_MINOR.get(currency, 1),
-        "blocked": list(blocked_experts(now=now)),
-    }
 
 
 def blocked_experts(*, now: dt.datetime) -> set[int]:
     """Experts whose payouts a decision holds."""
     in_force = Restriction.objects.in_force(now=now).filter(kind=Restriction.Kind.NO_PAYOUTS, tenant=None)
     return set(in_force.values_list("expert_id", flat=True))
+
+
+def _subject(run: PayRun) -> dict[str, Any]:
+    return {"currency": run.currency, "cutoff": run.cutoff, "expert": None}
+
+
+def _terms(currency: str, *, now: dt.datetime) -> dict[str, Any]:
+    """What comes from settings and from the floor below, and is therefore kept with a run."""
+    return {
+        "minimum": settings.PAYOUT_MINIMUM_MINOR.get(currency, 1),
+        "blocked": sorted(blocked_experts(now=now)),
+    }
+
+
+def _signs(run: PayRun) -> dict[str, Any]:
+    released = PayRun.objects.filter(currency=run.currency, released_at__isnull=False, cutoff__lt=run.cutoff)
+    last = released.order_by("-cutoff").first()
+    return {
+        "since": last.cutoff if last else run.cutoff - dt.timedelta(weeks=settings.PAY_RUN_USUAL_WEEKS),
+        "weeks_from": (run.cutoff - dt.timedelta(weeks=settings.PAY_RUN_USUAL_WEEKS)).date(),
+        "long_week": settings.PAY_RUN_LONG_WEEK_HOURS * 3600,
+    }

@@ -15,11 +15,11 @@ from core.money import exponent_of
 from core.problems import Conflict, DomainError, InvalidInput, map_constraint
 from core.public import User
 from core.wake import wake_after_commit
-from payments import accounts, calendar, ledger
+from payments import accounts, calendar
 from payments.calendar import PaySchedule
 from payments.ledger import NewEntry
 from payments.models import Payout, PayRun, PayRunLine
-from payments.operations import pay_run_calculation, statements
+from payments.operations import pay_run_calculation, pay_run_release
 
 EDITABLE = (PayRun.Status.DRAFT, PayRun.Status.CALCULATING, PayRun.Status.REVIEW)
 
@@ -147,16 +147,14 @@ def release(*, run: PayRun, digest: str, recently_authenticated: bool, by: User,
     states.move(run, PayRun.Status.APPROVED)
     _require_release(run, recently_authenticated=recently_authenticated, by=by)
     with scope.as_platform():
-        lines = list(run.lines.filter(held_reason="").select_related("payout_method").order_by("expert_id"))
-        # Whoever may pay or take back the same money waits here until this release is over.
-        ledger.lock(keys=[accounts.payable(line.expert_id, run.currency) for line in lines], now=now)
+        pay_run_release.lock(run)
         _require_unchanged(run, digest, now=now)
-        if not lines:
+        if not run.line_count:
             raise NothingToPay
-        payouts = _initiate(run, lines, now=now)
+        payouts = pay_run_release.initiate(run, now=now)
     run.released_by, run.released_at = by, now
     run.save()
-    outbox.publish("pay_run.released", subject=run.public_id, for_lab=False, now=now, payload={"payouts": len(payouts)})
+    outbox.publish("pay_run.released", subject=run.public_id, for_lab=False, now=now, payload={"payouts": payouts})
     wake_after_commit("payments.send_payouts")
     return run
 
@@ -221,29 +219,6 @@ def _require_unchanged(run: PayRun, digest: str, *, now: dt.datetime) -> None:
         )
 
 
-def _initiate(run: PayRun, lines: list[PayRunLine], *, now: dt.datetime) -> list[Payout]:
-    payouts = Payout.objects.bulk_create(
-        [
-            Payout(
-                line=line,
-                run=run,
-                expert_id=line.expert_id,
-                payout_method=line.payout_method,
-                provider=line.payout_method.provider,
-                amount_minor=line.amount_minor,
-                withheld_minor=line.withheld_minor,
-                currency=run.currency,
-                next_attempt_at=now,
-            )
-            for line in lines
-        ],
-        batch_size=2000,
-    )
-    written = ledger.post(entries=[initiation(payout, now=now) for payout in payouts], now=now)
-    statements.issue(payouts=payouts, entry_ids={entry.source_id: entry.id for entry in written}, now=now)
-    return payouts
-
-
 def initiation(payout: Payout, *, now: dt.datetime) -> NewEntry:
     """The entry that takes a payout's money out of what we owe and puts it on its way."""
     legs = [
@@ -251,7 +226,7 @@ def initiation(payout: Payout, *, now: dt.datetime) -> NewEntry:
         (accounts.transit(payout.provider, payout.currency), payout.amount_minor),
         (accounts.tax_withheld(payout.currency), payout.withheld_minor),
     ]
-    return NewEntry("payout_initiated", payout.public_id, now, legs, seq=payout.initiations)
+    return NewEntry(pay_run_release.INITIATED, payout.public_id, now, legs, seq=payout.initiations)
 
 
 def _locked(run: PayRun) -> PayRun:

@@ -1,47 +1,40 @@
-"""Statements are issued with the payout they explain, in the same transaction."""
+"""Statements are issued with the payouts they explain, in the same transaction."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from typing import Final
 
-from django.db.models import F
+from django.db import connection
 
-from payments import accounts, ledger
-from payments.models import Payout, Statement
+from core.ids import new_id
+from payments.models import PayRun
+
+_ISSUE: Final = """
+    INSERT INTO payments_statement (created_at, public_id, number, payout_id, expert_id, currency, after_entry,
+        upto_entry, opening_minor, closing_minor, issued_at)
+    SELECT %(now)s, named.public_id, COALESCE(last.number, 0) + 1, p.id, p.expert_id, p.currency,
+        COALESCE(last.upto_entry, 0), e.id, COALESCE(last.closing_minor, 0), b.balance, %(now)s
+    FROM unnest(%(payouts)s::bigint[], %(ids)s::text[]) AS named (payout_id, public_id)
+    JOIN payments_payout p ON p.id = named.payout_id
+    JOIN payments_journalentry e ON e.source_id = p.public_id AND e.kind = %(kind)s AND e.seq = p.initiations
+    JOIN payments_account a ON a.kind = 'expert_payable' AND a.expert_id = p.expert_id AND a.currency = p.currency
+        AND a.detail = ''
+    JOIN payments_accountbalance b ON b.account_id = a.id
+    LEFT JOIN LATERAL (
+        SELECT number, upto_entry, closing_minor FROM payments_statement s
+        WHERE s.expert_id = p.expert_id AND s.currency = p.currency ORDER BY number DESC LIMIT 1
+    ) last ON true
+    ORDER BY p.id
+"""
 
 
-def issue(*, payouts: Sequence[Payout], entry_ids: Mapping[str, int], now: dt.datetime) -> list[Statement]:
-    """Issue one statement per payout, of all that moved since the expert's last one, up to the payout's own entry.
+def issue(*, run: PayRun, entry_kind: str, now: dt.datetime) -> None:
+    """Issue one statement per payout of a run, of all that moved since the expert's last one, up to its own entry.
 
-    ``entry_ids`` gives the journal entry that initiated each payout. The experts' balances must be locked.
+    ``entry_kind`` names the journal entry that set a payout on its way. The experts' balances must be locked.
     """
-    former = _latest(payouts)
-    keys = {payout.pk: accounts.payable(payout.expert_id, payout.currency) for payout in payouts}
-    closing = ledger.balances(keys=keys.values())
-    made = []
-    for payout in payouts:
-        last = former.get((payout.expert_id, payout.currency))
-        made.append(
-            Statement(
-                number=last.number + 1 if last else 1,
-                payout=payout,
-                expert_id=payout.expert_id,
-                currency=payout.currency,
-                after_entry=last.upto_entry if last else 0,
-                upto_entry=entry_ids[payout.public_id],
-                opening_minor=last.closing_minor if last else 0,
-                closing_minor=closing[keys[payout.pk]],
-                issued_at=now,
-            )
-        )
-    return Statement.objects.bulk_create(made, batch_size=2000)
-
-
-def _latest(payouts: Sequence[Payout]) -> dict[tuple[int, str], Statement]:
-    found = (
-        Statement.objects.filter(expert_id__in={payout.expert_id for payout in payouts})
-        .order_by("expert_id", "currency", F("number").desc())
-        .distinct("expert_id", "currency")
-    )
-    return {(statement.expert_id, statement.currency): statement for statement in found}
+    payouts = list(run.payouts.order_by("pk").values_list("pk", flat=True))
+    values = {"payouts": payouts, "ids": [new_id("stm") for _payout in payouts], "kind": entry_kind, "now": now}
+    with connection.cursor() as cursor:
+        cursor.execute(_ISSUE, values)
