@@ -37,7 +37,7 @@ def post(*, kind: str, seq: int, legs: str, values: Mapping[str, Any], now: dt.d
     of zero. The accounts exist, and those with a limit are locked (`ledger.lock`).
     Raises IntegrityError as `ledger.post` does.
     """
-    own = {"ledger_kind": kind, "ledger_seq": seq, "ledger_now": now}
+    own: dict[str, Any] = {"ledger_kind": kind, "ledger_seq": seq, "ledger_now": now}
     with scope.as_platform(), connection.cursor() as cursor:
         cursor.execute(_POST.format(legs=legs), {**values, **own})
         return int(cursor.fetchone()[0])

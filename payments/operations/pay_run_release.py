@@ -6,7 +6,7 @@ Everything is made from the lines as they were signed. The run and the balances 
 from __future__ import annotations
 
 import datetime as dt
-from typing import Final
+from typing import Any, Final
 
 from django.db import connection
 
@@ -65,7 +65,7 @@ def initiate(run: PayRun, *, now: dt.datetime) -> int:
     tax = accounts.tax_withheld(run.currency)
     providers = run.lines.filter(held_reason="").values_list("payout_method__provider", flat=True).distinct()
     ledger.lock(keys=[tax, *(accounts.transit(name, run.currency) for name in sorted(providers.order_by()))], now=now)
-    values = {"run": run.pk, "currency": run.currency, "now": now, "tax": tax.text}
+    values: dict[str, Any] = {"run": run.pk, "currency": run.currency, "now": now, "tax": tax.text}
     with connection.cursor() as cursor:
         cursor.execute(_LINES, values)
         lines = [pk for (pk,) in cursor.fetchall()]

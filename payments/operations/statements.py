@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Final
+from typing import Any, Final
 
 from django.db import connection
 
@@ -35,6 +35,11 @@ def issue(*, run: PayRun, entry_kind: str, now: dt.datetime) -> None:
     ``entry_kind`` names the journal entry that set a payout on its way. The experts' balances must be locked.
     """
     payouts = list(run.payouts.order_by("pk").values_list("pk", flat=True))
-    values = {"payouts": payouts, "ids": [new_id("stm") for _payout in payouts], "kind": entry_kind, "now": now}
+    values: dict[str, Any] = {
+        "payouts": payouts,
+        "ids": [new_id("stm") for _payout in payouts],
+        "kind": entry_kind,
+        "now": now,
+    }
     with connection.cursor() as cursor:
         cursor.execute(_ISSUE, values)
