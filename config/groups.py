@@ -40,6 +40,7 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "payments.confirm_funding",
             "payments.prepare_payrun",
             "payments.verify_payoutmethod",
+            "payments.confirm_vat",
         ),
         "finance_release": (
             "payments.view_*",
@@ -47,6 +48,8 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "experts.view_expert",
             "payments.decide_payout",
             "payments.release_payrun",
+            "payments.withhold_tax",
+            "payments.file_tax_forms",
         ),
         "support": (
             "experts.view_*",

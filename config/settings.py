@@ -228,6 +228,7 @@ PAYOUT_RAILS: dict[str, str] = env.dict(
     "PAYOUT_RAILS",
     {"sandbox:*:*": "sandbox", "iban:*:*": "sandbox", "us_bank:*:*": "sandbox"} if DEVELOPMENT else {},
 )
+TAX_ZONE: str = env.str("TAX_ZONE", "America/New_York")  # whose calendar years the payer's tax forms follow
 PAYOUT_METHOD_HOLD_HOURS: int = env.int("PAYOUT_METHOD_HOLD_HOURS", 72)  # a new method waits: accounts are taken over
 PAYOUT_MINIMUM_MINOR: dict[str, int] = {"USD": 100, "EUR": 100}  # other currencies: one minor unit
 # Weekly cutoff by currency: weekday (0 is Monday), hour (UTC), days to the payday.

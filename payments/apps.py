@@ -16,10 +16,11 @@ class PaymentsConfig(AppConfig):
         from experts.ports import appeal_subjects
         from marketplace import ports
         from payments import checks, subscribers  # noqa: F401  # importing them registers and subscribes
-        from payments.operations import completion, contests, hours_of_project, reservations
+        from payments.operations import backup_withholding, completion, contests, hours_of_project, reservations
 
         ports.funds.register(reservations)
         ports.completion.register(completion)
         ports.completion.register(hours_of_project)
+        appeal_subjects.register(backup_withholding.PREFIX, backup_withholding.find)
         for prefix in contests.PREFIXES:
             appeal_subjects.register(prefix, contests.find)

@@ -79,6 +79,12 @@ def resolve_silent_disputes() -> None:
     clocks.resolve_silent_disputes(by=Principal.system("payments.resolve_silent_disputes"), now=clock.now())
 
 
+@job(name="payments.remind_of_tax_papers", bound=False)
+def remind_of_tax_papers() -> None:
+    """Ask for tax papers again before they expire."""
+    clocks.remind_of_tax_papers(by=Principal.system("payments.remind_of_tax_papers"), now=clock.now())
+
+
 PERIODIC = {
     "payments.stop_silent_timers": dt.timedelta(minutes=1),
     "payments.submit_forgotten_weeks": dt.timedelta(minutes=5),
@@ -90,5 +96,6 @@ PERIODIC = {
     "payments.track_payouts": dt.timedelta(minutes=1),
     "payments.follow_settlements": dt.timedelta(hours=1),
     "payments.follow_terms": dt.timedelta(hours=1),
+    "payments.remind_of_tax_papers": dt.timedelta(hours=6),
     "payments.release_holdbacks": dt.timedelta(hours=1),
 }

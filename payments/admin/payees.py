@@ -1,4 +1,4 @@
-"""Payout methods and tax papers: masked, and verified by a person where the provider cannot."""
+"""Payout methods: masked, and verified by a person where the provider cannot."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from core import clock
 from core.desk import CadreAdmin, confirmed, register_queue
 from payments.admin.staff import staff
-from payments.models import PayoutMethod, TaxProfile
+from payments.models import PayoutMethod
 from payments.operations import payees
 
 VERIFY = "payments.verify_payoutmethod"
@@ -30,17 +30,6 @@ class PayoutMethodAdmin(CadreAdmin):
     def verify(self, request: HttpRequest, row: PayoutMethod) -> None:
         """Proof was seen."""
         payees.verify_method(method=row, by=staff(request), now=clock.now())
-
-
-@admin.register(TaxProfile)
-class TaxProfileAdmin(CadreAdmin):
-    """What experts declared."""
-
-    list_display = ("legal_name", "expert", "form", "country", "masked_tax_id", "signed_at", "expires_at")
-    list_filter = ("form", "country")
-    search_fields = ("legal_name", "expert__public_id")
-    list_select_related = ("expert",)
-    exclude = ("sealed_tax_id",)
 
 
 register_queue(

@@ -1,10 +1,9 @@
-"""`/expert/payout-methods` and `/expert/tax-profile`: where the money goes, and under which papers."""
+"""`/expert/payout-methods`: where the money goes."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, TypedDict
 
-from django.utils.translation import gettext as _
 from rest_framework import serializers
 
 from core.api.call import Call
@@ -13,10 +12,9 @@ from core.api.fields import CountryField, CurrencyField, StrictCharField
 from core.api.lookup import get_or_404
 from core.api.types import Currency, Doc, Example, IdOf, Timestamp
 from core.api.views import ExpertView
-from core.problems import NotFound
 from experts.public import Expert
 from payments import payout_details
-from payments.models import PayoutMethod, TaxProfile
+from payments.models import PayoutMethod
 from payments.operations import payees
 from payments.operations.payees import NoPayoutRail
 from payments.providers import registry
@@ -53,40 +51,6 @@ class PayoutMethodIn(serializers.Serializer[None]):
     country = CountryField(help_text="Where the account is.")
     holder = StrictCharField(max_length=140, help_text="The name on the account.")
     details = DetailsIn()
-
-
-class TaxProfileOut(TypedDict):
-    """What was declared for tax."""
-
-    form: Annotated[str, Doc("w9, w8ben, eu_vat or self_declaration."), Example("w8ben")]
-    legal_name: Annotated[str, Example("Ada Lovelace")]
-    country: Annotated[str, Doc("Country of tax residence."), Example("DE")]
-    tax_id: Annotated[str, Doc("Its last characters."), Example("••••6789")]
-    signed_name: Annotated[str, Example("Ada Lovelace")]
-    signed_at: Timestamp
-    expires_at: Timestamp | None
-
-
-class TaxProfileIn(serializers.Serializer[None]):
-    """A declaration, signed by typing the name."""
-
-    form = serializers.ChoiceField(choices=TaxProfile.Form.choices)
-    legal_name = StrictCharField(max_length=200)
-    country = CountryField()
-    tax_id = StrictCharField(max_length=40, required=False, default="", help_text="Needed for w9 and eu_vat.")
-    signed_name = StrictCharField(max_length=200)
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """What each form needs."""
-        form, country = attrs["form"], attrs["country"]
-        if form in {TaxProfile.Form.W9, TaxProfile.Form.EU_VAT} and not attrs["tax_id"]:
-            raise serializers.ValidationError({"tax_id": _("This form needs a tax id.")}, code="required")
-        if (form == TaxProfile.Form.W9) != (country == "US"):
-            raise serializers.ValidationError(
-                {"form": _("People who are taxed in the United States sign a W-9, nobody else does.")},
-                code="wrong_form",
-            )
-        return attrs
 
 
 class PayoutRailOut(TypedDict):
@@ -131,19 +95,6 @@ def render_method(row: PayoutMethod) -> PayoutMethodOut:
         "status": row.status,
         "usable_from": row.usable_from,
         "created_at": row.created_at,
-    }
-
-
-def render_tax_profile(row: TaxProfile) -> TaxProfileOut:
-    """A declaration, masked."""
-    return {
-        "form": row.form,
-        "legal_name": row.legal_name,
-        "country": row.country,
-        "tax_id": row.masked_tax_id,
-        "signed_name": row.signed_name,
-        "signed_at": row.signed_at,
-        "expires_at": row.expires_at,
     }
 
 
@@ -217,31 +168,3 @@ class PayoutMethodRemove(ExpertView):
         """What is owed stays owed; payouts on their way to it are stopped where that is still possible."""
         method = get_or_404(PayoutMethod.objects.visible_to(call.principal), method_id)
         return render_method(payees.remove_method(method=method, now=call.now))
-
-
-class TaxProfileDetail(ExpertView):
-    """The expert's tax papers."""
-
-    @endpoint(summary="Show my tax profile", returns=TaxProfileOut)
-    def get(self, call: Call) -> TaxProfileOut:
-        """404 until it was signed the first time."""
-        found = TaxProfile.objects.visible_to(call.principal).first()
-        if found is None:
-            raise NotFound
-        return render_tax_profile(found)
-
-    @endpoint(
-        summary="Sign my tax profile",
-        body=TaxProfileIn,
-        returns=TaxProfileOut,
-        status=201,
-        example={
-            "form": "self_declaration",
-            "legal_name": "Ada Lovelace",
-            "country": "DE",
-            "signed_name": "Ada Lovelace",
-        },
-    )
-    def post(self, call: Call) -> TaxProfileOut:
-        """Replaces the former declaration, which stays in the history."""
-        return render_tax_profile(payees.declare_tax(expert=_me(call), now=call.now, **call.body))

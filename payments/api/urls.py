@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from payments.api import bonuses, disputes, earnings, funding, overages, payees, payouts, time_entries, timesheets
+from payments.api import bonuses, disputes, earnings, funding, overages, payees, payouts, tax, time_entries, timesheets
 
 expert_urlpatterns = [
     path("time-entries", time_entries.ExpertTimeEntryList.as_view()),
@@ -31,7 +31,8 @@ expert_urlpatterns = [
     path("payout-methods/options", payees.PayoutMethodOptions.as_view()),
     path("payout-methods/<str:method_id>", payees.PayoutMethodDetail.as_view()),
     path("payout-methods/<str:method_id>/remove", payees.PayoutMethodRemove.as_view()),
-    path("tax-profile", payees.TaxProfileDetail.as_view()),
+    path("tax-profile", tax.TaxProfileDetail.as_view()),
+    path("tax-forms/<int:year>", tax.TaxFormDetail.as_view()),
 ]
 
 lab_urlpatterns = [

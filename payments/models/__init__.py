@@ -10,11 +10,13 @@ from payments.models.invoice import CreditNote, Invoice, LabBillingProfile
 from payments.models.ledger import Account, AccountBalance, JournalEntry, Posting
 from payments.models.overage import Cap, Overage
 from payments.models.pay_run import PayRun, PayRunExclusion, PayRunLine
-from payments.models.payee import PayoutMethod, TaxProfile
+from payments.models.payee import PayoutMethod
 from payments.models.payout import Payout, PayoutAttempt
 from payments.models.reservation import FundsReservation
 from payments.models.sandbox_provider import ProviderFault, ProviderMovement
+from payments.models.self_billing import SelfBillingInvoice
 from payments.models.statement import Statement
+from payments.models.tax import BackupWithholding, TaxProfile
 from payments.models.time_entry import Activity, TimeEntry
 from payments.models.timesheet import Timesheet
 
@@ -23,6 +25,7 @@ __all__ = [
     "AccountBalance",
     "Activity",
     "Adjustment",
+    "BackupWithholding",
     "Cap",
     "CreditNote",
     "Dispute",
@@ -43,6 +46,7 @@ __all__ = [
     "ProviderFault",
     "ProviderMovement",
     "Refund",
+    "SelfBillingInvoice",
     "Statement",
     "TaxProfile",
     "TimeEntry",

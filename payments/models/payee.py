@@ -1,4 +1,4 @@
-"""How an expert is paid: where to, and under which tax papers."""
+"""How an expert is paid: where to."""
 
 from __future__ import annotations
 
@@ -92,56 +92,3 @@ class PayoutMethod(CadreModel):
     def is_usable(self, *, now: dt.datetime) -> bool:
         """Verified, current, and past its hold."""
         return self.status == self.Status.ACTIVE and self.usable_from <= now
-
-
-class TaxProfileQuerySet(models.QuerySet["TaxProfile"]):
-    """Tax papers, as their owners may see them."""
-
-    def visible_to(self, principal: Principal) -> TaxProfileQuerySet:
-        """An expert sees his own, the platform all."""
-        if principal.is_platform:
-            return self
-        if principal.kind is Kind.EXPERT and principal.subject_id:
-            return self.filter(expert=principal.subject_id)
-        return self.none()
-
-
-@history.tracked(exclude=["sealed_tax_id"])
-class TaxProfile(CadreModel):
-    """What an expert declared for tax; one row, replaced by the next declaration (its history keeps the former)."""
-
-    class Form(models.TextChoices):
-        """Which paper it is."""
-
-        W9 = "w9", _("W-9 (US person)")
-        W8BEN = "w8ben", _("W-8BEN (not a US person)")
-        EU_VAT = "eu_vat", _("EU business with a VAT id")
-        SELF_DECLARATION = "self_declaration", _("self-declaration of a private person")
-
-    wall = Wall.EXPERT
-
-    expert = models.OneToOneField("experts.Expert", on_delete=models.PROTECT, related_name="+")
-    form = models.CharField(max_length=20, choices=Form.choices)
-    legal_name = models.CharField(max_length=200)
-    country = models.CharField(max_length=2, help_text=_("Country of tax residence."))
-    masked_tax_id = models.CharField(max_length=40, blank=True)
-    sealed_tax_id = models.BinaryField(null=True)
-    signed_name = models.CharField(max_length=200)
-    signed_at = models.DateTimeField()
-    expires_at = models.DateTimeField(null=True, blank=True)
-    withholding_bp = models.PositiveSmallIntegerField(
-        default=0, help_text=_("Tax kept back from each payout, in basis points of the gross.")
-    )
-
-    objects = TaxProfileQuerySet.as_manager()
-
-    class Meta:
-        verbose_name = _("tax profile")
-        constraints = (
-            # Less than half: so something is always left to be sent, down to one minor unit.
-            models.CheckConstraint(condition=Q(withholding_bp__lt=5000), name="payments_taxprofile_withholding"),
-        )
-        triggers = (journal_guards.Fenced(),)
-
-    def __str__(self) -> str:
-        return f"{self.get_form_display()} {self.country}"

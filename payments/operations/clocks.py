@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable
 import structlog
 
 from core.public import Principal, unit_of_work
-from payments.models import Dispute, Overage, TimeEntry, Timesheet
-from payments.operations import disputes, overages, timers, timesheets
+from payments import tax
+from payments.models import Dispute, Overage, TaxProfile, TimeEntry, Timesheet
+from payments.operations import disputes, overages, tax_profiles, timers, timesheets
 
 BATCH = 500
 
@@ -54,6 +55,17 @@ def resolve_silent_disputes(*, by: Principal, now: dt.datetime) -> int:
     """Pay disputed entries that nobody decided about."""
     overdue = Dispute.objects.overdue(now=now).values_list("pk", flat=True)
     return _sweep(by, overdue, lambda pk: disputes.resolve_by_silence(dispute_id=pk, now=now))
+
+
+def remind_of_tax_papers(*, by: Principal, now: dt.datetime) -> int:
+    """Tell the owners of tax papers that expire soon."""
+    soon = TaxProfile.objects.expiring(before=now + dt.timedelta(days=max(tax.REMIND_DAYS)), now=now)
+    due = [
+        pk
+        for pk, expires_at, reminded in soon.values_list("pk", "expires_at", "reminded_days")
+        if expires_at and tax.reminder_due(expires_at=expires_at, reminded_days=reminded, now=now) is not None
+    ]
+    return _sweep(by, due, lambda pk: tax_profiles.remind(profile_id=pk, now=now))
 
 
 def _sweep(by: Principal, due: Iterable[int], step: Callable[[int], None]) -> int:

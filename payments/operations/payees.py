@@ -1,4 +1,4 @@
-"""Payout methods and tax papers of experts."""
+"""Payout methods of experts."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ from core.problems import Conflict, FieldError, InvalidInput
 from core.public import User
 from experts.public import Expert, OwnWork, send_notice
 from payments import payout_details, vault
-from payments.models import PayoutMethod, TaxProfile
+from payments.models import PayoutMethod
 from payments.payout_details import BadDetails
 from payments.providers import registry
 
 CURRENT = (PayoutMethod.Status.PENDING, PayoutMethod.Status.ACTIVE)
-W8BEN_YEARS = 3
 _METHODS = "/api/v1/expert/payout-methods"
 
 
@@ -107,22 +106,6 @@ def remove_method(*, method: PayoutMethod, now: dt.datetime) -> PayoutMethod:
         now=now,
     )
     return method
-
-
-def declare_tax(
-    *, expert: Expert, form: str, legal_name: str, country: str, tax_id: str, signed_name: str, now: dt.datetime
-) -> TaxProfile:
-    """Sign the tax profile, in place of the former one. A W-8BEN ends with the third calendar year after it."""
-    profile = TaxProfile.objects.select_for_update(no_key=True, of=("self",)).filter(expert=expert).first()
-    profile = profile or TaxProfile(expert=expert)
-    profile.form, profile.legal_name, profile.country = form, legal_name, country
-    profile.signed_name, profile.signed_at = signed_name, now
-    profile.masked_tax_id = f"••••{tax_id[-4:]}" if tax_id else ""
-    profile.sealed_tax_id = vault.seal({"tax_id": tax_id}, owner=expert.public_id) if tax_id else None
-    is_w8ben = form == TaxProfile.Form.W8BEN
-    profile.expires_at = dt.datetime(now.year + W8BEN_YEARS + 1, 1, 1, tzinfo=dt.UTC) if is_w8ben else None
-    profile.save()
-    return profile
 
 
 def _locked(method: PayoutMethod) -> PayoutMethod:

@@ -12,7 +12,7 @@ from core.public import Principal, Tenant, User, unit_of_work
 from experts.public import Expert, Restriction, record_decision
 from payments import accounts, ledger
 from payments.models import Payout, PayoutMethod, PayRun, ProviderFault
-from payments.operations import funding, pay_runs, payees, payouts, postings, sending, tracking
+from payments.operations import funding, pay_runs, payees, payouts, postings, sending, tax_profiles, tracking
 from payments.operations.postings import ApprovedTime, Grant
 
 MONDAY = dt.datetime(2026, 11, 16, tzinfo=dt.UTC)
@@ -34,12 +34,11 @@ def new_expert(name: str = "Ada", *, account: str = "", currency: str = "USD", r
     if ready:
         add_method(expert, account=account or f"acct-{expert.pk}", currency=currency)
         with unit_of_work(SYSTEM):
-            payees.declare_tax(
+            tax_profiles.declare(
                 expert=expert,
                 form="self_declaration",
                 legal_name=name,
                 country="US",
-                tax_id="",
                 signed_name=name,
                 now=LONG_AGO,
             )

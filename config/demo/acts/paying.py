@@ -119,7 +119,7 @@ def _tax_profile(role: ExpertRole) -> Json:
     """People taxed in the United States sign a W-9, the others declare themselves."""
     profile: Json = {"legal_name": role.name, "country": role.country, "signed_name": role.name}
     if role.country == "US":
-        return {**profile, "form": "w9", "tax_id": "900-00-0000"}
+        return {**profile, "form": "w9", "tax_id": "12-3456789"}
     return {**profile, "form": "self_declaration"}
 
 

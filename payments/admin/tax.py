@@ -1,0 +1,170 @@
+"""Tax at the desk: what experts declared, VAT ids to confirm, backup withholding, and the year's 1099-NEC totals."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from core import clock
+from core.desk import CadreAdmin, confirmed, register_queue
+from core.money import Money
+from payments import tax
+from payments.admin.staff import staff
+from payments.models import BackupWithholding, TaxProfile
+from payments.operations import backup_withholding, tax_profiles
+from payments.queries.nec_totals import DOLLAR, NecTotal, nec_totals
+
+CONFIRM = "payments.confirm_vat"
+WITHHOLD = "payments.withhold_tax"
+FILE = "payments.file_tax_forms"
+VIEW = "payments.view_taxprofile"
+FIRST_YEAR, LAST_YEAR = 2000, 2100
+CAUSES = [choice for choice in BackupWithholding.Cause.choices if choice[0] != "self_declared"]
+
+
+@admin.register(TaxProfile)
+class TaxProfileAdmin(CadreAdmin):
+    """What experts declared; the numbers are never shown in full."""
+
+    list_display = (
+        "legal_name", "expert", "form", "country", "masked_tax_id", "signed_at", "expires_at", "withholding_bp",
+        "vat_confirmed_at",
+    )  # fmt: skip
+    list_filter = ("form", "country", "self_billing", "expires_at")
+    search_fields = ("legal_name", "expert__public_id")
+    list_select_related = ("expert",)
+    exclude = ("sealed_tax_id",)
+    actions = ("confirm_vat", "withhold")
+    change_list_template = "payments/admin/tax_profiles.html"
+
+    @confirmed(
+        description=gettext_lazy("Confirm VAT id (reason: number of the VIES consultation)"),
+        permission=CONFIRM,
+        reason=True,
+    )
+    def confirm_vat(self, request: HttpRequest, row: TaxProfile, *, reason: str) -> None:
+        """The register knows it."""
+        tax_profiles.confirm_vat(profile=row, consultation=reason, by=staff(request), now=clock.now())
+
+    @confirmed(
+        description=gettext_lazy("Start backup withholding"), permission=WITHHOLD, reason=True, choices=lambda: CAUSES
+    )
+    def withhold(self, request: HttpRequest, row: TaxProfile, *, reason: str, choice: str) -> None:
+        """From the next calculation on."""
+        backup_withholding.start(expert=row.expert, cause=choice, reason=reason, by=staff(request), now=clock.now())
+
+    def get_urls(self) -> list[URLPattern]:
+        """The year's totals beside Django's own pages."""
+        own = [
+            path("nec/", self.admin_site.admin_view(self.nec_view), name="payments_nec"),
+            path("nec/<int:year>/", self.admin_site.admin_view(self.nec_view), name="payments_nec_year"),
+            path("nec/<int:year>/export/", self.admin_site.admin_view(self.export_view), name="payments_nec_export"),
+        ]
+        return [*own, *super().get_urls()]
+
+    def nec_view(self, request: HttpRequest, year: int | None = None) -> HttpResponse:
+        """The totals of a year, those on which a form is due first."""
+        if not request.user.has_perm(VIEW):
+            raise PermissionDenied
+        year = _year(request, year)
+        totals = sorted(nec_totals(year=year), key=lambda total: (not total.is_reportable, total.expert_id))
+        context: dict[str, Any] = {
+            **self.admin_site.each_context(request),
+            "title": _("Form 1099-NEC, %(year)s") % {"year": year},
+            "opts": self.opts,
+            "year": year,
+            "rows": list(zip(_profiles(totals), totals, strict=True)),
+            "threshold": Money(tax.nec_threshold(year), DOLLAR),
+            "due": sum(total.is_reportable for total in totals),
+            "may_export": request.user.has_perm(FILE),
+        }
+        return TemplateResponse(request, "payments/admin/nec.html", context)
+
+    def export_view(self, request: HttpRequest, year: int) -> HttpResponse:
+        """The forms that are due, with full tax numbers, as CSV for whoever files them."""
+        if not request.user.has_perm(FILE):
+            raise PermissionDenied
+        totals = [total for total in nec_totals(year=_year(request, year)) if total.is_reportable]
+        tax_profiles.note_export(year=year, forms=len(totals), by=staff(request), now=clock.now())
+        answer = HttpResponse(_nec_csv(totals), content_type="text/csv; charset=utf-8")
+        answer["Content-Disposition"] = f'attachment; filename="1099-nec-{year}.csv"'
+        return answer
+
+
+@admin.register(BackupWithholding)
+class BackupWithholdingAdmin(CadreAdmin):
+    """Whose pay is taxed at the source, and why."""
+
+    list_display = ("public_id", "expert", "cause", "rate_bp", "status", "started_at", "started_by", "ended_at")
+    list_filter = ("status", "cause")
+    search_fields = ("public_id", "expert__public_id", "expert__legal_name")
+    list_select_related = ("expert", "started_by")
+    actions = ("end",)
+
+    @confirmed(description=gettext_lazy("End backup withholding"), permission=WITHHOLD, reason=True)
+    def end(self, request: HttpRequest, row: BackupWithholding, *, reason: str) -> None:
+        """From the next calculation on."""
+        backup_withholding.end(spell=row, reason=reason, by=staff(request), now=clock.now())
+
+
+def _year(request: HttpRequest, year: int | None) -> int:
+    asked = year if year is not None else request.GET.get("year", "")
+    if asked == "":
+        return clock.now().year
+    try:
+        number = int(asked)
+    except ValueError:
+        raise Http404 from None
+    if not FIRST_YEAR <= number <= LAST_YEAR:
+        raise Http404
+    return number
+
+
+def _profiles(totals: list[NecTotal]) -> list[TaxProfile]:
+    rows = TaxProfile.objects.filter(expert__in=[total.expert_id for total in totals]).select_related("expert")
+    found = {row.expert_id: row for row in rows}
+    return [found[total.expert_id] for total in totals]
+
+
+def _nec_csv(totals: list[NecTotal]) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(("year", "tin", "name", "address", "box_1", "box_4", "currency", "payments"))
+    for profile, total in zip(_profiles(totals), totals, strict=True):
+        writer.writerow(
+            (
+                total.year,
+                tax_profiles.tax_id_of(profile),
+                _defused(profile.legal_name),
+                _defused(profile.address),
+                total.compensation.amount,
+                total.withheld.amount,
+                total.compensation.currency,
+                total.payments,
+            )
+        )
+    return out.getvalue()
+
+
+def _defused(text: str) -> str:
+    """Texts cannot become formulas of a spreadsheet."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
+register_queue(
+    name="payments.vat_ids",
+    label=gettext_lazy("VAT ids to confirm"),
+    path="/admin/payments/taxprofile/?form__exact=eu_vat",
+    permission=CONFIRM,
+    waiting=TaxProfile.objects.unconfirmed_vat,
+    since="signed_at",
+)
