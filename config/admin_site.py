@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 from urllib.parse import urlencode
 
@@ -17,12 +17,12 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Count, F, Min, QuerySet, Value
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.translation import gettext_lazy as _
 from unfold.sites import UnfoldAdminSite
 
 from core import clock, scope
-from core.desk import Queue, Text, principal_of, queues
+from core.desk import Page, Queue, Text, pages, principal_of, queues
 
 View = Callable[..., HttpResponse]
 
@@ -64,6 +64,17 @@ class CadreAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold ships no 
 
         guarded: View = super().admin_view(scoped, cacheable)
         return guarded
+
+    def get_urls(self) -> list[URLPattern | URLResolver]:
+        """The floors' own pages before Django's."""
+        own = [path(page.route, self.admin_view(partial(self.page, page=page)), name=page.name) for page in pages]
+        return [*own, *super().get_urls()]
+
+    def page(self, request: HttpRequest, *, page: Page) -> HttpResponse:
+        """One page of a floor, for those who hold its permission."""
+        if not request.user.has_perm(page.permission):
+            raise PermissionDenied
+        return page.view(request, site=self)
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The dashboard: what waits for this operator, with count and age."""
@@ -117,9 +128,13 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         {"title": f"{line.label} ({line.count})" if line.count else line.label, "icon": "inbox", "link": line.path}
         for line in waiting(request)
     ]
-    return [
-        {"title": _("Queues"), "items": [{"title": _("Dashboard"), "icon": "home", "link": "/admin/"}, *lines]},
+    own = [
+        {"title": page.label, "icon": "monitoring", "link": reverse(f"admin:{page.name}")}
+        for page in pages
+        if request.user.has_perm(page.permission)
     ]
+    home = {"title": _("Dashboard"), "icon": "home", "link": "/admin/"}
+    return [{"title": _("Queues"), "items": [home, *own, *lines]}]
 
 
 def environment(_request: HttpRequest) -> list[str] | None:

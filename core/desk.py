@@ -1,6 +1,6 @@
 """What every operator's page shares: read-only tables, actions that ask first, and the registry of queues.
 
-Queues are composed into the dashboard and the side bar by ``config.admin_site``, so no floor knows the others' queues.
+Queues and pages are composed into the dashboard and the side bar by ``config.admin_site``, so no floor knows the others' queues.
 """
 
 from __future__ import annotations
@@ -61,6 +61,25 @@ def register_queue(
     ("/admin/payments/payrun/?status__exact=review").
     """
     queues.append(Queue(name, label, path, permission, waiting, since))
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of its own on the desk, below ``/admin/``."""
+
+    name: str
+    label: Text
+    route: str
+    permission: str
+    view: Callable[..., HttpResponse]
+
+
+pages: list[Page] = []
+
+
+def register_page(*, name: str, label: Text, route: str, permission: str, view: Callable[..., HttpResponse]) -> None:
+    """Put a page on the desk of those who hold ``permission``: ``view(request, site)`` below ``/admin/<route>``."""
+    pages.append(Page(name, label, route, permission, view))
 
 
 def principal_of(request: HttpRequest) -> Principal:

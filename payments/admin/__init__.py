@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from payments.admin import adjustments, books, funding, hours, pay_runs, payees, payouts, tax
+from payments.admin import adjustments, books, dashboard, funding, hours, pay_runs, payees, payouts, tax
 
-__all__ = ["adjustments", "books", "funding", "hours", "pay_runs", "payees", "payouts", "tax"]
+__all__ = ["adjustments", "books", "dashboard", "funding", "hours", "pay_runs", "payees", "payouts", "tax"]

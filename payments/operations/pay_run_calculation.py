@@ -76,6 +76,11 @@ _CHANGED = """
 
 _ONE = "SELECT amount - withheld, withheld, COALESCE(reason, '') FROM judged"
 
+_FORECAST = """
+    SELECT COALESCE(reason, ''), count(*), sum(amount - CASE WHEN reason IS NULL THEN withheld ELSE 0 END)::bigint
+    FROM judged GROUP BY reason ORDER BY reason NULLS FIRST
+"""
+
 _TOTALS = """
     SELECT count(*) FILTER (WHERE held_reason = ''), COALESCE(sum(amount_minor) FILTER (WHERE held_reason = ''), 0)::bigint,
         encode(sha256(convert_to(COALESCE(string_agg(
@@ -131,6 +136,15 @@ class Outlook:
     obstacle: str
 
 
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """So many people who would be sent this much together; with a reason, those who would be left out and are owed it."""
+
+    reason: str
+    people: int
+    amount_minor: int
+
+
 def write_lines(run: PayRun, *, now: dt.datetime) -> Totals:
     """Write the lines and exclusions of a run anew, freeze what they were calculated from, return what they come to."""
     run.lines.all().delete()
@@ -181,6 +195,14 @@ def outlook(*, expert_id: int, currency: str, cutoff: dt.datetime, now: dt.datet
         cursor.execute(LIVE + _ONE, {**values, "expert": expert_id})
         row = cursor.fetchone()
     return Outlook(*row) if row else Outlook(0, 0, "")
+
+
+def forecast(*, currency: str, cutoff: dt.datetime, now: dt.datetime) -> list[Forecast]:
+    """What a run with this cutoff would pay and leave out, by reason, judged by what is known now."""
+    values = {**LATEST, **_terms(currency, now=now), "currency": currency, "cutoff": cutoff, "now": now}
+    with scope.as_platform(), connection.cursor() as cursor:
+        cursor.execute(LIVE + _FORECAST, {**values, "expert": None})
+        return [Forecast(*row) for row in cursor.fetchall()]
 
 
 def blocked_experts(*, now: dt.datetime) -> set[int]:

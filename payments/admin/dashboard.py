@@ -1,0 +1,53 @@
+"""Finance at one look: whether the books hold, what is owed and how old it is, and what the next runs will pay."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.admin import AdminSite
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from core import clock
+from core.desk import register_page
+from core.money import Money
+from payments.queries import finances, ledger_findings
+
+
+def finance(request: HttpRequest, *, site: AdminSite) -> HttpResponse:
+    """Read-only: every act has its own page and its own confirmation."""
+    now = clock.now()
+    balance = ledger_findings.trial_balance()
+    positions = finances.positions()
+    context: dict[str, Any] = {
+        **site.each_context(request),
+        "title": _("Finance"),
+        "now": now,
+        "broken": [Money(minor, currency) for currency, minor in balance.items() if minor],
+        "currencies": list(balance),
+        "positions": positions,
+        "ages": finances.ages(now=now),
+        "bounds": _bounds(),
+        "runs": finances.next_runs(currencies=list(positions), now=now),
+        "payouts": finances.payouts_to_look_at(),
+    }
+    return TemplateResponse(request, "payments/admin/finance.html", context)
+
+
+def _bounds() -> list[str]:
+    """Names of the buckets of age."""
+    first, *rest = finances.AGES
+    names = [_("up to %(days)d days") % {"days": first}]
+    names += [_("to %(days)d days") % {"days": days} for days in rest]
+    return [*names, _("older")]
+
+
+register_page(
+    name="payments_finance",
+    label=gettext_lazy("Finance"),
+    route="finance/",
+    permission="payments.view_accountbalance",
+    view=finance,
+)
