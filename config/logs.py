@@ -40,5 +40,6 @@ def logging_settings(shape: str) -> dict[str, Any]:
         },
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured"}},
         "root": {"handlers": ["stderr"], "level": "INFO"},
-        "loggers": {"django_structlog": {"level": "WARNING"}, "django.server": {"level": "WARNING"}},
+        # fontTools tells of every glyph that it puts into a PDF.
+        "loggers": {name: {"level": "WARNING"} for name in ("django_structlog", "django.server", "fontTools")},
     }

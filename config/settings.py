@@ -238,6 +238,7 @@ AMENDMENT_NOTICE_DAYS: int = env.int("AMENDMENT_NOTICE_DAYS", 14)
 # Who signs a run is shown weeks longer than this, or twice as long as the expert's median of so many weeks before.
 PAY_RUN_LONG_WEEK_HOURS: int = env.int("PAY_RUN_LONG_WEEK_HOURS", 50)
 PAY_RUN_USUAL_WEEKS: int = env.int("PAY_RUN_USUAL_WEEKS", 13)
+PLATFORM_ZONE: str = env.str("PLATFORM_ZONE", "UTC")  # whose calendar decides about months and years on papers
 PAYOUT_LEASE_SECONDS: int = env.int("PAYOUT_LEASE_SECONDS", 60)  # after that, whoever was sending is taken for dead
 SANDBOX_PROVIDER_LATENCY: float = env.float("SANDBOX_PROVIDER_LATENCY", 0.0)  # seconds for each payout
 SANDBOX_PROVIDER_SETTLES_AFTER: int = env.int("SANDBOX_PROVIDER_SETTLES_AFTER", 0)  # seconds until it is paid
@@ -278,6 +279,7 @@ CLAMD_URL: str = env.str("CLAMD_URL", "tcp://localhost:3310")  # for UPLOAD_SCAN
 # --- Language and time ----------------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English"))]  # a language stands here once its catalog is complete
+LOCALE_PATHS = [BASE_DIR / "payments" / "locale"]  # papers speak more languages; their words come before the apps'
 TIME_ZONE = "UTC"
 USE_TZ = True
 

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from django.urls import path
 
-from payments.api import bonuses, disputes, earnings, funding, overages, payees, payouts, tax, time_entries, timesheets
+from payments.api import (
+    bonuses,
+    disputes,
+    earnings,
+    funding,
+    overages,
+    payees,
+    payouts,
+    statements,
+    tax,
+    time_entries,
+    timesheets,
+)
 
 expert_urlpatterns = [
     path("time-entries", time_entries.ExpertTimeEntryList.as_view()),
@@ -24,9 +36,11 @@ expert_urlpatterns = [
     path("earnings/<str:earning_id>/explain", earnings.ExpertEarningExplain.as_view()),
     path("payouts", payouts.PayoutList.as_view()),
     path("payouts/<str:payout_id>", payouts.PayoutDetail.as_view()),
-    path("statements", payouts.StatementList.as_view()),
-    path("statements/<str:statement_id>", payouts.StatementDetail.as_view()),
-    path("statements/<str:statement_id>/download", payouts.StatementDownload.as_view()),
+    path("statements", statements.StatementList.as_view()),
+    path("statements/yearly", statements.StatementYearly.as_view()),
+    path("statements/yearly/download", statements.StatementYearlyDownload.as_view()),
+    path("statements/<str:statement_id>", statements.StatementDetail.as_view()),
+    path("statements/<str:statement_id>/download", statements.StatementDownload.as_view()),
     path("payout-methods", payees.PayoutMethodList.as_view()),
     path("payout-methods/options", payees.PayoutMethodOptions.as_view()),
     path("payout-methods/<str:method_id>", payees.PayoutMethodDetail.as_view()),

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core import scope
-from core.money import Money
+from core.money import Money, pay_for
+from marketplace.public import Lab
 from payments import accounts
-from payments.models import Adjustment, Posting, Statement, TimeEntry
+from payments.models import Adjustment, Dispute, Payout, Posting, Statement, TimeEntry
 
+# Every event that can move what an expert is owed; a test holds this to the events of docs/money.md.
 KINDS = {
     "time_approved": gettext_lazy("Approved hours"),
     "time_reversed": gettext_lazy("Hours taken back for correction"),
@@ -30,58 +35,140 @@ KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One movement. For approved hours also the day, how long, at which rate, and the pay before any holdback."""
+    """One movement, with the segment, adjustment or payout that it is about.
+
+    For hours also the day, how many seconds counted (negative where they were taken back), at which rate, the pay for
+    them, and what of it is held back: ``amount = gross - held``.
+    """
 
     at: dt.datetime
     kind: str
     subject: str
     text: str
     amount: Money
+    entry: str = ""
+    contract: str = ""
+    lab: str = ""
     day: dt.date | None = None
     seconds: int | None = None
     rate: Money | None = None
     gross: Money | None = None
+    held: Money | None = None
 
-    @property
-    def duration(self) -> str:
-        """Hours, minutes and seconds, "2:30:00"; empty where nothing was timed."""
-        if self.seconds is None:
-            return ""
-        minutes, seconds = divmod(self.seconds, 60)
-        return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"
+
+@dataclass(slots=True)
+class Sources:
+    """What movements are about, by public id; ``corrections`` are an entry's posted changes of seconds, in order."""
+
+    entries: dict[str, TimeEntry] = field(default_factory=dict)
+    adjustments: dict[str, Adjustment] = field(default_factory=dict)
+    disputes: dict[str, Dispute] = field(default_factory=dict)
+    payouts: dict[str, Payout] = field(default_factory=dict)
+    corrections: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
+    aliases: dict[int, str] = field(default_factory=dict)
+
+
+def label_of(kind: str) -> str:
+    """The words for an event, in the language of the moment."""
+    return str(KINDS.get(kind, kind))
 
 
 def lines_of(statement: Statement) -> list[Line]:
     """All lines, oldest first; their amounts and the opening balance sum to the closing balance."""
-    key = accounts.payable(statement.expert_id, statement.currency).text
     with scope.as_platform():
-        legs = list(
-            Posting.objects.filter(
-                account__key=key, entry_id__gt=statement.after_entry, entry_id__lte=statement.upto_entry
-            )
-            .select_related("entry")
-            .order_by("entry_id")
-        )
-        ids = {leg.entry.source_id for leg in legs}
-        entries = {entry.public_id: entry for entry in TimeEntry.objects.filter(public_id__in=ids)}
-        reasons = dict(Adjustment.objects.filter(public_id__in=ids).values_list("public_id", "reason"))
-    return [_line(leg, entries.get(leg.entry.source_id), reasons.get(leg.entry.source_id, "")) for leg in legs]
+        return describe(legs_of(statement))
 
 
-def _line(leg: Posting, hours: TimeEntry | None, reason: str) -> Line:
-    entry, amount = leg.entry, Money(leg.amount, leg.currency)
-    label = str(KINDS.get(entry.kind, entry.kind))
-    if hours is None or entry.kind != "time_approved":
-        text = f"{label}: {reason}" if reason else label
-        return Line(entry.effective_at, entry.kind, entry.source_id, text, amount)
-    return Line(
-        at=entry.effective_at,
-        kind=entry.kind,
-        subject=entry.source_id,
-        text=_("%(label)s: %(activity)s") % {"label": label, "activity": hours.get_activity_display()},
-        amount=amount,
-        day=hours.local_day,
-        seconds=hours.seconds,
-        rate=Money(hours.rate_minor or 0, leg.currency),
-        gross=Money(hours.gross_minor or 0, leg.currency),
+def legs_of(statement: Statement) -> QuerySet[Posting]:
+    """Its range of the journal, in order. Needs the platform's reach."""
+    key = accounts.payable(statement.expert_id, statement.currency).text
+    legs = Posting.objects.filter(
+        account__key=key, entry_id__gt=statement.after_entry, entry_id__lte=statement.upto_entry
     )
+    return legs.select_related("entry__reverses").order_by("entry_id")
+
+
+def describe(found: Iterable[Posting]) -> list[Line]:
+    """Legs with their entries joined, as lines. Needs the platform's reach; eight queries, however many legs."""
+    legs = list(found)
+    sources = _sources(legs)
+    return [_line(leg, sources) for leg in legs]
+
+
+def _sources(legs: list[Posting]) -> Sources:
+    ids = {leg.entry.source_id for leg in legs}
+    adjustments = Adjustment.objects.filter(public_id__in=ids).select_related("contract", "entry__contract")
+    disputes = Dispute.objects.filter(public_id__in=ids).select_related("entry__contract")
+    found = Sources(
+        adjustments={row.public_id: row for row in adjustments},
+        disputes={row.public_id: row for row in disputes},
+        payouts={row.public_id: row for row in Payout.objects.filter(public_id__in=ids)},
+    )
+    ids |= {leg.entry.reverses.source_id for leg in legs if leg.entry.reverses}
+    entries = TimeEntry.objects.filter(public_id__in=ids).select_related("contract")
+    found.entries = {row.public_id: row for row in entries}
+    changes = Adjustment.objects.filter(
+        entry__in=[row.pk for row in found.entries.values()],
+        kind=Adjustment.Kind.CORRECTION,
+        status=Adjustment.Status.POSTED,
+    )
+    for entry_id, seconds in changes.order_by("pk").values_list("entry_id", "seconds"):
+        found.corrections[entry_id or 0].append(seconds)
+    tenants = {leg.entry.tenant_id for leg in legs if leg.entry.tenant_id}
+    found.aliases = dict(Lab.objects.filter(tenant__in=tenants).values_list("tenant_id", "alias"))
+    return found
+
+
+def _line(leg: Posting, sources: Sources) -> Line:
+    event, amount = leg.entry, Money(leg.amount, leg.currency)
+    lab = sources.aliases.get(event.tenant_id or 0, "")
+    origin = event.reverses if event.reverses is not None else event
+    hours = sources.entries.get(origin.source_id)
+    if hours is not None and origin.kind == "time_approved":
+        return _line_of_hours(leg, hours, sources, lab)
+    if hours is None and event.source_id in sources.disputes:
+        hours = sources.disputes[event.source_id].entry
+    adjustment = sources.adjustments.get(event.source_id)
+    if adjustment is not None:
+        hours = adjustment.entry
+    contract = adjustment.contract if adjustment else hours.contract if hours else None
+    return Line(
+        at=event.effective_at,
+        kind=event.kind,
+        subject=event.source_id,
+        text=_joined(label_of(event.kind), adjustment.reason if adjustment else ""),
+        amount=amount,
+        entry=hours.public_id if hours else "",
+        contract=contract.public_id if contract else "",
+        lab=lab,
+        day=hours.local_day if hours else None,
+    )
+
+
+def _line_of_hours(leg: Posting, hours: TimeEntry, sources: Sources, lab: str) -> Line:
+    """Hours as they were posted: as approved, or after so many corrections; or exactly that taken back."""
+    event = leg.entry
+    posted = event.reverses or event
+    sign = -1 if event.reverses else 1
+    seconds = hours.seconds + sum(sources.corrections[hours.pk][: posted.seq])
+    rate = hours.rate_minor or 0
+    gross = sign * pay_for(seconds, rate)
+    return Line(
+        at=event.effective_at,
+        kind=event.kind,
+        subject=event.source_id,
+        text=_joined(label_of(event.kind), hours.get_activity_display()),
+        amount=Money(leg.amount, leg.currency),
+        entry=hours.public_id,
+        contract=hours.contract.public_id,
+        lab=lab,
+        day=hours.local_day,
+        seconds=sign * seconds,
+        rate=Money(rate, leg.currency),
+        gross=Money(gross, leg.currency),
+        held=Money(gross - leg.amount, leg.currency),
+    )
+
+
+def _joined(label: str, more: str) -> str:
+    return _("%(label)s: %(more)s") % {"label": label, "more": more} if more else label

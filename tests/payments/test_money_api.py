@@ -162,11 +162,12 @@ def test_a_statement_can_be_kept_as_a_page_and_as_a_table() -> None:
     path = get(caller, "expert/statements").json()["results"][0]["download"].removeprefix("/api/v1/")
     page = get(caller, path)
     assert page["Content-Type"] == "text/html; charset=utf-8"
-    assert "200.00 USD" in page.content.decode()
+    assert "200.00\u00a0USD" in page.content.decode()
     assert "<b>Ada" not in page.content.decode()
     table = list(csv.DictReader(io.StringIO(get(caller, f"{path}?format=csv").content.decode())))
     assert [row["amount"] for row in table] == ["0.00", "200.00", "-200.00", "0.00"]
-    assert get(caller, f"{path}?format=pdf").status_code == 400
+    assert get(caller, f"{path}?format=pdf").content.startswith(b"%PDF-")
+    assert get(caller, f"{path}?format=xls").status_code == 400
 
 
 def test_another_expert_s_papers_are_not_found() -> None:

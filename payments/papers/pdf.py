@@ -1,0 +1,257 @@
+"""A paper as a PDF: the same description as the page, drawn with fonts of our own. The same paper gives the same bytes.
+
+Arabic is shaped by HarfBuzz and set from right to left; columns stand in the reader's order. Amounts and ids are drawn
+from left to right whatever stands around them.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from pathlib import Path
+from typing import Final, Literal
+
+from fpdf import FPDF
+from fpdf.enums import XPos, YPos
+
+from payments.papers.paper import Fact, Paper, Row, Table, Text
+
+MEDIA_TYPE: Final = "application/pdf"
+_FONTS: Final = Path(__file__).parent / "fonts"
+_FAMILY: Final = "Paper"
+_INK, _GREY, _LINE, _SHADE = (26, 29, 33), (89, 97, 107), (223, 227, 232), (244, 246, 248)
+_BODY: Final = 8.0
+_SMALL: Final = 6.5
+_PAD: Final = 1.1
+_LABELS: Final = 42.0
+_POINT: Final = 0.3528
+_MARGIN: Final = 14.0
+
+Style = Literal["", "B"]
+
+
+def render(paper: Paper) -> bytes:
+    """The whole file."""
+    sheet = _Sheet(paper)
+    sheet.add_page()
+    sheet.heading()
+    for fact in paper.facts:
+        sheet.fact(fact)
+    for table in paper.tables:
+        sheet.grid(table)
+    sheet.ln(4)
+    for note in paper.notes:
+        sheet.paragraph(note)
+    return bytes(sheet.output())
+
+
+def _is_rtl(text: str) -> bool:
+    return any(unicodedata.bidirectional(letter) in {"R", "AL"} for letter in text)
+
+
+class _Sheet(FPDF):
+    """A4 pages of one paper. Coordinates are millimetres from the top left; "start" is the side reading begins at."""
+
+    def __init__(self, paper: Paper) -> None:
+        super().__init__(format="A4")
+        self.paper = paper
+        self.lines_of: dict[tuple[str, float, str, float, bool], list[str]] = {}
+        self.set_margins(_MARGIN, _MARGIN, _MARGIN)
+        self.set_auto_page_break(False, margin=16)
+        self.add_font(_FAMILY, "", _FONTS / "DejaVuSans.subset.ttf")
+        self.add_font(_FAMILY, "B", _FONTS / "DejaVuSans-Bold.subset.ttf")
+        self.set_creation_date(paper.issued_at)
+        self.set_title(f"{paper.title} {paper.reference}")
+        self.set_lang(paper.language)
+        self.set_producer("Cadre")
+
+    @property
+    def bottom(self) -> float:
+        """Where the footer begins."""
+        return float(self.h) - 16
+
+    def footer(self) -> None:
+        """The reference and the page, on every page."""
+        self.set_y(-11)
+        self.ink(_GREY, "", _SMALL)
+        self.text_shaping = None
+        self.cell(0, 4, f"{self.paper.reference} · {self.page_no()}", align="C")
+
+    def heading(self) -> None:
+        """Title, reference and a rule."""
+        self.put(self.l_margin, self.epw, Text(self.paper.title), "B", 17, 8)
+        self.ln(8.5)
+        self.put(self.l_margin, self.epw, Text(self.paper.reference, ltr=True), "", 9, 4.5, _GREY)
+        self.ln(6)
+        self.set_draw_color(*_INK)
+        self.set_line_width(0.5)
+        self.line(self.l_margin, self.get_y(), self.l_margin + self.epw, self.get_y())
+        self.set_line_width(0.2)
+        self.ln(4)
+
+    def fact(self, fact: Fact) -> None:
+        """A label, and its lines beside it."""
+        label_x, value_x = self.l_margin, self.l_margin + _LABELS
+        if self.paper.is_rtl:
+            label_x, value_x = self.l_margin + self.epw - _LABELS, self.l_margin
+        self.put(label_x, _LABELS, Text(fact.label), "", 8.5, 5, _GREY)
+        for line in fact.lines:
+            for part in self.wrapped(line, self.epw - _LABELS, "", 8.5):
+                self.put(value_x, self.epw - _LABELS, Text(part, line.ltr), "", 8.5, 5)
+                self.ln(5)
+        if not fact.lines:
+            self.ln(5)
+
+    def paragraph(self, text: str) -> None:
+        """Words below the tables."""
+        for part in self.wrapped(Text(text), self.epw, "", _BODY):
+            self.make_room(4.2)
+            self.put(self.l_margin, self.epw, Text(part), "", _BODY, 4.2)
+            self.ln(4.2)
+        self.ln(1.2)
+
+    def grid(self, table: Table) -> None:
+        """A title and the rows; the heading comes again on each page."""
+        self.make_room(24)
+        self.ln(4)
+        self.put(self.l_margin, self.epw, Text(table.title), "B", 10.5, 6)
+        self.ln(7)
+        places = self.places(table)
+        self.head(table, places)
+        for row in table.rows:
+            height = self.height(row, places)
+            if self.get_y() + height > self.bottom:
+                self.add_page()
+                self.head(table, places)
+            self.row(table, row, places, height)
+
+    def places(self, table: Table) -> list[tuple[float, float]]:
+        """Left edge and width of each column, in the reader's order."""
+        total = sum(column.share for column in table.columns)
+        widths = [self.epw * column.share / total for column in table.columns]
+        found, used = [], 0.0
+        for width in widths:
+            left = self.epw - used - width if self.paper.is_rtl else used
+            found.append((float(self.l_margin) + left, width))
+            used += width
+        return found
+
+    def head(self, table: Table, places: list[tuple[float, float]]) -> None:
+        """The columns' names over a rule."""
+        names = [
+            self.wrapped(Text(column.label), width, "B", 7.5)
+            for column, (_x, width) in zip(table.columns, places, strict=True)
+        ]
+        top, height = self.get_y(), 3.6 * max(map(len, names)) + 2
+        for column, (x, width), lines in zip(table.columns, places, names, strict=True):
+            for n, line in enumerate(lines):
+                self.set_y(top + 3.6 * n)
+                self.put(x, width, Text(line), "B", 7.5, 3.6, _GREY, at_end=column.is_figure)
+        self.rule(top + height - 0.2, _INK)
+        self.set_y(top + height)
+
+    def height(self, row: Row, places: list[tuple[float, float]]) -> float:
+        """What the row needs."""
+        style: Style = "B" if row.is_sum else ""
+        tallest = 0.0
+        for cell, (_x, width) in zip(row.cells, places, strict=True):
+            lines = len(self.wrapped(cell, width, style, _BODY)) * 4.0
+            notes = sum(len(self.wrapped(Text(note), width, "", _SMALL)) for note in cell.notes) * 3.2
+            tallest = max(tallest, lines + notes)
+        return tallest + 2 * _PAD
+
+    def row(self, table: Table, row: Row, places: list[tuple[float, float]], height: float) -> None:
+        """One row with the rule below it."""
+        top, style = self.get_y(), _style(row)
+        if row.is_sum:
+            self.set_fill_color(*_SHADE)
+            self.rect(self.l_margin, top, self.epw, height, style="F")
+        for cell, column, (x, width) in zip(row.cells, table.columns, places, strict=True):
+            self.set_y(top + _PAD)
+            if cell.text:
+                for line in self.wrapped(cell, width, style, _BODY):
+                    self.put(x, width, Text(line, cell.ltr), style, _BODY, 4.0, at_end=column.is_figure)
+                    self.ln(4.0)
+            for line in (line for note in cell.notes for line in self.wrapped(Text(note), width, "", _SMALL)):
+                self.put(x, width, Text(line), "", _SMALL, 3.2, _GREY, at_end=column.is_figure)
+                self.ln(3.2)
+        self.rule(top + height, _LINE)
+        self.set_y(top + height)
+
+    def rule(self, y: float, colour: tuple[int, int, int]) -> None:
+        """A line across the page."""
+        self.set_draw_color(*colour)
+        self.line(self.l_margin, y, self.l_margin + self.epw, y)
+
+    def make_room(self, height: float) -> None:
+        """Go on to the next page unless so much is left of this one."""
+        if self.get_y() + height > self.bottom:
+            self.add_page()
+
+    def put(
+        self,
+        x: float,
+        width: float,
+        text: Text,
+        style: Style,
+        size: float,
+        height: float,
+        colour: tuple[int, int, int] = _INK,
+        *,
+        at_end: bool = False,
+    ) -> None:
+        """One line of text into a box at the current height; the height stays."""
+        self.ink(colour, style, size)
+        self.shape(text)
+        self.set_x(x)
+        align = "L" if at_end == self.paper.is_rtl else "R"
+        self.cell(width, height, text.text, align=align, new_x=XPos.LMARGIN, new_y=YPos.TOP)
+
+    def ink(self, colour: tuple[int, int, int], style: Style, size: float) -> None:
+        """Colour and font of what comes next."""
+        self.set_text_color(*colour)
+        self.set_font(_FAMILY, style, size)
+
+    def shape(self, text: Text) -> None:
+        """Shaping only where it changes anything: it costs more than all the rest."""
+        if text.ltr or not _is_rtl(text.text):
+            self.text_shaping = None
+        else:
+            self.set_text_shaping(True, direction="rtl" if self.paper.is_rtl else None)
+
+    def wrapped(self, text: Text, width: float, style: Style, size: float) -> list[str]:
+        """The text in lines that fit into a box; words that do not are cut."""
+        key = (text.text, width, style, size, text.ltr)
+        if key not in self.lines_of:
+            self.set_font(_FAMILY, style, size)
+            self.shape(text)
+            self.lines_of[key] = self.break_lines(text.text, width - 2 * float(self.c_margin))
+        return self.lines_of[key]
+
+    def break_lines(self, text: str, room: float) -> list[str]:
+        """Greedily, at spaces."""
+        if self.get_string_width(text) <= room:
+            return [text]
+        lines, line = [], ""
+        for word in text.split(" "):
+            longer = f"{line} {word}" if line else word
+            if self.get_string_width(longer) <= room:
+                line = longer
+                continue
+            if line:
+                lines.append(line)
+            *whole, line = self.cut(word, room)
+            lines += whole
+        return [*lines, line]
+
+    def cut(self, word: str, room: float) -> list[str]:
+        """A word in pieces that fit."""
+        pieces = [""]
+        for letter in word:
+            if pieces[-1] and self.get_string_width(pieces[-1] + letter) > room:
+                pieces.append("")
+            pieces[-1] += letter
+        return pieces
+
+
+def _style(row: Row) -> Style:
+    return "B" if row.is_sum else ""

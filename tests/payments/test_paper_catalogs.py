@@ -1,0 +1,103 @@
+"""The words of papers in other languages: complete, compiled, and with the same places for figures."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from babel.messages.catalog import Catalog
+from django.utils import translation
+from fontTools.ttLib import TTFont  # type: ignore[import-untyped]  # publishes no types
+
+from core.money import Money
+from payments.papers import catalog, languages, paper, pdf
+from payments.queries.statement_lines import KINDS
+from tests.architecture.source import ROOT
+
+CATALOGS = list(catalog.catalogs())
+each_catalog = pytest.mark.parametrize(
+    ("path", "words"), CATALOGS, ids=[str(words.locale) for _path, words in CATALOGS]
+)
+
+
+def test_there_is_a_catalog_for_every_other_language() -> None:
+    assert {"en", *(str(words.locale) for _path, words in CATALOGS)} == set(languages.SUPPORTED)
+    assert set(languages.SUPPORTED) >= paper.RIGHT_TO_LEFT
+
+
+@each_catalog
+def test_every_text_of_a_paper_is_translated(path: Path, words: Catalog) -> None:
+    texts = set(catalog.texts())
+    assert len(texts) > 50
+    assert [text for text in sorted(texts) if not (words.get(text) and words[text].string) or words[text].fuzzy] == []
+
+
+@each_catalog
+def test_the_compiled_catalog_is_its_source(path: Path, words: Catalog) -> None:
+    assert path.read_bytes() == catalog.compiled(words), "manage.py paper_catalogs"
+
+
+@each_catalog
+def test_places_for_figures_are_kept(path: Path, words: Catalog) -> None:
+    for message in words:
+        places = [
+            sorted(re.findall(r"%\(\w+\)s|/api/\S+?(?=[\s.,\u200e])", str(text)))
+            for text in (message.id, message.string)
+        ]
+        assert places[0] == places[1], message.id
+
+
+@each_catalog
+def test_our_words_come_before_those_of_other_apps(path: Path, words: Catalog) -> None:
+    with translation.override(str(words.locale)):
+        assert translation.gettext("Summary") == words["Summary"].string
+
+
+@pytest.mark.parametrize("name", ["DejaVuSans.subset.ttf", "DejaVuSans-Bold.subset.ttf"])
+def test_the_fonts_draw_every_letter_that_papers_write(name: str) -> None:
+    drawn = TTFont(Path(pdf.__file__).parent / "fonts" / name).getBestCmap()
+    written = "".join(str(message.string) for _path, words in CATALOGS for message in words if message.id)
+    written += "".join(catalog.texts()) + "ÅßŁñğ Ελλάδα Київ ليلى ٪ 0123456789 ••••"
+    assert {letter for letter in written if ord(letter) not in drawn} - {"\n"} == set()
+
+
+def test_every_event_that_moves_an_expert_s_money_has_its_words() -> None:
+    """The events of docs/money.md that touch what an expert is owed."""
+    page = (ROOT / "docs" / "money.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1:4] for line in page.splitlines() if line.startswith("| `")]
+    moving = {kind for row in rows if "expert payable" in "".join(row[1:]) for kind in re.findall(r"`(\w+)`", row[0])}
+    assert len(moving) >= 8
+    assert moving - set(KINDS) == set()
+
+
+@pytest.mark.parametrize(
+    ("minor", "currency", "en", "ar"),
+    [
+        (123_456_789, "USD", "1,234,567.89 USD", "1,234,567.89 USD"),
+        (-5, "USD", "-0.05 USD", "-0.05 USD"),
+        (1_500, "JPY", "1,500 JPY", "1,500 JPY"),
+        (1_234_567, "KWD", "1,234.567 KWD", "1,234.567 KWD"),
+        (9_007_199_254_740_993_01, "USD", "9,007,199,254,740,993.01 USD", "9,007,199,254,740,993.01 USD"),
+    ],
+)
+def test_amounts_are_written_whole(minor: int, currency: str, en: str, ar: str) -> None:
+    for language, wanted in (("en", en), ("ar", ar)):
+        written = languages.Formats(language).money(Money(minor, currency))
+        assert (written.text.replace("\u00a0", " "), written.ltr) == (wanted, True)
+
+
+@pytest.mark.parametrize(
+    ("accepted", "spoken", "wanted"),
+    [
+        ("", [], "en"),
+        ("ar", [], "ar"),
+        ("ar-EG,en;q=0.8", [], "ar"),
+        ("de,ar;q=0.3", ["en"], "ar"),
+        ("de", ["fr", "ar"], "ar"),
+        ("x" * 5000, ["ar"], "ar"),
+        ("*", [], "en"),
+    ],
+)
+def test_the_language_is_the_reader_s(accepted: str, spoken: list[str], wanted: str) -> None:
+    assert languages.choose(accepted=accepted, spoken=spoken) == wanted
