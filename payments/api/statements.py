@@ -122,7 +122,7 @@ class LabShareOut(TypedDict):
 class YearlyPaymentOut(PaidSumOut):
     """A payment, or one that came back (negative)."""
 
-    paid_on: Annotated[Day, Doc("The day on which it was settled, in the platform's zone.")]
+    paid_on: Annotated[Day, Doc("The day on which it was settled, in the payer's zone.")]
     payout: Annotated[str, IdOf("pay")]
 
 
@@ -220,7 +220,7 @@ def _reader(call: Call) -> Expert:
 def _year(call: Call) -> paid_in_year.Year:
     """Raises InvalidInput for a year that has not begun."""
     year: int = call.query["year"]
-    if year > call.now.year + 1 or (year == call.now.year + 1 and not paid_in_year.has_begun(year, now=call.now)):
+    if not paid_in_year.has_begun(year, now=call.now):
         raise InvalidInput(errors=[FieldError("?year", "out_of_range", _("That year has not begun."))])
     return paid_in_year.of_expert(expert_id=call.principal.subject_id or 0, year=year)
 

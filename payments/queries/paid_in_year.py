@@ -1,7 +1,7 @@
 """What an expert was paid in a calendar year, by the day on which each payment was settled.
 
-The journal says what was settled and what came back; a year is the platform's own (``PLATFORM_ZONE``), as tax offices
-count by the payer's calendar.
+The journal says what was settled and what came back; a year is the payer's (``TAX_ZONE``), as
+tax forms count it.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ class Year:
 
 
 def zone() -> ZoneInfo:
-    """The platform's own zone."""
-    return ZoneInfo(settings.PLATFORM_ZONE)
+    """Whose calendar years count."""
+    return ZoneInfo(settings.TAX_ZONE)
 
 
 def start_of(year: int) -> dt.datetime:
@@ -99,7 +99,7 @@ def of_expert(*, expert_id: int, year: int) -> Year:
     for payment in payments:
         by_currency[payment.currency].append(payment)
     currencies = [YearInCurrency(code, rows, _shares(rows)) for code, rows in sorted(by_currency.items())]
-    return Year(year=year, zone=settings.PLATFORM_ZONE, currencies=currencies)
+    return Year(year=year, zone=settings.TAX_ZONE, currencies=currencies)
 
 
 def _payment(event: JournalEntry, payout: Payout) -> Payment:
