@@ -34,12 +34,14 @@ class InsufficientFunds(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class BalanceView:
-    """What a lab has in one currency, in minor units."""
+    """What a lab has in one currency, in minor units; available is prepaid and what is left of the credit."""
 
     currency: str
     available_minor: int
     reserved_minor: int
     receivable_minor: int
+    prepaid_minor: int = 0
+    credit_limit_minor: int = 0
 
 
 class Funds(Protocol):
@@ -62,7 +64,7 @@ class Funds(Protocol):
         ...
 
     def may_claim(self, *, tenant_id: int) -> bool:
-        """Whether the lab owes nothing that would stop new claims."""
+        """Whether the lab owes no more than its credit, so that new claims may come."""
         ...
 
 

@@ -79,3 +79,8 @@ def expense(kind: str, currency: str) -> AccountKey:
 def vat(country: str, currency: str) -> AccountKey:
     """VAT that labs were charged and that is owed to a country's tax office."""
     return AccountKey("vat", currency, detail=country)
+
+
+def fx(currency: str) -> AccountKey:
+    """Our open position in a currency from exchanges: positive while we owe the market less of it than we took."""
+    return AccountKey("fx", currency)

@@ -8,7 +8,7 @@ from core import clock
 from core.jobs import job
 from core.public import Principal
 from core.wake import wake
-from payments.operations import clocks, holdbacks, reservations, sending, tracking
+from payments.operations import clocks, credit, holdbacks, reservations, sending, tracking
 
 
 @job(name="payments.send_payouts", bound=False)
@@ -85,6 +85,12 @@ def remind_of_tax_papers() -> None:
     clocks.remind_of_tax_papers(by=Principal.system("payments.remind_of_tax_papers"), now=clock.now())
 
 
+@job(name="payments.end_credit_limits")
+def end_credit_limits() -> None:
+    """Take away credit whose last day is over."""
+    credit.end_expired(now=clock.now())
+
+
 PERIODIC = {
     "payments.stop_silent_timers": dt.timedelta(minutes=1),
     "payments.submit_forgotten_weeks": dt.timedelta(minutes=5),
@@ -98,4 +104,5 @@ PERIODIC = {
     "payments.follow_terms": dt.timedelta(hours=1),
     "payments.remind_of_tax_papers": dt.timedelta(hours=6),
     "payments.release_holdbacks": dt.timedelta(hours=1),
+    "payments.end_credit_limits": dt.timedelta(minutes=15),
 }

@@ -58,7 +58,11 @@ class EntryHasLegs(guards.Guard):
 
 
 class LegsBalance(guards.Guard):
-    """Legs come complete, balance per entry and currency, and move the balance rows of their accounts."""
+    """Legs come complete, balance per entry and currency, and move the balance rows of their accounts.
+
+    Entry and account of every leg exist. What a lab owes by its own choice (reservations, bonuses) stays within its
+    credit; hours that were approved post whatever it owes.
+    """
 
     name = "legs_balance"
     level = pgtrigger.Statement
@@ -73,14 +77,15 @@ class LegsBalance(guards.Guard):
                 USING ERRCODE = 'check_violation', CONSTRAINT = 'payments_entry_balances';
         END IF;
         EXECUTE 'SELECT l.entry_id FROM (SELECT entry_id, count(*) AS n, max(position) AS last FROM legs GROUP BY 1) l'
-            ' JOIN payments_journalentry e ON e.id = l.entry_id WHERE e.legs <> l.n OR e.legs <> l.last LIMIT 1'
+            ' LEFT JOIN payments_journalentry e ON e.id = l.entry_id'
+            ' WHERE e.legs IS DISTINCT FROM l.n OR e.legs IS DISTINCT FROM l.last LIMIT 1'
             INTO wrong;
         IF wrong IS NOT NULL THEN
             RAISE EXCEPTION 'the legs of journal entry % did not come complete', wrong
                 USING ERRCODE = 'check_violation', CONSTRAINT = 'payments_entry_complete';
         END IF;
-        EXECUTE 'SELECT l.entry_id FROM legs l JOIN payments_account a ON a.id = l.account_id'
-            ' WHERE a.currency <> l.currency LIMIT 1' INTO wrong;
+        EXECUTE 'SELECT l.entry_id FROM legs l LEFT JOIN payments_account a ON a.id = l.account_id'
+            ' WHERE a.currency IS DISTINCT FROM l.currency LIMIT 1' INTO wrong;
         IF wrong IS NOT NULL THEN
             RAISE EXCEPTION 'a leg of journal entry % has another currency than its account', wrong
                 USING ERRCODE = 'check_violation', CONSTRAINT = 'payments_leg_currency';
@@ -88,6 +93,14 @@ class LegsBalance(guards.Guard):
         EXECUTE 'UPDATE payments_accountbalance b SET balance = b.balance + d.amount'
             ' FROM (SELECT account_id, sum(amount)::bigint AS amount FROM legs GROUP BY 1) d'
             ' WHERE b.account_id = d.account_id';
+        EXECUTE 'SELECT l.entry_id FROM payments_accountbalance b JOIN legs l ON l.account_id = b.account_id'
+            ' JOIN payments_journalentry e ON e.id = l.entry_id'
+            ' WHERE b.credit_minor IS NOT NULL AND b.balance < -b.credit_minor AND l.amount < 0'
+            ' AND e.kind IN (''budget_reserved'', ''bonus'') LIMIT 1' INTO wrong;
+        IF wrong IS NOT NULL THEN
+            RAISE EXCEPTION 'journal entry % goes beyond the credit of its lab', wrong
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'payments_within_credit';
+        END IF;
         RETURN NULL;
     """
 
@@ -101,8 +114,9 @@ class OpenBalance(guards.Guard):
     operation = pgtrigger.Insert
     referencing = ACCOUNTS
     func = """
-        INSERT INTO payments_accountbalance (account_id, balance, may_go_negative)
-            SELECT id, 0, kind IN ('expert_payable', 'lab_receivable') FROM accounts
+        INSERT INTO payments_accountbalance (account_id, balance, may_go_negative, credit_minor)
+            SELECT id, 0, kind IN ('expert_payable', 'lab_receivable'), CASE kind WHEN 'lab_receivable' THEN 0 END
+            FROM accounts
             WHERE kind IN ('lab_prepaid', 'lab_reserved', 'lab_receivable', 'expert_payable', 'expert_holdback');
         RETURN NULL;
     """
@@ -119,6 +133,30 @@ class OnlyTheJournalWrites(guards.Guard):
         IF pg_trigger_depth() = 1 THEN
             RAISE EXCEPTION 'balances follow the journal' USING ERRCODE = 'insufficient_privilege';
         END IF;
+        RETURN NULL;
+    """
+
+
+class GrantCredit(guards.Guard):
+    """The credit of a lab is its active limit, in the balance row where the journal looks: nobody else writes it."""
+
+    name = "grant_credit"
+    level = pgtrigger.Row
+    when = pgtrigger.After
+    operation = pgtrigger.Insert | pgtrigger.Update | pgtrigger.Delete
+    declare = [("changed", "payments_creditlimit"), ("owing", "bigint")]
+    func = """
+        changed := COALESCE(NEW, OLD);
+        SELECT id INTO owing FROM payments_account
+            WHERE kind = 'lab_receivable' AND tenant_id = changed.tenant_id AND currency = changed.currency;
+        IF owing IS NULL AND changed.status = 'active' THEN
+            RAISE EXCEPTION 'there is no account of what the lab owes'
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'payments_credit_account';
+        END IF;
+        UPDATE payments_accountbalance SET credit_minor = COALESCE((
+            SELECT limit_minor FROM payments_creditlimit
+            WHERE tenant_id = changed.tenant_id AND currency = changed.currency AND status = 'active'), 0)
+            WHERE account_id = owing;
         RETURN NULL;
     """
 

@@ -11,13 +11,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 
 from core import scope
 from payments.accounts import AccountKey
 
 Leg = tuple[AccountKey, int]
 """An account and minor units of its currency; credit is positive."""
+
+_GATE = 5_717_208_302_117_163_009
+"""Advisory lock: writers share it until their transaction ends; who has it alone knows that nobody is writing."""
 
 _KNOWN = "SELECT key, id FROM payments_account WHERE key = ANY(%s)"
 
@@ -120,6 +123,32 @@ def balances(*, keys: Iterable[AccountKey]) -> dict[AccountKey, int]:
     return {key: found.get(key.text, 0) for key in wanted}
 
 
+def credit_of(key: AccountKey) -> int:
+    """How far a lab may owe by choice, in minor units; 0 without a limit in force. Lock the account to rely on it."""
+    with scope.as_platform(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT COALESCE(b.credit_minor, 0) FROM payments_account a"
+            " JOIN payments_accountbalance b ON b.account_id = a.id WHERE a.key = %s",
+            [key.text],
+        )
+        row = cursor.fetchone()
+    return int(row[0]) if row else 0
+
+
+def settled_watermark() -> int:
+    """The id of the last entry, once no transaction is writing: nothing at or below it will appear or change.
+
+    Waits for writers at work (at most five seconds, then LockNotAvailable) and holds new ones up only as long.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('lock_timeout', '5s', true), pg_advisory_xact_lock(%s)", [_GATE])
+        cursor.execute("SELECT COALESCE(max(id), 0) FROM payments_journalentry")
+        (last,) = cursor.fetchone()
+        # Rolling back to the savepoint gives the lock and the timeout back at once.
+        transaction.set_rollback(True)
+    return int(last)
+
+
 def reversal(*, entry_id: int, kind: str, source_id: str, now: dt.datetime) -> NewEntry:
     """The exact opposite of an entry, ready to be posted; it can be posted once."""
     with scope.as_platform(), connection.cursor() as cursor:
@@ -155,6 +184,7 @@ def _account_ids(keys: Sequence[AccountKey], *, now: dt.datetime) -> Mapping[Acc
     """Primary keys of accounts; those that do not exist are opened."""
     texts = [key.text for key in keys]
     with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [_GATE])
         cursor.execute(_KNOWN, [texts])
         known: dict[str, int] = dict(cursor.fetchall())
         missing = [key for key in keys if key.text not in known]

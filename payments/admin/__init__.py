@@ -2,6 +2,30 @@
 
 from __future__ import annotations
 
-from payments.admin import adjustments, books, dashboard, funding, hours, pay_runs, payees, payouts, tax
+from payments.admin import (
+    adjustments,
+    books,
+    credit,
+    dashboard,
+    exchange,
+    funding,
+    hours,
+    pay_runs,
+    payees,
+    payouts,
+    tax,
+)
 
-__all__ = ["adjustments", "books", "dashboard", "funding", "hours", "pay_runs", "payees", "payouts", "tax"]
+__all__ = [
+    "adjustments",
+    "books",
+    "credit",
+    "dashboard",
+    "exchange",
+    "funding",
+    "hours",
+    "pay_runs",
+    "payees",
+    "payouts",
+    "tax",
+]

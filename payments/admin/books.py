@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import io
+import tempfile
 from typing import Any
 
+from django import forms
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet, Sum
-from django.http import HttpRequest, HttpResponse
+from django.http import FileResponse, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core.desk import CadreAdmin, ReadOnlyInline
 from core.money import Money
+from payments.accounts import AccountKey
 from payments.models import Account, JournalEntry, Posting
-from payments.queries import ledger_findings
+from payments.queries import account_statement, journal_export, ledger_findings
 
 
 def lamp() -> str:
@@ -23,6 +34,21 @@ def lamp() -> str:
     if broken:
         return _("● The books are broken: %(sums)s") % {"sums": ", ".join(broken)}
     return _("● Trial balance zero: %(currencies)s") % {"currencies": ", ".join(sums) or "–"}
+
+
+class PeriodForm(forms.Form):
+    """Days of booking, UTC, both included."""
+
+    first_day = forms.DateField(label=gettext_lazy("first day"), widget=forms.DateInput(attrs={"type": "date"}))
+    last_day = forms.DateField(label=gettext_lazy("last day"), widget=forms.DateInput(attrs={"type": "date"}))
+
+
+class WatermarkForm(forms.Form):
+    """How far, and from where."""
+
+    since = forms.IntegerField(required=False, min_value=0)
+    until = forms.IntegerField(required=False, min_value=0)
+    as_of = forms.DateTimeField(required=False)
 
 
 class PostingInline(ReadOnlyInline):
@@ -47,17 +73,46 @@ class JournalEntryAdmin(CadreAdmin):
     list_select_related = ("tenant", "reverses")
     inlines = (PostingInline,)
 
+    change_list_template = "payments/admin/with_links.html"
+
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """With the lamp."""
-        response: HttpResponse = super().changelist_view(request, {**(extra_context or {}), "subtitle": lamp()})
+        """With the lamp and the way to the export."""
+        links = [(_("Export as CSV"), reverse("admin:payments_journalentry_export"))]
+        extra = {**(extra_context or {}), "subtitle": lamp(), "links": links}
+        response: HttpResponse = super().changelist_view(request, extra)
         return response
+
+    def get_urls(self) -> list[URLPattern]:
+        """The export."""
+        page = self.admin_site.admin_view(self.export_view)
+        return [path("export/", page, name="payments_journalentry_export"), *super().get_urls()]
+
+    def export_view(self, request: HttpRequest) -> HttpResponseBase:
+        """Ask for the days, then give the file, written inside this request's scope."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        form = PeriodForm(request.POST or None)
+        if request.method != "POST" or not form.is_valid():
+            context = {**self.admin_site.each_context(request), "opts": self.opts, "title": _("Export the journal")}
+            return TemplateResponse(request, "payments/admin/ask.html", {**context, "form": form})
+        days = form.cleaned_data
+        # A streaming generator would run after the scope is gone: the file is complete before the answer begins.
+        spool = tempfile.TemporaryFile()  # noqa: SIM115  # FileResponse closes it
+        text = io.TextIOWrapper(spool, encoding="utf-8", newline="", write_through=True)
+        end = dt.datetime.combine(days["last_day"] + dt.timedelta(days=1), dt.time(), dt.UTC)
+        start = dt.datetime.combine(days["first_day"], dt.time(), dt.UTC)
+        journal_export.write(text, start=start, end=end)
+        text.detach()
+        spool.seek(0)
+        name = f"journal-{days['first_day']}-{days['last_day']}.csv"
+        return FileResponse(spool, as_attachment=True, filename=name, content_type="text/csv; charset=utf-8")
 
 
 @admin.register(Account)
 class AccountAdmin(CadreAdmin):
     """Accounts with what is on them, summed from their legs."""
 
-    list_display = ("key", "kind", "currency", "tenant", "expert", "balance")
+    list_display = ("key", "kind", "currency", "tenant", "expert", "balance", "lines")
     list_filter = ("kind", "currency")
     search_fields = ("key", "tenant__name", "expert__legal_name", "expert__public_id")
     list_select_related = ("tenant", "expert")
@@ -71,3 +126,33 @@ class AccountAdmin(CadreAdmin):
     def balance(self, row: Account) -> str:
         """With its currency."""
         return str(Money(getattr(row, "total", 0) or 0, row.currency))
+
+    @admin.display(description="")
+    def lines(self, row: Account) -> str:
+        """The way to its statement."""
+        return format_html(
+            '<a href="{}">{}</a>', reverse("admin:payments_account_statement", args=[row.pk]), _("Statement")
+        )
+
+    def get_urls(self) -> list[URLPattern]:
+        """The statement of an account."""
+        page = self.admin_site.admin_view(self.statement_view)
+        return [path("<int:pk>/statement/", page, name="payments_account_statement"), *super().get_urls()]
+
+    def statement_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Opening, movements, closing: from and up to a watermark, or as of an instant (UTC)."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        account = get_object_or_404(Account, pk=pk)
+        form = WatermarkForm(request.GET)
+        asked = form.cleaned_data if form.is_valid() else {}
+        key = AccountKey(account.kind, account.currency, account.tenant_id, account.expert_id, account.detail)
+        found = account_statement.statement(
+            key=key, since=asked.get("since") or 0, until=asked.get("until"), at=asked.get("as_of")
+        )
+        money = [(row, Money(row.minor, account.currency)) for row in found.movements]
+        ends = {side: Money(getattr(found, f"{side}_minor"), account.currency) for side in ("opening", "closing")}
+        context = {**self.admin_site.each_context(request), "opts": self.opts, "title": account.key, "form": form}
+        return TemplateResponse(
+            request, "payments/admin/account.html", {**context, **ends, "found": found, "movements": money}
+        )

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from core import clock
 from core.desk import CadreAdmin, confirmed, register_queue
 from core.money import Money
-from payments.admin.staff import staff
+from payments.admin.asking import MoneyForm, ask
+from payments.admin.staff import require_proof, staff
 from payments.models import Funding, FundsReservation, Refund
-from payments.operations import funding
+from payments.operations import funding, refunds
 
 CONFIRM = "payments.confirm_funding"
+REFUND = "payments.refund_lab"
 
 
 def amount_of(row: Funding | Refund) -> Money:
@@ -25,7 +31,9 @@ def amount_of(row: Funding | Refund) -> Money:
 class FundingAdmin(CadreAdmin):
     """What labs announced; finance confirms what has arrived on the account."""
 
-    list_display = ("reference", "tenant", "amount", "status", "created_at", "settled_at", "decided_by")
+    list_display = (
+        "reference", "tenant", "amount", "received", "status", "created_at", "settled_at", "decided_by", "other_amount"
+    )  # fmt: skip
     list_filter = ("status", "currency", "provider")
     search_fields = ("reference", "public_id", "tenant__name")
     list_select_related = ("tenant", "decided_by")
@@ -35,6 +43,19 @@ class FundingAdmin(CadreAdmin):
     def amount(self, row: Funding) -> str:
         """With its currency."""
         return str(amount_of(row))
+
+    @admin.display(description=_("received"))
+    def received(self, row: Funding) -> str:
+        """What arrived."""
+        return "–" if row.received_minor is None else str(Money(row.received_minor, row.currency))
+
+    @admin.display(description="")
+    def other_amount(self, row: Funding) -> str:
+        """The way to the page for another amount."""
+        if row.status != Funding.Status.PENDING:
+            return ""
+        href = reverse("admin:payments_funding_arrived", args=[row.pk])
+        return format_html('<a href="{}">{}</a>', href, gettext("Another amount arrived"))
 
     @confirmed(description=_("Confirm: the transfer has arrived"), permission=CONFIRM, amount=amount_of)
     def confirm(self, request: HttpRequest, row: Funding) -> None:
@@ -53,18 +74,52 @@ class FundingAdmin(CadreAdmin):
 
     @confirmed(description=_("Refund: give the unused part back"), permission=CONFIRM, reason=True, amount=amount_of)
     def refund(self, request: HttpRequest, row: Funding, *, reason: str) -> None:
-        """At most what the lab neither used nor reserved."""
-        funding.refund(funding=row, reason=reason, by=staff(request), now=clock.now())
+        """At most what the lab neither used nor reserved; above the threshold somebody else approves it."""
+        require_proof(request)
+        refunds.refund(funding=row, reason=reason, by=staff(request), now=clock.now())
+
+    def get_urls(self) -> list[URLPattern]:
+        """The page for a transfer of another amount."""
+        page = self.admin_site.admin_view(self.arrived_view)
+        return [path("<int:pk>/arrived/", page, name="payments_funding_arrived"), *super().get_urls()]
+
+    def arrived_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Less or more than announced has arrived: what arrived is the lab's."""
+        row = get_object_or_404(Funding, pk=pk)
+        return ask(
+            self,
+            request,
+            title=gettext("%(reference)s: what has arrived (announced: %(amount)s)")
+            % {"reference": row.reference, "amount": amount_of(row)},
+            form=MoneyForm,
+            permission=CONFIRM,
+            act=lambda values: funding.confirm(
+                funding=row, received=values["money"], by=staff(request), now=clock.now()
+            ),
+            then=reverse("admin:payments_funding_changelist"),
+        )
 
 
 @admin.register(Refund)
 class RefundAdmin(CadreAdmin):
-    """Money given back to labs."""
+    """Money given back to labs, and what waits for a second person."""
 
-    list_display = ("public_id", "tenant", "amount", "reason", "decided_by", "refunded_at")
-    list_filter = ("currency",)
-    search_fields = ("public_id", "tenant__name")
-    list_select_related = ("tenant", "decided_by")
+    list_display = ("public_id", "tenant", "amount", "status", "reason", "proposed_by", "decided_by", "refunded_at")
+    list_filter = ("status", "currency")
+    search_fields = ("public_id", "tenant__name", "funding__reference")
+    list_select_related = ("tenant", "proposed_by", "decided_by")
+    actions = ("approve", "refuse")
+
+    @confirmed(description=_("Approve: the money goes back"), permission=REFUND, amount=amount_of)
+    def approve(self, request: HttpRequest, row: Refund) -> None:
+        """By somebody else than the proposer, with a fresh proof of who he is."""
+        require_proof(request)
+        refunds.approve(refund=row, by=staff(request), now=clock.now())
+
+    @confirmed(description=_("Refuse"), permission=REFUND, reason=True, amount=amount_of)
+    def refuse(self, request: HttpRequest, row: Refund, *, reason: str) -> None:
+        """The money stays the lab's balance."""
+        refunds.refuse(refund=row, reason=reason, by=staff(request))
 
     @admin.display(description=_("amount"), ordering="amount_minor")
     def amount(self, row: Refund) -> str:
@@ -93,4 +148,11 @@ register_queue(
     path="/admin/payments/funding/?status__exact=pending",
     permission=CONFIRM,
     waiting=lambda: Funding.objects.filter(status=Funding.Status.PENDING),
+)
+register_queue(
+    name="payments.refunds",
+    label=_("Refunds to approve"),
+    path="/admin/payments/refund/?status__exact=proposed",
+    permission=REFUND,
+    waiting=lambda: Refund.objects.filter(status=Refund.Status.PROPOSED),
 )

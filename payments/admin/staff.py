@@ -10,8 +10,10 @@ from allauth.account.authentication import get_authentication_records
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from core.public import User
+from payments.operations.pay_runs import StepUpRequired
 
 
 def staff(request: HttpRequest) -> User:
@@ -28,3 +30,9 @@ def recently_authenticated(request: HttpRequest) -> bool:
 def prove_again(request: HttpRequest) -> HttpResponse:
     """To the page that asks for a proof, and back."""
     return HttpResponseRedirect(f"{reverse('account_reauthenticate')}?{urlencode({'next': request.path})}")
+
+
+def require_proof(request: HttpRequest) -> None:
+    """For actions with money in them. Raises StepUpRequired when his last proof is too old."""
+    if not recently_authenticated(request):
+        raise StepUpRequired(_("Prove again who you are: log out and in, or open a page that asks for it."))

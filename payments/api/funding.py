@@ -1,4 +1,4 @@
-"""`/balance`, `/funding` and `/refunds`: a lab's money."""
+"""`/funding` and `/refunds`: money that comes from a lab and goes back to it."""
 
 from __future__ import annotations
 
@@ -10,35 +10,19 @@ from core.api.call import Call
 from core.api.endpoint import endpoint
 from core.api.fields import MoneyField
 from core.api.lookup import get_or_404
-from core.api.types import Currency, Doc, Example, IdOf, MoneyOut, Timestamp, render_money
+from core.api.types import Doc, Example, IdOf, MoneyOut, Timestamp, render_money
 from core.api.views import LabView
 from core.money import Money
-from marketplace.ports import BalanceView
 from payments.models import Funding, Refund
-from payments.operations import funding, reservations
-
-
-class CurrencyBalanceOut(TypedDict):
-    """What the lab has in one currency."""
-
-    currency: Currency
-    available: Annotated[MoneyOut, Doc("Paid in, neither used nor reserved.")]
-    reserved: Annotated[MoneyOut, Doc("Set aside for contracts: two weeks at the weekly cap, with the fee.")]
-    owed: Annotated[MoneyOut, Doc("Approved hours that the money did not cover; new claims pause until it is paid.")]
-
-
-class BalanceOut(TypedDict):
-    """The lab's money, one line for each currency it ever had."""
-
-    balances: list[CurrencyBalanceOut]
-    may_claim: Annotated[bool, Doc("False while something is owed."), Example(True)]
+from payments.operations import funding
 
 
 class FundingOut(TypedDict):
     """Money that the lab pays in."""
 
     id: Annotated[str, IdOf("fnd")]
-    amount: MoneyOut
+    amount: Annotated[MoneyOut, Doc("What was announced.")]
+    received: Annotated[MoneyOut | None, Doc("What arrived, which is what counts; null before.")]
     status: Annotated[str, Doc("pending, settled, failed or reversed."), Example("settled")]
     reference: Annotated[
         str, Doc("Write it on the transfer: it is how the money is found."), Example("CDR-7KQ2M9XWBD4F")
@@ -60,23 +44,14 @@ class FundingFilters(serializers.Serializer[None]):
 
 
 class RefundOut(TypedDict):
-    """Unused money that was given back."""
+    """Unused money that goes back to the lab."""
 
     id: Annotated[str, IdOf("rfd")]
     funding: Annotated[str, IdOf("fnd")]
     amount: MoneyOut
+    status: Annotated[str, Doc("proposed (a second person decides), paid or refused."), Example("paid")]
     reason: Annotated[str, Example("The project ended.")]
-    refunded_at: Timestamp
-
-
-def render_balance(row: BalanceView) -> CurrencyBalanceOut:
-    """One currency's line."""
-    return {
-        "currency": row.currency,
-        "available": render_money(Money(row.available_minor, row.currency)),
-        "reserved": render_money(Money(row.reserved_minor, row.currency)),
-        "owed": render_money(Money(row.receivable_minor, row.currency)),
-    }
+    refunded_at: Timestamp | None
 
 
 def render_funding(row: Funding) -> FundingOut:
@@ -84,6 +59,7 @@ def render_funding(row: Funding) -> FundingOut:
     return {
         "id": row.public_id,
         "amount": render_money(Money(row.amount_minor, row.currency)),
+        "received": (None if row.received_minor is None else render_money(Money(row.received_minor, row.currency))),
         "status": row.status,
         "reference": row.reference,
         "settled_at": row.settled_at,
@@ -97,23 +73,10 @@ def render_refund(row: Refund) -> RefundOut:
         "id": row.public_id,
         "funding": row.funding.public_id,
         "amount": render_money(Money(row.amount_minor, row.currency)),
+        "status": row.status,
         "reason": row.reason,
         "refunded_at": row.refunded_at,
     }
-
-
-class Balance(LabView):
-    """The lab's balance."""
-
-    @endpoint(summary="Show the balance", scope="balance:read", returns=BalanceOut)
-    def get(self, call: Call) -> BalanceOut:
-        """What is available, reserved and owed now, in each currency."""
-        tenant_id = cast(int, call.principal.tenant_id)
-        rows = reservations.balances(tenant_id=tenant_id)
-        return {
-            "balances": [render_balance(row) for row in rows],
-            "may_claim": all(row.receivable_minor <= 0 for row in rows),
-        }
 
 
 class FundingList(LabView):

@@ -5,6 +5,9 @@ from __future__ import annotations
 from django.urls import path
 
 from payments.api import (
+from payments.api import (
+    balance,
+)
     bonuses,
     disputes,
     earnings,
@@ -12,7 +15,10 @@ from payments.api import (
     overages,
     payees,
     payouts,
+<<<<<<< HEAD
     statements,
+=======
+>>>>>>> 19e43c1 (Let labs go on credit, exchange currencies, and read any account as of a watermark)
     tax,
     time_entries,
     timesheets,
@@ -63,7 +69,10 @@ lab_urlpatterns = [
     path("disputes/<str:dispute_id>", disputes.LabDisputeDetail.as_view()),
     path("disputes/<str:dispute_id>/withdraw", disputes.LabDisputeWithdraw.as_view()),
     path("bonuses", bonuses.BonusList.as_view()),
-    path("balance", funding.Balance.as_view()),
+    path("balance", balance.Balance.as_view()),
+    path("balance/statement", balance.BalanceStatement.as_view()),
+    path("balance/conversions", balance.ConversionList.as_view()),
+    path("fx-quotes", balance.FxQuoteList.as_view()),
     path("funding", funding.FundingList.as_view()),
     path("funding/<str:funding_id>", funding.FundingDetail.as_view()),
     path("refunds", funding.RefundList.as_view()),

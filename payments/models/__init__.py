@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from payments.models.adjustment import Adjustment
+from payments.models.credit_limit import CreditLimit
 from payments.models.dispute import Dispute
 from payments.models.document_series import DocumentSeries
 from payments.models.funding import Funding, Refund
+from payments.models.fx import BankCharge, FxConversion, FxQuote
 from payments.models.invoice import CreditNote, Invoice, LabBillingProfile
 from payments.models.ledger import Account, AccountBalance, JournalEntry, Posting
 from payments.models.overage import Cap, Overage
@@ -26,12 +28,16 @@ __all__ = [
     "Activity",
     "Adjustment",
     "BackupWithholding",
+    "BankCharge",
     "Cap",
+    "CreditLimit",
     "CreditNote",
     "Dispute",
     "DocumentSeries",
     "Funding",
     "FundsReservation",
+    "FxConversion",
+    "FxQuote",
     "Invoice",
     "JournalEntry",
     "LabBillingProfile",

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from core import history
@@ -30,7 +30,8 @@ class FundingQuerySet(models.QuerySet["Funding"]):
 class Funding(TenantModel):
     """A lab pays in: ``pending → settled → reversed``, ``pending → failed``.
 
-    Until it is settled nothing can be spent of it. ``reference`` is what the lab writes on its transfer.
+    Until it is settled nothing can be spent of it. ``reference`` is what the lab writes on its transfer;
+    ``amount_minor`` is what was announced, ``received_minor`` what arrived, which alone is the lab's money.
     """
 
     class Status(models.TextChoices):
@@ -50,6 +51,7 @@ class Funding(TenantModel):
 
     public_id = PublicIdField(prefix="fnd")
     amount_minor = models.BigIntegerField()
+    received_minor = models.BigIntegerField(null=True, blank=True)
     currency = models.CharField(max_length=3)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.PENDING)
     provider = models.CharField(max_length=30, help_text=_("Where the money arrives: its cash account."))
@@ -74,11 +76,17 @@ class Funding(TenantModel):
                 condition=~Q(status__in=("settled", "reversed")) | Q(settled_at__isnull=False),
                 name="payments_funding_settled_when",
             ),
+            models.CheckConstraint(condition=Q(received_minor__gt=0), name="payments_funding_received_positive"),
         )
         indexes = (models.Index(fields=("tenant", "-id"), name="payments_funding_tenant"),)
 
     def __str__(self) -> str:
         return self.reference
+
+    @property
+    def arrived_minor(self) -> int:
+        """What is, or would be, the lab's: what arrived, and before that what was announced."""
+        return self.amount_minor if self.received_minor is None else self.received_minor
 
 
 class RefundQuerySet(models.QuerySet["Refund"]):
@@ -95,21 +103,53 @@ class RefundQuerySet(models.QuerySet["Refund"]):
 
 @history.tracked()
 class Refund(TenantModel):
-    """Unused money of a funding that finance paid back to its lab. It is final when it is written."""
+    """Unused money of a funding that goes back to its lab: ``proposed → paid | refused``.
+
+    Up to a threshold it is paid at once; above, somebody else than the proposer decides. Nothing moves before.
+    """
+
+    class Status(models.TextChoices):
+        """Whether the money went back."""
+
+        PROPOSED = "proposed", _("proposed")
+        PAID = "paid", _("paid")
+        REFUSED = "refused", _("refused")
+
+    TRANSITIONS: ClassVar[Transitions] = {
+        Status.PROPOSED: {Status.PAID, Status.REFUSED},
+        Status.PAID: set(),
+        Status.REFUSED: set(),
+    }
 
     public_id = PublicIdField(prefix="rfd")
     funding = models.ForeignKey(Funding, on_delete=models.PROTECT, related_name="refunds")
     amount_minor = models.BigIntegerField()
     currency = models.CharField(max_length=3)
     reason = models.CharField(max_length=300)
-    decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
-    refunded_at = models.DateTimeField()
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.PROPOSED)
+    needs_two = models.BooleanField(default=False, help_text=_("Above the threshold: somebody else decides."))
+    proposed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    refunded_at = models.DateTimeField(null=True, blank=True)
 
     objects = RefundQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("refund")
-        constraints = (models.CheckConstraint(condition=Q(amount_minor__gt=0), name="payments_refund_positive"),)
+        permissions = (("refund_lab", _("Can give money back to labs")),)
+        constraints = (
+            models.CheckConstraint(condition=Q(amount_minor__gt=0), name="payments_refund_positive"),
+            models.CheckConstraint(
+                condition=~Q(status="paid") | Q(refunded_at__isnull=False, decided_by__isnull=False),
+                name="payments_refund_paid_when",
+            ),
+            models.CheckConstraint(
+                condition=Q(decided_by__isnull=True) | Q(needs_two=False) | ~Q(decided_by=F("proposed_by")),
+                name="payments_refund_two_people",
+            ),
+        )
         indexes = (models.Index(fields=("tenant", "-id"), name="payments_refund_tenant"),)
 
     def __str__(self) -> str:

@@ -20,7 +20,7 @@ from payments import accounts, ledger
 from payments.accounts import AccountKey
 from payments.ledger import Leg, NewEntry
 from payments.models import FundsReservation, JournalEntry
-from payments.operations import reservations
+from payments.operations import lab_funds, reservations
 
 TIME_APPROVED = "time_approved"
 BONUS = "bonus"
@@ -118,21 +118,20 @@ def _undone_by(corrected: ApprovedTime, correction_id: str, *, now: dt.datetime)
 
 
 def bonus_paid(*, bonus: Grant, now: dt.datetime) -> None:
-    """Pay a bonus from the lab's prepaid balance, or from the platform's pocket. Raises InsufficientFunds."""
+    """Pay a bonus from the lab's balance and credit, or from the platform's pocket. Raises InsufficientFunds."""
     tenant_id, currency = bonus.tenant_id, bonus.currency
     if tenant_id is None:
         _post(BONUS, bonus, [(accounts.expense("bonus", currency), -bonus.gross_minor), _to_payable(bonus)], now=now)
         return
-    prepaid, total = accounts.lab_prepaid(tenant_id, currency), bonus.gross_minor + bonus.fee_minor
-    payable = _payable(bonus)
-    available = ledger.lock(keys=[prepaid, payable], now=now)[prepaid]
-    if available < total and not _is_written(BONUS, bonus.source_id):
+    payable, total = _payable(bonus), bonus.gross_minor + bonus.fee_minor
+    funds = lab_funds.locked(tenant_id=tenant_id, currency=currency, now=now, also=[payable])
+    if funds.available < total and not _is_written(BONUS, bonus.source_id):
         raise InsufficientFunds(
             _("The balance does not cover the bonus and its fee."),
             required=dict(Money(total, currency).as_json()),
-            available=dict(Money(available, currency).as_json()),
+            available=dict(Money(funds.available, currency).as_json()),
         )
-    legs = [(prepaid, -total), (payable, bonus.gross_minor), (_fees(bonus), bonus.fee_minor)]
+    legs = [*funds.draw(total), (payable, bonus.gross_minor), (_fees(bonus), bonus.fee_minor)]
     _post(BONUS, bonus, legs, now=now)
 
 

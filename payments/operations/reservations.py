@@ -1,4 +1,4 @@
-"""What labs set aside for contracts: two rolling weeks at the cap, with the fee. Answers the port `marketplace.ports.funds`."""
+"""What labs set aside for contracts: two rolling weeks at the cap, with the fee. Answers `marketplace.ports.funds`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from django.db import transaction
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
 from core import scope, states
@@ -16,6 +17,8 @@ from payments import accounts, ledger
 from payments.accounts import AccountKey
 from payments.ledger import Leg, NewEntry
 from payments.models import AccountBalance, FundsReservation
+from payments.operations import lab_funds
+from payments.operations.lab_funds import LabFunds
 
 if TYPE_CHECKING:
     from marketplace.public import Contract, RateSnapshot
@@ -33,12 +36,13 @@ def reserve_contract(*, contract: Contract, snapshot: RateSnapshot, now: dt.date
         )
         if not is_new:
             return
-        prepaid = accounts.lab_prepaid(contract.tenant_id, snapshot.currency)
-        available = ledger.lock(keys=[prepaid, account_of(reservation)], now=now)[prepaid]
-        if available < target:
+        funds = lab_funds.locked(
+            tenant_id=contract.tenant_id, currency=snapshot.currency, now=now, also=[account_of(reservation)]
+        )
+        if funds.available < target:
             # It is the expert who hears this, so it names no amounts of the lab.
             raise InsufficientFunds(_("The lab's balance does not cover two weeks at the weekly cap."))
-        _move(reservation, target, now=now)
+        _fill(reservation, target, funds, now=now)
 
 
 def release_contract(*, contract: Contract, now: dt.datetime) -> None:
@@ -87,20 +91,22 @@ def follow_terms_due(*, now: dt.datetime) -> int:
 
 
 def refill(*, reservations: Iterable[FundsReservation], now: dt.datetime) -> None:
-    """Empty locked reservations that are released, pay the lab's debt, and fill the others from what is prepaid."""
+    """Empty locked reservations that are released, pay the lab's debt, and fill the others from prepaid and credit."""
     held = sorted(reservations, key=lambda reservation: reservation.pk)
     keys = [key for reservation in held for key in (account_of(reservation), *_own_of(reservation))]
     left = ledger.lock(keys=keys, now=now)
+    purses: dict[tuple[int, str], LabFunds] = {}
     for reservation in held:
-        prepaid, inside = _own_of(reservation)[0], left[account_of(reservation)]
+        prepaid, owing = _own_of(reservation)
+        whose = (reservation.tenant_id, reservation.currency)
+        funds = purses.setdefault(whose, LabFunds(*whose, left[prepaid], -left[owing], ledger.credit_of(owing)))
+        inside = left[account_of(reservation)]
         if reservation.status == FundsReservation.Status.RELEASED:
-            _move(reservation, -inside, now=now)
-            left[prepaid] += inside
-        _settle_own_debt(reservation, left, now=now)
+            _empty(reservation, inside, now=now)
+            funds.prepaid += inside
+        _settle_own_debt(reservation, funds, now=now)
         if reservation.status == FundsReservation.Status.HELD:
-            minor = max(0, min(reservation.target_minor - inside, left[prepaid]))
-            left[prepaid] -= minor
-            _move(reservation, minor, now=now)
+            _fill(reservation, max(0, min(reservation.target_minor - inside, funds.available)), funds, now=now)
 
 
 def settle_debt(*, tenant_id: int, currency: str, source_id: str, now: dt.datetime) -> None:
@@ -108,7 +114,7 @@ def settle_debt(*, tenant_id: int, currency: str, source_id: str, now: dt.dateti
 
     ``source_id`` is what gave the lab the money; it does so once. Both accounts are locked by the caller.
     """
-    prepaid, owing = accounts.lab_prepaid(tenant_id, currency), accounts.lab_receivable(tenant_id, currency)
+    prepaid, owing = lab_funds.keys(tenant_id, currency)
     left = ledger.lock(keys=[prepaid, owing], now=now)
     minor = min(left[prepaid], -left[owing])
     legs = [(prepaid, -minor), (owing, minor)]
@@ -121,28 +127,22 @@ def balances(*, tenant_id: int) -> list[BalanceView]:
         rows = list(
             AccountBalance.objects.filter(account__tenant=tenant_id, account__kind__in=_LAB_KINDS)
             .order_by("account__currency")
-            .values_list("account__currency", "account__kind", "balance")
+            .values_list("account__currency", "account__kind", "balance", "credit_minor")
         )
     sums: dict[str, dict[str, int]] = {}
-    for currency, kind, balance in rows:
+    credit: dict[str, int] = {}
+    for currency, kind, balance, credit_minor in rows:
         by_kind = sums.setdefault(currency, dict.fromkeys(_LAB_KINDS, 0))
         by_kind[kind] += balance
-    return [
-        BalanceView(
-            currency=currency,
-            available_minor=by_kind["lab_prepaid"],
-            reserved_minor=by_kind["lab_reserved"],
-            receivable_minor=-by_kind["lab_receivable"],
-        )
-        for currency, by_kind in sums.items()
-    ]
+        credit[currency] = credit.get(currency, 0) + (credit_minor or 0)
+    return [_view(currency, by_kind, credit.get(currency, 0)) for currency, by_kind in sums.items()]
 
 
 def may_claim(*, tenant_id: int) -> bool:
-    """Whether the lab owes nothing: with a debt, new claims wait until it funds."""
+    """Whether the lab owes no more than its credit (mostly: nothing): beyond it, new claims wait until it funds."""
     with scope.as_platform():
-        owing = AccountBalance.objects.filter(account__tenant=tenant_id, account__kind="lab_receivable", balance__lt=0)
-        return not owing.exists()
+        owing = AccountBalance.objects.filter(account__tenant=tenant_id, account__kind="lab_receivable")
+        return not owing.filter(balance__lt=-Coalesce("credit_minor", 0)).exists()
 
 
 def of_contracts(contract_ids: set[int]) -> dict[int, FundsReservation]:
@@ -162,8 +162,7 @@ def account_of(reservation: FundsReservation) -> AccountKey:
 
 def _own_of(reservation: FundsReservation) -> tuple[AccountKey, AccountKey]:
     """The lab's own accounts: what it has prepaid, what it owes."""
-    tenant_id, currency = reservation.tenant_id, reservation.currency
-    return accounts.lab_prepaid(tenant_id, currency), accounts.lab_receivable(tenant_id, currency)
+    return lab_funds.keys(reservation.tenant_id, reservation.currency)
 
 
 def _two_weeks(snapshot: RateSnapshot) -> int:
@@ -174,32 +173,51 @@ def _two_weeks(snapshot: RateSnapshot) -> int:
 
 def _resize(reservation: FundsReservation, target: int, *, now: dt.datetime) -> None:
     """Give a locked reservation another size."""
-    (prepaid, owing), inside = _own_of(reservation), account_of(reservation)
-    left = ledger.lock(keys=[prepaid, owing, inside], now=now)
-    if left[prepaid] < target - reservation.target_minor:
+    inside = account_of(reservation)
+    funds = lab_funds.locked(
+        tenant_id=reservation.tenant_id, currency=reservation.currency, now=now, also=[inside]
+    )
+    if funds.available < target - reservation.target_minor:
         raise InsufficientFunds(_("The lab's balance does not cover two weeks of these terms."))
     reservation.target_minor = target
     reservation.save(update_fields=["target_minor"])
-    _move(reservation, min(0, target - left[inside]), now=now)
+    _empty(reservation, max(0, ledger.balances(keys=[inside])[inside] - target), now=now)
     refill(reservations=[reservation], now=now)
 
 
-def _settle_own_debt(reservation: FundsReservation, left: dict[AccountKey, int], *, now: dt.datetime) -> None:
+def _view(currency: str, by_kind: dict[str, int], credit: int) -> BalanceView:
+    prepaid, owed = by_kind["lab_prepaid"], -by_kind["lab_receivable"]
+    return BalanceView(
+        currency=currency,
+        available_minor=prepaid + max(0, credit - owed),
+        reserved_minor=by_kind["lab_reserved"],
+        receivable_minor=owed,
+        prepaid_minor=prepaid,
+        credit_limit_minor=credit,
+    )
+
+
+def _settle_own_debt(reservation: FundsReservation, funds: LabFunds, *, now: dt.datetime) -> None:
     """Debt and money never stand side by side, and what was paid beyond the debt comes back."""
     prepaid, owing = _own_of(reservation)
-    minor = min(left[prepaid], -left[owing])
+    minor = min(funds.prepaid, funds.owed)
     if minor:
-        left[prepaid] -= minor
-        left[owing] += minor
+        funds.prepaid -= minor
+        funds.owed -= minor
         _post(reservation, "receivable_settled", [(prepaid, -minor), (owing, minor)], now=now)
 
 
-def _move(reservation: FundsReservation, minor: int, *, now: dt.datetime) -> None:
-    """Fill the reservation with ``minor`` from what is prepaid, or empty it when that is negative."""
-    if not minor:
-        return
-    kind = "budget_reserved" if minor > 0 else "reservation_released"
-    _post(reservation, kind, [(_own_of(reservation)[0], -minor), (account_of(reservation), minor)], now=now)
+def _fill(reservation: FundsReservation, minor: int, funds: LabFunds, *, now: dt.datetime) -> None:
+    """Put ``minor`` into the reservation, from what is prepaid and then from credit."""
+    if minor:
+        _post(reservation, "budget_reserved", [*funds.draw(minor), (account_of(reservation), minor)], now=now)
+
+
+def _empty(reservation: FundsReservation, minor: int, *, now: dt.datetime) -> None:
+    """Give ``minor`` back to what is prepaid."""
+    if minor:
+        legs = [(account_of(reservation), -minor), (_own_of(reservation)[0], minor)]
+        _post(reservation, "reservation_released", legs, now=now)
 
 
 def _post(reservation: FundsReservation, kind: str, legs: list[Leg], *, now: dt.datetime) -> None:

@@ -15,7 +15,7 @@ from core import tokens
 from core.public import Tenant
 from experts.public import Expert
 from payments.models import Funding, PayoutMethod
-from payments.operations import funding
+from payments.operations import funding, refunds
 from tests.core.api.conftest import Caller
 from tests.payments import ledger_story as story
 from tests.payments.ledger_story import NOW
@@ -61,8 +61,10 @@ def test_funding_is_there_at_once_in_development(settings: Settings) -> None:
     assert line == {
         "currency": "USD",
         "available": {"amount": "500.00", "currency": "USD"},
+        "prepaid": {"amount": "500.00", "currency": "USD"},
         "reserved": {"amount": "0.00", "currency": "USD"},
         "owed": {"amount": "0.00", "currency": "USD"},
+        "credit_limit": {"amount": "0.00", "currency": "USD"},
     }
 
 
@@ -112,7 +114,7 @@ def test_refunds_are_listed() -> None:
     lab = story.new_lab(funded=50_000)
     with story.platform():
         paid_in = Funding.objects.get()
-        funding.refund(funding=paid_in, reason="The project ended.", by=story.new_user(), now=NOW)
+        refunds.refund(funding=paid_in, reason="The project ended.", by=story.new_user(), now=NOW)
     (row,) = get(lab_caller(lab), "refunds").json()["results"]
     assert (row["funding"], row["amount"]["amount"], row["reason"]) == (
         paid_in.public_id,

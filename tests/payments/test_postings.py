@@ -16,7 +16,16 @@ from core.public import Tenant
 from marketplace.ports import InsufficientFunds
 from payments import accounts, ledger
 from payments.models import Funding, FundsReservation, JournalEntry, Posting
-from payments.operations import completion, funding, holdbacks, postings, reservations, time_entries, timesheets
+from payments.operations import (
+    completion,
+    funding,
+    holdbacks,
+    postings,
+    refunds,
+    reservations,
+    time_entries,
+    timesheets,
+)
 from payments.operations.postings import ApprovedTime, Grant
 from payments.queries import ledger_findings
 from tests.payments import hours_world, ledger_story
@@ -243,10 +252,10 @@ def test_unused_money_goes_back_to_the_lab_once() -> None:
     ledger_story.earn(expert, 300, lab=lab, fee=100)
     with platform():
         paid_in = Funding.objects.get()
-        made = funding.refund(funding=paid_in, reason="The project ended.", by=finance, now=MONDAY)
+        made = refunds.refund(funding=paid_in, reason="The project ended.", by=finance, now=MONDAY)
     assert (made.amount_minor, ledger_story.prepaid(lab)) == (600, 0)
     with pytest.raises(DomainError) as refused, platform():
-        funding.refund(funding=paid_in, reason="once more", by=finance, now=MONDAY)
+        refunds.refund(funding=paid_in, reason="once more", by=finance, now=MONDAY)
     assert refused.value.code == "nothing_to_refund"
 
 
@@ -255,7 +264,7 @@ def test_no_more_is_given_back_than_was_paid_in_by_that_funding() -> None:
     with platform():
         paid_in = Funding.objects.get()
         funding.announce(tenant_id=lab.pk, amount=Money(500, "USD"), by=hours_world.PLATFORM, now=MONDAY)
-        funding.refund(funding=paid_in, reason="unused", by=finance, now=MONDAY)
+        refunds.refund(funding=paid_in, reason="unused", by=finance, now=MONDAY)
     assert ledger_story.prepaid(lab) == 500
 
 

@@ -1,0 +1,59 @@
+"""A page that asks for a few values and makes one call with them: money with its currency, rates, references."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django import forms
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.utils.translation import gettext_lazy as _
+
+from core.desk import told
+from core.money import EXPONENTS, Money
+from payments.admin.staff import prove_again, recently_authenticated
+
+
+class MoneyForm(forms.Form):
+    """An amount in a currency; ``cleaned_data["money"]`` is the Money."""
+
+    amount = forms.CharField(label=_("amount"), max_length=20, help_text=_("With the decimals of its currency."))
+    currency = forms.ChoiceField(label=_("currency"), choices=[(code, code) for code in sorted(EXPONENTS)])
+
+    def clean(self) -> dict[str, Any]:
+        """Read it exactly."""
+        values = super().clean() or {}
+        if "amount" in values and "currency" in values:
+            try:
+                values["money"] = Money.parse(values["amount"].strip(), values["currency"])
+            except ValueError as error:
+                self.add_error("amount", str(error))
+        return values
+
+
+def ask(
+    model_admin: Any,
+    request: HttpRequest,
+    *,
+    title: str,
+    form: Callable[..., forms.Form],
+    permission: str,
+    act: Callable[[dict[str, Any]], object],
+    then: str,
+    proven: bool = False,
+) -> HttpResponse:
+    """Show the form, and on POST act once with what it says. What the domain refuses is told on the page.
+
+    ``proven`` asks for a proof of identity not older than ten minutes first. ``then`` is where to go afterwards.
+    """
+    if not request.user.has_perm(permission):
+        raise PermissionDenied
+    if proven and not recently_authenticated(request):
+        return prove_again(request)
+    filled = form(request.POST) if request.method == "POST" else form()
+    if request.method == "POST" and filled.is_valid() and told(request, lambda: act(filled.cleaned_data)):
+        return HttpResponseRedirect(then)
+    shared = {**model_admin.admin_site.each_context(request), "opts": model_admin.opts, "title": title}
+    return TemplateResponse(request, "payments/admin/ask.html", {**shared, "form": filled})

@@ -1,0 +1,211 @@
+"""Exchange rates, what was exchanged by them, and what banks charged us."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from core import clock
+from core.desk import CadreAdmin
+from core.money import EXPONENTS, Money
+from payments.admin.asking import MoneyForm, ask
+from payments.admin.staff import staff
+from payments.models import BankCharge, FxConversion, FxQuote
+from payments.operations import bank_charges, fx
+from payments.queries import fx_results
+
+QUOTE = "payments.quote_fx"
+CHARGE = "payments.record_charge"
+_CODES = [(code, code) for code in sorted(EXPONENTS)]
+
+
+class QuoteForm(forms.Form):
+    """A pair, its rate, and how long it holds."""
+
+    sell = forms.ChoiceField(label=gettext_lazy("sell"), choices=_CODES)
+    buy = forms.ChoiceField(label=gettext_lazy("buy"), choices=_CODES)
+    rate = forms.DecimalField(
+        label=gettext_lazy("rate"),
+        max_digits=24,
+        decimal_places=12,
+        help_text=gettext_lazy("Units bought for one sold."),
+    )
+    spread_bp = forms.IntegerField(label=gettext_lazy("spread in basis points"), min_value=0, initial=0)
+    hours = forms.IntegerField(label=gettext_lazy("valid for hours"), min_value=1, max_value=24 * 31, initial=24)
+    source = forms.CharField(label=gettext_lazy("source"), max_length=80)
+
+
+class FeeForm(MoneyForm):
+    """What a bank took, and how it names it."""
+
+    provider = forms.CharField(label=gettext_lazy("provider"), max_length=30)
+    reference = forms.CharField(label=gettext_lazy("the bank's reference"), max_length=80)
+
+
+class CoverForm(FeeForm):
+    """What we sold at a bank, and what we got."""
+
+    bought_amount = forms.CharField(label=gettext_lazy("bought"), max_length=20)
+    bought_currency = forms.ChoiceField(label=gettext_lazy("bought currency"), choices=_CODES)
+
+    def clean(self) -> dict[str, Any]:
+        """Both amounts, exactly."""
+        values = super().clean()
+        if "bought_amount" in values and "bought_currency" in values:
+            try:
+                values["got"] = Money.parse(values["bought_amount"].strip(), values["bought_currency"])
+            except ValueError as error:
+                self.add_error("bought_amount", str(error))
+        return values
+
+
+class _Linked(CadreAdmin):
+    """A list with buttons above it, for those who may."""
+
+    change_list_template = "payments/admin/with_links.html"
+    permission = ""
+
+    def links(self) -> list[tuple[str, str]]:
+        """Labels and addresses."""
+        return []
+
+    def subtitle(self) -> str:
+        """One line above the list."""
+        return ""
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """With its buttons."""
+        shown = self.links() if request.user.has_perm(self.permission) else []
+        extra = {**(extra_context or {}), "links": shown, "subtitle": self.subtitle()}
+        response: HttpResponse = super().changelist_view(request, extra)
+        return response
+
+
+@admin.register(FxQuote)
+class FxQuoteAdmin(_Linked):
+    """Quotes: added, never changed."""
+
+    list_display = ("public_id", "sell", "buy", "rate", "spread_bp", "source", "quoted_by", "quoted_at", "valid_until")
+    list_filter = ("sell", "buy")
+    search_fields = ("public_id", "source")
+    permission = QUOTE
+
+    def links(self) -> list[tuple[str, str]]:
+        """Quote."""
+        return [(_("Quote a rate"), reverse("admin:payments_fxquote_quote"))]
+
+    def subtitle(self) -> str:
+        """Positions that exchanges left open."""
+        lines = [
+            f"{Money(row.position, row.currency)} ({Money(row.spread, row.currency)})" for row in fx_results.results()
+        ]
+        return _("Open positions (of which spread): %(lines)s") % {"lines": ", ".join(lines) or "–"}
+
+    def get_urls(self) -> list[URLPattern]:
+        """The page that quotes."""
+        page = self.admin_site.admin_view(self.quote_view)
+        return [path("quote/", page, name="payments_fxquote_quote"), *super().get_urls()]
+
+    def quote_view(self, request: HttpRequest) -> HttpResponse:
+        """From this instant on."""
+        now = clock.now()
+
+        def act(values: dict[str, Any]) -> None:
+            fx.quote(
+                sell=values["sell"],
+                buy=values["buy"],
+                rate=values["rate"],
+                spread_bp=values["spread_bp"],
+                valid_until=now + dt.timedelta(hours=values["hours"]),
+                source=values["source"],
+                by=f"user:{staff(request).public_id}",
+                now=now,
+            )
+
+        then = reverse("admin:payments_fxquote_changelist")
+        return ask(self, request, title=_("Quote a rate"), form=QuoteForm, permission=QUOTE, act=act, then=then)
+
+
+@admin.register(FxConversion)
+class FxConversionAdmin(CadreAdmin):
+    """What labs exchanged."""
+
+    list_display = ("public_id", "tenant", "sold", "bought", "quote", "made_by", "made_at")
+    search_fields = ("public_id", "tenant__name", "quote__public_id")
+    list_select_related = ("tenant", "quote")
+
+    @admin.display(description=gettext_lazy("sold"))
+    def sold(self, row: FxConversion) -> str:
+        """With its currency."""
+        return str(Money(row.sell_minor, row.quote.sell))
+
+    @admin.display(description=gettext_lazy("bought"))
+    def bought(self, row: FxConversion) -> str:
+        """With its currency."""
+        return str(Money(row.buy_minor, row.quote.buy))
+
+
+@admin.register(BankCharge)
+class BankChargeAdmin(_Linked):
+    """Fees of banks and providers, and our own exchanges."""
+
+    list_display = ("public_id", "type", "provider", "reference", "amount", "got", "recorded_by", "booked_at")
+    list_filter = ("type", "provider", "currency")
+    search_fields = ("public_id", "reference")
+    list_select_related = ("recorded_by",)
+    permission = CHARGE
+
+    @admin.display(description=gettext_lazy("amount"), ordering="amount_minor")
+    def amount(self, row: BankCharge) -> str:
+        """With its currency."""
+        return str(Money(row.amount_minor, row.currency))
+
+    @admin.display(description=gettext_lazy("bought"))
+    def got(self, row: BankCharge) -> str:
+        """With its currency."""
+        return "–" if row.bought_minor is None else str(Money(row.bought_minor, row.bought_currency))
+
+    def links(self) -> list[tuple[str, str]]:
+        """Record."""
+        return [
+            (_("Record a fee"), reverse("admin:payments_bankcharge_fee")),
+            (_("Record an exchange"), reverse("admin:payments_bankcharge_exchange")),
+        ]
+
+    def get_urls(self) -> list[URLPattern]:
+        """The pages that record."""
+        pages = (("fee", self.fee_view), ("exchange", self.exchange_view))
+        own = [
+            path(f"{name}/", self.admin_site.admin_view(view), name=f"payments_bankcharge_{name}")
+            for name, view in pages
+        ]
+        return [*own, *super().get_urls()]
+
+    def fee_view(self, request: HttpRequest) -> HttpResponse:
+        """A fee from the bank's statement."""
+
+        def act(values: dict[str, Any]) -> None:
+            names = {name: values[name] for name in ("provider", "reference")}
+            bank_charges.fee(**names, amount=values["money"], by=staff(request), now=clock.now())
+
+        then = reverse("admin:payments_bankcharge_changelist")
+        return ask(self, request, title=_("Record a fee"), form=FeeForm, permission=CHARGE, act=act, then=then)
+
+    def exchange_view(self, request: HttpRequest) -> HttpResponse:
+        """An exchange of our own money."""
+
+        def act(values: dict[str, Any]) -> None:
+            names = {name: values[name] for name in ("provider", "reference")}
+            sides = {"sold": values["money"], "got": values["got"]}
+            bank_charges.exchanged(**names, **sides, by=staff(request), now=clock.now())
+
+        then = reverse("admin:payments_bankcharge_changelist")
+        title = _("Record an exchange")
+        return ask(self, request, title=title, form=CoverForm, permission=CHARGE, act=act, then=then, proven=True)

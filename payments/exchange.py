@@ -1,0 +1,32 @@
+"""What one currency buys of another, exactly: whole numbers and one rounding."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from fractions import Fraction
+from typing import Final
+
+from core.money import Money, divide_half_up, exponent_of
+
+BASIS_POINTS: Final = 10_000
+
+
+def exchanged(sold: Money, *, buy: str, rate: Decimal, spread_bp: int) -> Money:
+    """ROUND_HALF_UP(sold x rate x (10000 - spread) / 10000), once, in minor units of ``buy``.
+
+    ``rate`` is major units of ``buy`` for one major unit of what is sold. The same amount by the same quote buys the
+    same; what rounding takes or gives is part of the difference that stays on the ``fx`` accounts.
+    """
+    exact = _exact(sold, buy=buy, rate=rate) * Fraction(BASIS_POINTS - spread_bp, BASIS_POINTS)
+    return Money(divide_half_up(exact.numerator, exact.denominator), buy)
+
+
+def at_middle(sold: Money, *, buy: str, rate: Decimal) -> Money:
+    """The same without the spread: what the market would have given."""
+    exact = _exact(sold, buy=buy, rate=rate)
+    return Money(divide_half_up(exact.numerator, exact.denominator), buy)
+
+
+def _exact(sold: Money, *, buy: str, rate: Decimal) -> Fraction:
+    scale = Fraction(10) ** (exponent_of(buy) - exponent_of(sold.currency))
+    return sold.minor * Fraction(rate) * scale

@@ -1,0 +1,100 @@
+"""Credit of labs: proposed by one, approved by another, in force until replaced or over."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from core import outbox, scope, states
+from core.money import Money
+from core.problems import DomainError, InvalidInput, map_constraint
+from core.public import Tenant, User
+from marketplace.ports import InsufficientFunds
+from payments import ledger
+from payments.models import CreditLimit
+from payments.operations import lab_funds
+
+map_constraint("payments_within_credit", InsufficientFunds)
+
+
+class OwnProposal(DomainError):
+    """One person proposes, another one decides. The database refuses it as well: ask a colleague."""
+
+    code = "own_proposal"
+    status = 403
+    title = gettext_lazy("Somebody else has to decide this")
+
+
+map_constraint("payments_credit_two_people", OwnProposal)
+
+
+def propose(
+    *, tenant: Tenant, limit: Money, reason: str, by: User, now: dt.datetime, last_day: dt.date | None = None
+) -> CreditLimit:
+    """Somebody of finance asks for a limit; nothing changes before another one approves. Raises InvalidInput."""
+    if limit.minor < 0:
+        raise InvalidInput(_("A limit is not negative; zero takes credit away."))
+    if last_day is not None and last_day < now.date():
+        raise InvalidInput(_("Its last day is over already."))
+    if not reason.strip():
+        raise InvalidInput(_("Say why."))
+    return CreditLimit.objects.create(
+        tenant=tenant,
+        currency=limit.currency,
+        limit_minor=limit.minor,
+        last_day=last_day,
+        reason=reason.strip(),
+        proposed_by=by,
+    )
+
+
+def approve(*, limit: CreditLimit, by: User, now: dt.datetime) -> CreditLimit:
+    """It is in force from now on, in the place of the former one. Raises OwnProposal."""
+    limit = _locked(limit)
+    states.move(limit, CreditLimit.Status.ACTIVE)
+    if limit.proposed_by_id == by.pk:
+        raise OwnProposal(_("You proposed this limit: somebody else has to approve it."))
+    with scope.as_platform():
+        ledger.lock(keys=lab_funds.keys(limit.tenant_id, limit.currency), now=now)
+        former = CreditLimit.objects.filter(
+            tenant=limit.tenant_id, currency=limit.currency, status=CreditLimit.Status.ACTIVE
+        )
+        for row in former.select_for_update(no_key=True, of=("self",)):
+            _end(row, now=now)
+        limit.decided_by, limit.starts_at = by, now
+        limit.save()
+    outbox.publish("credit_limit.changed", subject=limit.public_id, tenant_id=limit.tenant_id, now=now)
+    return limit
+
+
+def refuse(*, limit: CreditLimit, reason: str, by: User, now: dt.datetime) -> CreditLimit:
+    """The proposal is dropped, by whoever decides or by the proposer himself."""
+    limit = _locked(limit)
+    states.move(limit, CreditLimit.Status.REFUSED)
+    limit.reason = f"{limit.reason} / {reason}"[:300]
+    limit.decided_by, limit.ended_at = by, now
+    limit.save()
+    return limit
+
+
+def end_expired(*, now: dt.datetime) -> int:
+    """Take away limits whose last day is over; returns how many. What labs owe then is owed without credit."""
+    over = CreditLimit.objects.filter(status=CreditLimit.Status.ACTIVE, last_day__lt=now.date()).order_by("pk")
+    rows = list(over.select_for_update(no_key=True, of=("self",)))
+    ledger.lock(keys=[key for row in rows for key in lab_funds.keys(row.tenant_id, row.currency)], now=now)
+    for row in rows:
+        _end(row, now=now)
+        outbox.publish("credit_limit.changed", subject=row.public_id, tenant_id=row.tenant_id, now=now)
+    return len(rows)
+
+
+def _end(row: CreditLimit, *, now: dt.datetime) -> None:
+    states.move(row, CreditLimit.Status.ENDED)
+    row.ended_at = now
+    row.save()
+
+
+def _locked(limit: CreditLimit) -> CreditLimit:
+    return CreditLimit.objects.select_for_update(no_key=True, of=("self",)).get(pk=limit.pk)

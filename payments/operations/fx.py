@@ -1,0 +1,151 @@
+"""Exchange: quotes, labs' conversions, and the legs of an exchange for whoever pays in another currency.
+
+Every currency balances on its own: what is sold goes to ``fx:{sell}``, what is bought comes from ``fx:{buy}``. These
+two accounts hold the platform's open position until finance covers it at a bank (`bank_charges.exchanged`); what then
+remains on them is the realised difference, which `queries.fx_results` derives.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from decimal import Decimal
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from core import outbox, scope
+from core.money import Money, exponent_of
+from core.problems import Conflict, InvalidInput
+from core.public import Principal
+from marketplace.ports import InsufficientFunds
+from payments import accounts, exchange
+from payments.accounts import AccountKey
+from payments.ledger import Leg, NewEntry, post
+from payments.models import FundsReservation, FxConversion, FxQuote
+from payments.operations import lab_funds, reservations
+
+EXCHANGED = "fx_exchanged"
+
+
+class QuoteExpired(Conflict):
+    """A quote can be used until it expires. Ask for the quotes that are valid now (`GET /api/v1/fx-quotes`)."""
+
+    code = "quote_expired"
+    title = gettext_lazy("This quote is not valid any more")
+
+
+class QuoteMissing(Conflict):
+    """Nobody quotes this pair of currencies now."""
+
+    code = "quote_missing"
+    title = gettext_lazy("There is no quote for these currencies")
+
+
+class TooLittleToExchange(Conflict):
+    """The amount would buy nothing: less than half of the smallest unit of the other currency."""
+
+    code = "too_little_to_exchange"
+    title = gettext_lazy("The amount buys nothing")
+
+
+def quote(
+    *,
+    sell: str,
+    buy: str,
+    rate: Decimal,
+    spread_bp: int,
+    valid_until: dt.datetime,
+    source: str,
+    by: str,
+    now: dt.datetime,
+) -> FxQuote:
+    """Offer an exchange from now on; ``by`` is who or what entered it. Former quotes stay valid until they expire."""
+    for currency in (sell, buy):
+        try:
+            exponent_of(currency)
+        except ValueError as error:
+            raise InvalidInput(str(error)) from None
+    if sell == buy or rate <= 0 or not 0 <= spread_bp < exchange.BASIS_POINTS or valid_until <= now:
+        raise InvalidInput(_("A quote has two currencies, a positive rate, a spread below 10000 and an end to come."))
+    if rate != round(rate, 12):
+        raise InvalidInput(_("A rate has at most twelve decimals."))
+    return FxQuote.objects.create(
+        sell=sell,
+        buy=buy,
+        rate=rate,
+        spread_bp=spread_bp,
+        quoted_at=now,
+        valid_until=valid_until,
+        source=source,
+        quoted_by=by,
+    )
+
+
+def latest(*, sell: str, buy: str, now: dt.datetime) -> FxQuote:
+    """The newest quote of a pair that is valid now. Raises QuoteMissing."""
+    found = FxQuote.objects.valid_at(now).filter(sell=sell, buy=buy).order_by("-quoted_at", "-pk").first()
+    if found is None:
+        raise QuoteMissing(_("Nobody quotes %(sell)s for %(buy)s now.") % {"sell": sell, "buy": buy})
+    return found
+
+
+def bought(*, quote: FxQuote, sold: Money) -> Money:
+    """What ``sold`` buys by a quote, spread included. Raises InvalidInput for another currency, TooLittleToExchange."""
+    if sold.currency != quote.sell or sold.minor <= 0:
+        raise InvalidInput(_("This quote sells %(currency)s.") % {"currency": quote.sell})
+    got = exchange.exchanged(sold, buy=quote.buy, rate=quote.rate, spread_bp=quote.spread_bp)
+    if got.minor <= 0:
+        raise TooLittleToExchange
+    return got
+
+
+def exchange_legs(*, giver: AccountKey, taker: AccountKey, sold: Money, got: Money) -> list[Leg]:
+    """The four legs of an exchange: from ``giver`` in one currency to ``taker`` in another, through ``fx``.
+
+    For pay runs: giver is the payable, taker the transit account in the payout's currency.
+    """
+    return [
+        (giver, -sold.minor),
+        (accounts.fx(sold.currency), sold.minor),
+        (accounts.fx(got.currency), -got.minor),
+        (taker, got.minor),
+    ]
+
+
+def convert(*, tenant_id: int, quote: FxQuote, sold: Money, by: Principal, now: dt.datetime) -> FxConversion:
+    """Turn prepaid money of a lab into another currency, at once. Raises QuoteExpired, InsufficientFunds."""
+    if not quote.quoted_at <= now < quote.valid_until:
+        raise QuoteExpired
+    got = bought(quote=quote, sold=sold)
+    with scope.as_platform():
+        held = _reservations(tenant_id, got.currency)
+        giver, taker = (accounts.lab_prepaid(tenant_id, money.currency) for money in (sold, got))
+        into = [taker, lab_funds.keys(tenant_id, got.currency)[1], *map(reservations.account_of, held)]
+        funds = lab_funds.locked(tenant_id=tenant_id, currency=sold.currency, now=now, also=into)
+        if funds.prepaid < sold.minor:
+            raise InsufficientFunds(
+                _("Only prepaid money can be exchanged."),
+                required=dict(sold.as_json()),
+                available=dict(Money(funds.prepaid, sold.currency).as_json()),
+            )
+        made = FxConversion.objects.create(
+            tenant_id=tenant_id,
+            quote=quote,
+            sell_minor=sold.minor,
+            buy_minor=got.minor,
+            made_by=by.label,
+            made_at=now,
+        )
+        legs = exchange_legs(giver=giver, taker=taker, sold=sold, got=got)
+        post(entries=[NewEntry(EXCHANGED, made.public_id, now, legs, tenant_id=tenant_id)], now=now)
+        reservations.settle_debt(tenant_id=tenant_id, currency=got.currency, source_id=made.public_id, now=now)
+        reservations.refill(reservations=held, now=now)
+    outbox.publish("funding.converted", subject=made.public_id, tenant_id=tenant_id, now=now)
+    return made
+
+
+def _reservations(tenant_id: int, currency: str) -> Sequence[FundsReservation]:
+    rows = FundsReservation.objects.select_for_update(no_key=True, of=("self",))
+    held = rows.filter(tenant=tenant_id, currency=currency, status=FundsReservation.Status.HELD)
+    return list(held.order_by("pk"))
