@@ -222,11 +222,11 @@ HANDLING_TOLERANCE_BP: int = env.int("HANDLING_TOLERANCE_BP", 10_000)  # how muc
 VAULT_KEYS: list[str] = env.list("VAULT_KEYS", ["Y2FkcmUgZGV2ZWxvcG1lbnQgb25seSB2YXVsdCBrZXk="] if DEVELOPMENT else [])
 FUNDING_SETTLES_AT_ONCE: bool = env.bool("FUNDING_SETTLES_AT_ONCE", DEVELOPMENT)
 FUNDING_PROVIDER: str = env.str("FUNDING_PROVIDER", "sandbox" if DEVELOPMENT else "bank")  # whose cash account grows
-# Which provider pays a kind of method, by "type:currency:country" with * for any; the most exact line wins.
 # Refunds to labs above this need two people, by currency in minor units; "*" stands for all others.
 REFUND_ALONE_MINOR: dict[str, int] = {"*": 100_000}
 # Codes of your chart of accounts for the journal export: by kind and detail ("cash:bank"), else by kind ("cash").
 CHART_OF_ACCOUNTS: dict[str, str] = env.dict("CHART_OF_ACCOUNTS", {})
+# Which provider pays a kind of method, by "type:currency:country" with * for any; the most exact line wins.
 PAYOUT_PROVIDERS: dict[str, str] = {"sandbox": "payments.providers.sandbox.SandboxProvider"}
 PAYOUT_RAILS: dict[str, str] = env.dict(
     "PAYOUT_RAILS",

@@ -174,9 +174,7 @@ def _two_weeks(snapshot: RateSnapshot) -> int:
 def _resize(reservation: FundsReservation, target: int, *, now: dt.datetime) -> None:
     """Give a locked reservation another size."""
     inside = account_of(reservation)
-    funds = lab_funds.locked(
-        tenant_id=reservation.tenant_id, currency=reservation.currency, now=now, also=[inside]
-    )
+    funds = lab_funds.locked(tenant_id=reservation.tenant_id, currency=reservation.currency, now=now, also=[inside])
     if funds.available < target - reservation.target_minor:
         raise InsufficientFunds(_("The lab's balance does not cover two weeks of these terms."))
     reservation.target_minor = target
