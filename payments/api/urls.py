@@ -5,9 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from payments.api import (
-from payments.api import (
     balance,
-)
     bonuses,
     disputes,
     earnings,
@@ -15,10 +13,7 @@ from payments.api import (
     overages,
     payees,
     payouts,
-<<<<<<< HEAD
     statements,
-=======
->>>>>>> 19e43c1 (Let labs go on credit, exchange currencies, and read any account as of a watermark)
     tax,
     time_entries,
     timesheets,
