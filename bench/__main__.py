@@ -17,7 +17,7 @@ def main() -> None:
     from django.db import connection
 
     call_command("migrate", verbosity=0)
-    from bench import accrual, rest
+    from bench import accrual, pay_run, rest
     from bench.measure import table
 
     results = [*rest.run(), *accrual.run()]
@@ -25,6 +25,7 @@ def main() -> None:
         f"Python {platform.python_version()}, PostgreSQL {connection.get_database_version()[0]}, {os.cpu_count()} cores"
     )
     print(table(results))
+    print(pay_run.report(pay_run.run()))
 
 
 if __name__ == "__main__":

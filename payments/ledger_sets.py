@@ -10,9 +10,7 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
-from django.db import connection
-
-from core import scope
+from payments.set_based import over_everybody
 
 _POST = """
     WITH legs AS MATERIALIZED ({legs}), written AS (
@@ -38,6 +36,6 @@ def post(*, kind: str, seq: int, legs: str, values: Mapping[str, Any], now: dt.d
     Raises IntegrityError as `ledger.post` does.
     """
     own: dict[str, Any] = {"ledger_kind": kind, "ledger_seq": seq, "ledger_now": now}
-    with scope.as_platform(), connection.cursor() as cursor:
+    with over_everybody() as cursor:
         cursor.execute(_POST.format(legs=legs), {**values, **own})
         return int(cursor.fetchone()[0])

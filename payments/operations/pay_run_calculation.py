@@ -16,6 +16,7 @@ from core import scope
 from experts.public import Restriction
 from payments.models import PayRun
 from payments.operations.pay_run_judgement import FROZEN, LATEST, LIVE, watermarks
+from payments.set_based import over_everybody
 
 # Hours are a help for the eye of who signs: what was approved since the last run, and how long his weeks usually are.
 _SIGNS = """, hours AS (
@@ -47,6 +48,10 @@ _SIGNS = """, hours AS (
 """
 
 _LINES = """
+    , excluded AS (
+        INSERT INTO payments_payrunexclusion (created_at, run_id, expert_id, amount_minor, reason)
+        SELECT %(now)s, %(run)s, expert_id, amount, reason FROM judged WHERE reason IS NOT NULL ORDER BY expert_id
+    )
     INSERT INTO payments_payrunline (created_at, run_id, expert_id, payout_method_id, amount_minor, withheld_minor,
         deducted_minor, previous_minor, is_new_payee, method_changed, is_unusual, seconds, usual_seconds,
         unusual_hours, held_reason)
@@ -58,11 +63,6 @@ _LINES = """
     FROM judged j LEFT JOIN last USING (expert_id) LEFT JOIN hours h USING (expert_id)
     LEFT JOIN deducted d USING (expert_id)
     WHERE j.reason IS NULL ORDER BY j.expert_id
-"""
-
-_EXCLUSIONS = """
-    INSERT INTO payments_payrunexclusion (created_at, run_id, expert_id, amount_minor, reason)
-    SELECT %(now)s, %(run)s, expert_id, amount, reason FROM judged WHERE reason IS NOT NULL ORDER BY expert_id
 """
 
 _CHANGED = """
@@ -149,18 +149,17 @@ def write_lines(run: PayRun, *, now: dt.datetime) -> Totals:
     """Write the lines and exclusions of a run anew, freeze what they were calculated from, return what they come to."""
     run.lines.all().delete()
     run.exclusions.all().delete()
-    with scope.as_platform(), connection.cursor() as cursor:
+    with over_everybody() as cursor:
         run.inputs = {**watermarks(), **_terms(run.currency, now=now), "now": now.isoformat()}
         values = {**frozen_values(run), **_signs(run), "run": run.pk}
         cursor.execute(FROZEN + _SIGNS + _LINES, values)
-        cursor.execute(FROZEN + _EXCLUSIONS, values)
         run.calculation_digest = hashlib.sha256(canonical(run, STORED, values).encode()).hexdigest()
     return totals(run)
 
 
 def canonical(run: PayRun, rows: str, values: Mapping[str, Any]) -> str:
     """The calculation as text: what it was made from, then one JSON object per expert, in the order of their ids."""
-    with connection.cursor() as cursor:
+    with over_everybody() as cursor:
         cursor.execute(_AS_TEXT.format(rows=rows), values)
         body: str | None = cursor.fetchone()[0]
     cutoff = run.cutoff.astimezone(dt.UTC).isoformat()
@@ -183,7 +182,7 @@ def totals(run: PayRun) -> Totals:
 def changed_experts(run: PayRun, *, now: dt.datetime) -> list[int]:
     """Experts whose line no longer is what would be calculated: paid by another run, clawed back, method changed."""
     values = {**LATEST, **_terms(run.currency, now=now), **_subject(run), "now": now, "run": run.pk}
-    with scope.as_platform(), connection.cursor() as cursor:
+    with over_everybody() as cursor:
         cursor.execute(LIVE + _CHANGED, values)
         return [expert_id for (expert_id,) in cursor.fetchall()]
 

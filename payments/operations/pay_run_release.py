@@ -14,6 +14,7 @@ from core.ids import new_id
 from payments import accounts, ledger, ledger_sets
 from payments.models import PayRun
 from payments.operations import statements
+from payments.set_based import over_everybody
 
 INITIATED: Final = "payout_initiated"
 
@@ -66,7 +67,7 @@ def initiate(run: PayRun, *, now: dt.datetime) -> int:
     providers = run.lines.filter(held_reason="").values_list("payout_method__provider", flat=True).distinct()
     ledger.lock(keys=[tax, *(accounts.transit(name, run.currency) for name in sorted(providers.order_by()))], now=now)
     values: dict[str, Any] = {"run": run.pk, "currency": run.currency, "now": now, "tax": tax.text}
-    with connection.cursor() as cursor:
+    with over_everybody() as cursor:
         cursor.execute(_LINES, values)
         lines = [pk for (pk,) in cursor.fetchall()]
         cursor.execute(_PAYOUTS, {**values, "lines": lines, "ids": [new_id("pay") for _line in lines]})

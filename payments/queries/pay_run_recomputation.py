@@ -6,7 +6,6 @@ import difflib
 import hashlib
 from dataclasses import dataclass
 
-from core import scope
 from core.problems import Conflict
 from payments.models import PayRun
 from payments.operations.pay_run_calculation import JUDGED, STORED, canonical, frozen_values
@@ -49,7 +48,8 @@ def recompute(run: PayRun) -> Recomputation:
     if not run.inputs:
         raise NotCalculated
     values = {**frozen_values(run), "run": run.pk}
-    with scope.as_platform():
-        found = canonical(run, FROM_SCRATCH + JUDGED, values)
-        stored = canonical(run, STORED, values)
-    return Recomputation(found=found, stored=stored, frozen_digest=run.calculation_digest)
+    return Recomputation(
+        found=canonical(run, FROM_SCRATCH + JUDGED, values),
+        stored=canonical(run, STORED, values),
+        frozen_digest=run.calculation_digest,
+    )
