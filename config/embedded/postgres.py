@@ -52,6 +52,10 @@ class PostgresServer:
         """Disconnect everybody, write everything down and stop (SIGTERM would wait for clients for ever)."""
         stop(self.process, by=signal.SIGINT, grace=30)
 
+    def stop_at_once(self) -> None:
+        """Drop everything as in a crash (what `pg_ctl stop -m immediate` does); the next start repairs it."""
+        stop(self.process, by=signal.SIGQUIT, grace=30)
+
     def _url(self, role: str, database: str) -> str:
         return f"postgresql://{role}:{self.passwords[role]}@127.0.0.1:{self.port}/{database}"
 
@@ -97,10 +101,11 @@ class _Site:
             raise ServerFailed(f"{command[0]} failed:\n{done.stderr.strip()}")
 
 
-def start_postgres(home: Path, *, fsync: bool) -> PostgresServer:
+def start_postgres(home: Path, *, fsync: bool, port: int = 0) -> PostgresServer:
     """Start the cluster in `home`, creating it when it is not there yet. Raises ServerMissing or ServerFailed.
 
     fsync  False only for data that may be lost with the power: tests and the private demo
+    port   where it listens; 0: on a free one. A restart takes the former one, so that clients find it again
     """
     site = _site(home)
     passwords = _passwords(site.store / "passwords.json")
@@ -108,7 +113,7 @@ def start_postgres(home: Path, *, fsync: bool) -> PostgresServer:
         _create_cluster(site, passwords["postgres"], fsync=fsync)
     _check_version(site)
     _end_former_server(site.data)
-    server = _start(site, passwords, fsync=fsync)
+    server = _start(site, passwords, fsync=fsync, port=port)
     try:
         bootstrap_roles(
             server.superuser_url,
@@ -222,19 +227,19 @@ def _end_former_server(data: Path) -> None:
     pid_file.unlink(missing_ok=True)
 
 
-def _start(site: _Site, passwords: dict[str, str], *, fsync: bool) -> PostgresServer:
+def _start(site: _Site, passwords: dict[str, str], *, fsync: bool, port: int) -> PostgresServer:
     for _ in range(3):  # between choosing a port and listening on it, somebody else may take it
-        port = free_port()
+        listens_on = port or free_port()
         with site.log.open("ab") as output:
             process = spawn(
-                [site.bin / "postgres", "-D", site.data, *_options(port, fsync=fsync)],
+                [site.bin / "postgres", "-D", site.data, *_options(listens_on, fsync=fsync)],
                 log=output,
                 env=_server_env(),
                 death_signal=signal.SIGINT,
                 account=site.account,
                 cwd=Path("/"),
             )
-        server = PostgresServer(port, passwords, process)
+        server = PostgresServer(listens_on, passwords, process)
         # A crash before the last stop is repaired first, hence the long patience.
         if wait_until(partial(_answers, server.superuser_url), process, seconds=60):
             return server

@@ -7,13 +7,18 @@ a connection of its own, so that what the provider did survives whatever becomes
 from __future__ import annotations
 
 from django.db import models
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from core.public import CadreModel, Wall
 
 
 class ProviderMovement(CadreModel):
-    """What the provider did for one key: money moved at most once, or was refused."""
+    """What the provider did for one key: money moved at most once, or was refused.
+
+    The provider recognises a key for a while only (`SandboxProvider.key_window`); after that the same key is a new
+    order. What it did stays in its books.
+    """
 
     class State(models.TextChoices):
         """Where the provider's money is."""
@@ -24,6 +29,7 @@ class ProviderMovement(CadreModel):
         FAILED = "failed", _("failed later")
         RETURNED = "returned", _("returned")
         CANCELLED = "cancelled", _("cancelled")
+        BROKEN = "broken", _("an error that the key remembers")
 
     class Fate(models.TextChoices):
         """What becomes of it when it settles."""
@@ -34,7 +40,8 @@ class ProviderMovement(CadreModel):
 
     wall = Wall.PLATFORM
 
-    idem_key = models.CharField(max_length=60, unique=True)
+    idem_key = models.CharField(max_length=60)
+    is_forgotten = models.BooleanField(default=False, help_text=_("The provider no longer recognises the key."))
     reference = models.CharField(max_length=60, help_text=_("The payer's reference: our payout."))
     movement_id = models.CharField(max_length=60, unique=True)
     account = models.CharField(max_length=60)
@@ -51,6 +58,12 @@ class ProviderMovement(CadreModel):
     class Meta:
         verbose_name = _("movement at the sandbox provider")
         verbose_name_plural = _("movements at the sandbox provider")
+        constraints = (
+            models.UniqueConstraint(
+                fields=("idem_key",), condition=Q(is_forgotten=False), name="payments_movement_one_per_key"
+            ),
+        )
+        indexes = (models.Index(fields=("idem_key",), name="payments_movement_key"),)
 
     def __str__(self) -> str:
         return f"{self.movement_id} {self.state}"
@@ -66,7 +79,9 @@ class ProviderFault(CadreModel):
         TIMEOUT_EXECUTED = "timeout_executed", _("execute, then never answer")
         TIMEOUT_NOT_EXECUTED = "timeout_not_executed", _("never answer, never execute")
         SERVER_ERROR = "server_error", _("answer 500 without executing")
+        CACHED_ERROR = "cached_error", _("answer 500, and again whenever the key comes back")
         RATE_LIMITED = "rate_limited", _("answer 429")
+        KEY_IN_USE = "key_in_use", _("answer 409: the key is being worked on")
         LATE_FAILURE = "late_failure", _("accept, then fail with the code")
         RETURN = "return", _("pay, then send the money back")
 

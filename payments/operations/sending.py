@@ -86,7 +86,10 @@ def take(*, now: dt.datetime) -> tuple[Batch, int]:
         if payout.provider != provider:
             continue
         try:
-            orders.append(_lease(payout, blocked, now))
+            if _is_stale(payout, now):
+                _leave_to_tracking(payout, now)
+            else:
+                orders.append(_lease(payout, blocked, now))
         except CannotSend as obstacle:
             payouts.held(payout, code=obstacle.code)
     note_progress(run_ids={payout.run_id for payout in rows}, now=now)
@@ -141,6 +144,22 @@ def unknown(payout: Payout, attempt: PayoutAttempt, *, code: str, now: dt.dateti
 def _wait(payout: Payout, until: dt.datetime) -> None:
     states.move(payout, Payout.Status.READY)
     payout.lease_until, payout.next_attempt_at = None, until
+    payout.save()
+
+
+def _is_stale(payout: Payout, now: dt.datetime) -> bool:
+    """Whether its open attempt's key is so old that the provider may soon take it for a new order."""
+    try:
+        window = registry.provider(payout.provider).key_window
+    except ProviderUnavailable:
+        return False
+    return payout.attempts.filter(finished_at=None, first_sent_at__lte=now - window / 2).exists()
+
+
+def _leave_to_tracking(payout: Payout, now: dt.datetime) -> None:
+    """Such a key is never sent blind: it is looked up, and barred when the provider does not know it."""
+    states.move(payout, Payout.Status.SENDING)
+    payout.lease_until, payout.next_attempt_at = None, now
     payout.save()
 
 

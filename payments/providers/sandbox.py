@@ -1,8 +1,9 @@
 """The sandbox provider: an institution of its own, with its own books, that can be told to misbehave.
 
 It keeps its books over a connection of its own and commits every step at once, so what it did survives our rollback,
-our kill -9 and our second thoughts, as at a bank. A key is executed at most once; the same key with another request
-is not executed. Faults are rows (`ProviderFault`), for one account or for all, each a number of times.
+our kill -9 and our second thoughts, as at a bank. A key is executed at most once, and the same key with another
+request not at all; after a day the key is forgotten, and would be executed again. Faults are rows (`ProviderFault`),
+for one account or for all, each a number of times.
 """
 
 from __future__ import annotations
@@ -31,16 +32,21 @@ from payments.providers.port import (
 
 RETURNS_AFTER: Final = dt.timedelta(days=3)
 
+_FORGET = """
+    UPDATE payments_providermovement SET is_forgotten = true
+    WHERE idem_key = %s AND NOT is_forgotten AND created_at <= %s
+"""
+
 _FIND = """
-    UPDATE payments_providermovement SET deliveries = deliveries + 1 WHERE idem_key = %s
+    UPDATE payments_providermovement SET deliveries = deliveries + 1 WHERE idem_key = %s AND NOT is_forgotten
     RETURNING state, movement_id, code, request_hash
 """
 
 _EXECUTE = """
     INSERT INTO payments_providermovement (idem_key, reference, movement_id, account, amount_minor, currency,
-        request_hash, state, fate, code, deliveries, settles_at, changed_at, created_at)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 1, %s, %s, %s)
-    ON CONFLICT (idem_key) DO UPDATE SET deliveries = payments_providermovement.deliveries + 1
+        request_hash, state, fate, code, is_forgotten, deliveries, settles_at, changed_at, created_at)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, false, 1, %s, %s, %s)
+    ON CONFLICT (idem_key) WHERE NOT is_forgotten DO UPDATE SET deliveries = payments_providermovement.deliveries + 1
     RETURNING state, movement_id, code, request_hash
 """
 
@@ -61,14 +67,18 @@ _SETTLE = """
 
 _CANCEL = """
     INSERT INTO payments_providermovement (idem_key, reference, movement_id, account, amount_minor, currency,
-        request_hash, state, fate, code, deliveries, changed_at, created_at)
-    VALUES (%s, '', %s, '', 0, '', '', 'cancelled', 'paid', 'cancelled', 0, %s, %s) ON CONFLICT (idem_key) DO NOTHING
+        request_hash, state, fate, code, is_forgotten, deliveries, changed_at, created_at)
+    VALUES (%s, '', %s, '', 0, '', '', 'cancelled', 'paid', 'cancelled', false, 0, %s, %s)
+    ON CONFLICT (idem_key) WHERE NOT is_forgotten DO UPDATE SET state = 'cancelled', code = 'cancelled'
+        WHERE payments_providermovement.state = 'broken'
 """
 
 _READ = "SELECT idem_key, state, movement_id, amount_minor, currency, code FROM payments_providermovement"
 
-_SILENT: Final = {"timeout_executed", "timeout_not_executed", "server_error"}
-_EXECUTED: Final = {"timeout_executed", "late_failure", "return", "reject"}
+_SILENT: Final = {"timeout_executed", "timeout_not_executed", "server_error", "cached_error"}
+_EXECUTED: Final = {"timeout_executed", "late_failure", "return", "reject", "cached_error"}
+_BUSY: Final = {"rate_limited", "key_in_use"}
+_STATES: Final = {"reject": "rejected", "cached_error": "broken"}
 _FATES: Final = {"late_failure": "failed", "return": "returned"}
 
 
@@ -94,7 +104,7 @@ class SandboxProvider:
         """What the books say, brought up to ``now``."""
         with _books() as books:
             books.execute(_SETTLE, [RETURNS_AFTER, now])
-            books.execute(f"{_READ} WHERE idem_key = ANY(%s)", [list(keys)])
+            books.execute(f"{_READ} WHERE idem_key = ANY(%s) AND state <> 'broken' ORDER BY id", [list(keys)])
             movements = [_movement(row) for row in books.fetchall()]
         return {movement.key: movement for movement in movements}
 
@@ -102,7 +112,7 @@ class SandboxProvider:
         """Bar the key, unless it was executed already."""
         with _books() as books:
             books.execute(_CANCEL, [key, ids.new_id("mov"), now, now])
-            books.execute(f"{_READ} WHERE idem_key = %s", [key])
+            books.execute(f"{_READ} WHERE idem_key = %s AND NOT is_forgotten", [key])
             return _movement(books.fetchone())
 
     def settlements(self, *, since: dt.datetime, now: dt.datetime) -> list[Movement]:
@@ -131,14 +141,15 @@ def _books() -> Iterator[Any]:
 
 
 def _answer(books: Any, order: Order, now: dt.datetime) -> Answer:
+    books.execute(_FORGET, [order.key, now - SandboxProvider.key_window])
     books.execute(_FIND, [order.key])
     known = books.fetchone()
     if known:
         return _told(order, known)
     books.execute(_TAKE_FAULT, [_account(order)])
     fault, code = books.fetchone() or ("", "")
-    if fault == "rate_limited":
-        return Answer(order.key, Verdict.LATER, code="rate_limited")
+    if fault in _BUSY:
+        return Answer(order.key, Verdict.LATER, code=fault)
     answer = _execute(books, order, fault, code, now) if not fault or fault in _EXECUTED else None
     if fault in _SILENT or answer is None:
         return Answer(order.key, Verdict.UNKNOWN, code=fault, detail="The provider gave no answer.")
@@ -146,13 +157,13 @@ def _answer(books: Any, order: Order, now: dt.datetime) -> Answer:
 
 
 def _execute(books: Any, order: Order, fault: str, code: str, now: dt.datetime) -> Answer:
-    refused = fault == "reject"
-    settles_at = None if refused else now + dt.timedelta(seconds=settings.SANDBOX_PROVIDER_SETTLES_AFTER)
+    state = _STATES.get(fault, "accepted")
+    settles_at = None if state != "accepted" else now + dt.timedelta(seconds=settings.SANDBOX_PROVIDER_SETTLES_AFTER)
     books.execute(
         _EXECUTE,
         [
             *(order.key, order.reference, ids.new_id("mov"), _account(order), order.amount_minor, order.currency),
-            *(order.request_hash, "rejected" if refused else "accepted", _FATES.get(fault, "paid"), code),
+            *(order.request_hash, state, _FATES.get(fault, "paid"), code),
             *(settles_at, now, now),
         ],
     )
@@ -161,6 +172,8 @@ def _execute(books: Any, order: Order, fault: str, code: str, now: dt.datetime) 
 
 def _told(order: Order, row: tuple[str, str, str, str]) -> Answer:
     state, movement_id, code, request_hash = row
+    if state == "broken":
+        return Answer(order.key, Verdict.UNKNOWN, code="server_error", detail="The provider gave no answer.")
     if state in {"rejected", "cancelled"}:
         return Answer(order.key, Verdict.REJECTED, code=code, detail=f"The provider refused the payout ({code}).")
     if request_hash != order.request_hash:
