@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import os
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import redis
-from django.db.models import Sum
 
-from config.celery import app  # creates the application that `wake` sends to
-from core import clock
-from core.public import unit_of_work
 from core.wake import wake
-from payments.models import Payout, PayRun, ProviderMovement
-from payments.operations import pay_runs
-from payments.queries import ledger_findings
-from tests.faults.workers import worker
-from tests.payments import ledger_story as story
-from tests.payments.ledger_story import SYSTEM
+from payments.models import Payout, ProviderMovement
+from tests.faults import doomed, pay_day
+from tests.faults.pay_day import PAYEES, SWIFT, app, movements
+from tests.faults.workers import wait_until, worker
+from tests.invariants import assert_money_is_whole
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -29,76 +21,66 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds pool processes through /proc"),
 ]
-PAYEES = 60
-SWIFT = {"PAYOUT_LEASE_SECONDS": "2", "SANDBOX_PROVIDER_LATENCY": "0.04"}
-PATIENCE = 240  # seconds; a busy machine starts workers slowly
 
 
-@pytest.fixture
-def released() -> PayRun:
-    """A released run that pays sixty people."""
-    now = clock.now()
-    lab = story.new_lab(funded=10_000_000)
-    for n in range(PAYEES):
-        expert = story.new_expert(f"E{n}", account=f"acct-{n}")
-        story.earn(expert, 10_000 + n, lab=lab, at=now - dt.timedelta(days=8))
-    return story.released_run(now=now)
-
-
-def wait_until(holds: Callable[[], bool], *, sweep: bool = True) -> None:
-    """Wake the jobs every half second, as the sweepers do, until something holds."""
-    ends = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < ends, f"still not: {Payout.objects.values_list('status', flat=True)}"
-        if sweep:
-            wake("payments.track_payouts")
-            wake("payments.send_payouts")
-        time.sleep(0.5)
-
-
-def movements() -> int:
-    return ProviderMovement.objects.count()
-
-
-def all_paid() -> bool:
-    return not Payout.objects.exclude(status="paid").exists()
-
-
-def assert_everybody_was_paid_once() -> None:
-    paid = ProviderMovement.objects.filter(state="paid")
-    assert ProviderMovement.objects.count() == PAYEES
-    assert sorted(paid.values_list("reference", flat=True)) == sorted(
-        Payout.objects.values_list("public_id", flat=True)
-    )
-    assert paid.aggregate(total=Sum("amount_minor"))["total"] == sum(10_000 + n for n in range(PAYEES))
-    with unit_of_work(SYSTEM):
-        pay_runs.note_progress(run_ids=[PayRun.objects.get().pk], now=clock.now())
-        assert ledger_findings.findings() == []
-    assert PayRun.objects.get().status == "completed"
-
-
-def test_workers_killed_twice_in_the_middle_of_a_run(released: PayRun) -> None:
+def test_workers_killed_twice_in_the_middle_of_a_run() -> None:
     assert app.conf.task_acks_late
+    pay_day.released()
     with worker(**SWIFT) as first:
         for _ in range(3):  # delivered three times at once, while the first copy runs
             wake("payments.send_payouts")
-        wait_until(lambda: movements() > 3, sweep=False)
+        wait_until(lambda: movements() > 3)
         first.kill()
     done = movements()
     assert 3 < done < PAYEES
     assert Payout.objects.filter(status="sending").exists()
+    assert_money_is_whole()
     with worker(**SWIFT) as second:
-        wait_until(lambda: movements() > min(done + 8, PAYEES - 10))
+        wait_until(lambda: movements() > min(done + 8, PAYEES - 10), meanwhile=pay_day.sweep)
         assert second.kill_a_child()
-        wait_until(all_paid)
-    assert_everybody_was_paid_once()
+        pay_day.arrive()
+    pay_day.everybody_was_paid_once()
 
 
-def test_the_broker_forgets_everything_in_the_middle_of_a_run(released: PayRun) -> None:
+def test_a_pool_child_dies_at_each_point_around_the_provider_and_the_worker_goes_on(tmp_path: Path) -> None:
+    """kill -9 before the call, between the provider's acceptance and our commit, and inside our transaction."""
+    for point in doomed.POINTS:
+        (tmp_path / point).touch()
+    pay_day.released()
+    environment = {**SWIFT, "SANDBOX_PROVIDER_LATENCY": "0.01", "DOOM": str(tmp_path), "DOOM_VICTIM": "child"}
+    with worker("tests.faults.doomed", **environment) as living:
+        pay_day.arrive()
+        assert living.is_running
+    assert list(tmp_path.iterdir()) == []
+    pay_day.everybody_was_paid_once()
+
+
+@pytest.mark.parametrize(
+    ("point", "moved"), [("before_the_provider", 0), ("after_the_provider", 25), ("before_the_commit", 25)]
+)
+def test_the_whole_worker_dies_at_each_point_around_the_provider(tmp_path: Path, point: str, moved: int) -> None:
+    (tmp_path / point).touch()
+    pay_day.released()
+    environment = {"PAYOUT_LEASE_SECONDS": "2", "DOOM": str(tmp_path), "DOOM_VICTIM": "worker"}
+    with worker("tests.faults.doomed", pool=1, **environment) as doomed_one:
+        wake("payments.send_payouts")
+        wait_until(lambda: not doomed_one.is_running, what="the worker is dead")
+    assert movements() == moved
+    assert Payout.objects.filter(status="sending").count() == 25
+    assert not Payout.objects.filter(status__in=("submitted", "paid")).exists()
+    assert_money_is_whole()
+    with worker(**SWIFT | {"SANDBOX_PROVIDER_LATENCY": "0"}):
+        pay_day.arrive()
+    pay_day.everybody_was_paid_once()
+    assert ProviderMovement.objects.filter(deliveries=1).count() == PAYEES
+
+
+def test_the_broker_forgets_everything_in_the_middle_of_a_run() -> None:
+    pay_day.released()
     with worker(**SWIFT):
         wake("payments.send_payouts")
-        wait_until(lambda: movements() > 3, sweep=False)
+        wait_until(lambda: movements() > 3)
         with redis.Redis.from_url(os.environ["REDIS_URL"]) as broker:
-            broker.flushdb()
-        wait_until(all_paid)
-    assert_everybody_was_paid_once()
+            broker.flushdb()  # all that is ours; other tests use the same server
+        pay_day.arrive()
+    pay_day.everybody_was_paid_once()
