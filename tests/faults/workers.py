@@ -17,7 +17,7 @@ from django.db import connection
 from config.embedded.processes import spawn
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 120  # seconds; a busy machine starts workers slowly
+PATIENCE = int(os.environ.get("FAULTS_PATIENCE", "120"))  # seconds; a busy machine starts workers slowly
 P = TypeVar("P", bound="Process")
 
 
