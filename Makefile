@@ -1,6 +1,6 @@
 # Everything starts here: `make help`. Needs Python >= 3.11 and make; the rest is installed into .venv.
 .DEFAULT_GOAL := help
-.PHONY: help run demo codes test check fmt bench openapi lock
+.PHONY: help run demo codes test check fmt bench faults openapi lock
 
 PYTHON ?= python3
 VENV := .venv
@@ -48,6 +48,9 @@ fmt: $(READY) ## Format code and templates, fix what can be fixed
 
 bench: $(READY) ## Measure the hot paths against stock DRF and the naive ORM
 	@CADRE_MODE=development $(SCRATCH) $(BIN)/python -m bench
+
+faults: $(READY) ## Kill everything that moves money 200 times and count it [ARGS="--seed 7 --write"]
+	@$(BIN)/python -m tests.faults.series $(ARGS)
 
 openapi: $(READY) ## Write docs/openapi.yaml and docs/errors.md anew
 	$(SCRATCH) $(BIN)/python manage.py problem_docs

@@ -23,7 +23,9 @@ def own_cluster() -> Iterator[OwnCluster]:
 
 
 @pytest.fixture
-def crashing(own_cluster: OwnCluster, django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[OwnCluster]:
+def crashing(
+    own_cluster: OwnCluster, django_db_setup: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[OwnCluster]:
     """Everything in this test happens in a fresh database that may crash."""
     with django_db_blocker.unblock(), used(own_cluster):
         yield own_cluster

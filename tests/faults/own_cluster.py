@@ -87,13 +87,18 @@ class OwnCluster:
         subprocess.run([find_postgres().bin / name, *place, *options, *database], env=env, check=True)
 
 
+def placed_in(cluster: OwnCluster) -> None:
+    """Work in the cluster's database from now on."""
+    own = urlsplit(cluster.server.app_url)
+    reconnect(HOST="127.0.0.1", PORT=cluster.server.port, NAME="cadre", USER=own.username, PASSWORD=own.password)
+
+
 @contextmanager
 def used(cluster: OwnCluster) -> Iterator[OwnCluster]:
     """Work in a fresh copy of the cluster's database for the time of the block."""
     _copy(cluster, "cadre", "untouched")
     former = {name: connection.settings_dict[name] for name in _PLACE}
-    own = urlsplit(cluster.server.app_url)
-    reconnect(HOST="127.0.0.1", PORT=cluster.server.port, NAME="cadre", USER=own.username, PASSWORD=own.password)
+    placed_in(cluster)
     try:
         yield cluster
     finally:

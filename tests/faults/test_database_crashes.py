@@ -85,7 +85,7 @@ def test_a_crash_inside_the_release_pays_nobody_and_the_next_click_pays_everybod
 
 def test_crashes_in_the_middle_of_sending(crashing: OwnCluster) -> None:
     pay_day.released()
-    with worker(**SWIFT) as living:
+    with worker(env=SWIFT) as living:
         wake("payments.send_payouts")
         for reached in (4, 30):
             wait_until(lambda reached=reached: movements() >= reached, meanwhile=pay_day.sweep)  # type: ignore[misc]

@@ -26,7 +26,7 @@ pytestmark = [
 def test_workers_killed_twice_in_the_middle_of_a_run() -> None:
     assert app.conf.task_acks_late
     pay_day.released()
-    with worker(**SWIFT) as first:
+    with worker(env=SWIFT) as first:
         for _ in range(3):  # delivered three times at once, while the first copy runs
             wake("payments.send_payouts")
         wait_until(lambda: movements() > 3)
@@ -35,7 +35,7 @@ def test_workers_killed_twice_in_the_middle_of_a_run() -> None:
     assert 3 < done < PAYEES
     assert Payout.objects.filter(status="sending").exists()
     assert_money_is_whole()
-    with worker(**SWIFT) as second:
+    with worker(env=SWIFT) as second:
         wait_until(lambda: movements() > min(done + 8, PAYEES - 10), meanwhile=pay_day.sweep)
         assert second.kill_a_child()
         pay_day.arrive()
@@ -48,7 +48,7 @@ def test_a_pool_child_dies_at_each_point_around_the_provider_and_the_worker_goes
         (tmp_path / point).touch()
     pay_day.released()
     environment = {**SWIFT, "SANDBOX_PROVIDER_LATENCY": "0.01", "DOOM": str(tmp_path), "DOOM_VICTIM": "child"}
-    with worker("tests.faults.doomed", **environment) as living:
+    with worker("tests.faults.doomed", env=environment) as living:
         pay_day.arrive()
         assert living.is_running
     assert list(tmp_path.iterdir()) == []
@@ -62,14 +62,14 @@ def test_the_whole_worker_dies_at_each_point_around_the_provider(tmp_path: Path,
     (tmp_path / point).touch()
     pay_day.released()
     environment = {"PAYOUT_LEASE_SECONDS": "2", "DOOM": str(tmp_path), "DOOM_VICTIM": "worker"}
-    with worker("tests.faults.doomed", pool=1, **environment) as doomed_one:
+    with worker("tests.faults.doomed", pool=1, env=environment) as doomed_one:
         wake("payments.send_payouts")
         wait_until(lambda: not doomed_one.is_running, what="the worker is dead")
     assert movements() == moved
     assert Payout.objects.filter(status="sending").count() == 25
     assert not Payout.objects.filter(status__in=("submitted", "paid")).exists()
     assert_money_is_whole()
-    with worker(**SWIFT | {"SANDBOX_PROVIDER_LATENCY": "0"}):
+    with worker(env=SWIFT | {"SANDBOX_PROVIDER_LATENCY": "0"}):
         pay_day.arrive()
     pay_day.everybody_was_paid_once()
     assert ProviderMovement.objects.filter(deliveries=1).count() == PAYEES
@@ -77,7 +77,7 @@ def test_the_whole_worker_dies_at_each_point_around_the_provider(tmp_path: Path,
 
 def test_the_broker_forgets_everything_in_the_middle_of_a_run() -> None:
     pay_day.released()
-    with worker(**SWIFT):
+    with worker(env=SWIFT):
         wake("payments.send_payouts")
         wait_until(lambda: movements() > 3)
         with redis.Redis.from_url(os.environ["REDIS_URL"]) as broker:

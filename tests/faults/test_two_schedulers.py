@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import kombu.pools
 import pytest
@@ -52,7 +53,9 @@ def clocks_that_have_run_out() -> World:
         contested = log(world, monday)
         log(world, monday + DAY)
         timer = timers.start(contract=world.contract, activity="task", claim=None, now=monday + 2 * DAY)
-        TimeEntry.objects.filter(pk=timer.pk).update(last_heartbeat_at=monday + 2 * DAY + HOUR * dt.timedelta(seconds=2))
+        TimeEntry.objects.filter(pk=timer.pk).update(
+            last_heartbeat_at=monday + 2 * DAY + HOUR * dt.timedelta(seconds=2)
+        )
         timers.stop(entry=timer, now=monday + 2 * DAY + HOUR * dt.timedelta(seconds=2))
         timesheets.submit(timesheet=contested.timesheet, by=PLATFORM, now=monday + 5 * DAY)
         disputes.open_against(
@@ -86,7 +89,7 @@ def test_two_beats_strike_each_clock_once(tmp_path: Path) -> None:
         for name in ("one", "two"):
             (tmp_path / name).mkdir()
             stack.enter_context(running(Beat(tmp_path / name, "tests.faults.hasty")))
-        stack.enter_context(worker("tests.faults.hasty", **SWIFT))
+        stack.enter_context(worker("tests.faults.hasty", env=SWIFT))
         wait_until(lambda: pay_day.all_paid() and not open_clocks(), what="every clock has struck")
     with platform():
         counted = TimeEntry.objects.exclude(gross_minor=None)
@@ -110,9 +113,10 @@ def no_broker() -> Iterator[None]:
 
 
 def _leave_broker(url: str) -> None:
-    app.conf.broker_write_url = url
-    app.pool.force_close_all()
-    app._pool = app.amqp._producer_pool = None
+    celery: Any = app  # what follows are its caches, for which there is no public word
+    celery.conf.broker_write_url = url
+    celery.pool.force_close_all()
+    celery._pool = celery.amqp._producer_pool = None
     kombu.pools.reset()
 
 
@@ -123,8 +127,8 @@ def test_a_release_without_a_broker_is_sent_when_the_next_sweep_comes(tmp_path: 
     assert_money_is_whole(now=clock.now())
     valkey = start_valkey(tmp_path)  # the broker comes back, and knows nothing
     try:
-        with running(Beat(tmp_path, "tests.faults.hasty", REDIS_URL=valkey.url)):
-            with worker("tests.faults.hasty", REDIS_URL=valkey.url, **SWIFT):
+        with running(Beat(tmp_path, "tests.faults.hasty", env={"REDIS_URL": valkey.url})):
+            with worker("tests.faults.hasty", env=SWIFT | {"REDIS_URL": valkey.url}):
                 wait_until(pay_day.all_paid, what="everybody is paid")
     finally:
         valkey.stop()

@@ -6,10 +6,11 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from types import MappingProxyType
+from typing import Final, TypeVar
 from urllib.parse import quote
 
 from django.db import connection
@@ -18,18 +19,19 @@ from config.embedded.processes import spawn
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = int(os.environ.get("FAULTS_PATIENCE", "120"))  # seconds; a busy machine starts workers slowly
+NO_ENV: Final[Mapping[str, str]] = MappingProxyType({})
 P = TypeVar("P", bound="Process")
 
 
 class Process:
     """A process with its own session, so that it and its children can be killed at once."""
 
-    def __init__(self, *command: str, **environment: str) -> None:
+    def __init__(self, *command: str, env: Mapping[str, str]) -> None:
         with Path(os.environ.get("FAULTS_LOG", os.devnull)).open("ab") as log:
             self._process = spawn(
                 [sys.executable, "-m", "celery", *command],
                 log=log,
-                env={**os.environ, "DATABASE_URL": database_url(), **environment},
+                env={**os.environ, "DATABASE_URL": database_url(), **env},
                 death_signal=signal.SIGKILL,
                 cwd=ROOT,
             )
@@ -54,9 +56,9 @@ class Process:
 class Worker(Process):
     """One worker with two pool processes. ``app`` is the Celery application it serves."""
 
-    def __init__(self, app: str = "config", *, pool: int = 2, **environment: str) -> None:
+    def __init__(self, app: str = "config", *, pool: int = 2, env: Mapping[str, str] = NO_ENV) -> None:
         quiet = ("--without-mingle", "--without-gossip", "-l", "WARNING")
-        super().__init__("-A", app, "worker", "-Q", "payments,default", "-c", str(pool), *quiet, **environment)
+        super().__init__("-A", app, "worker", "-Q", "payments,default", "-c", str(pool), *quiet, env=env)
 
     def kill_a_child(self) -> bool:
         """kill -9 to one pool process only; False when there is none yet."""
@@ -70,15 +72,15 @@ class Worker(Process):
 class Beat(Process):
     """One scheduler, with its memory in ``folder``."""
 
-    def __init__(self, folder: Path, app: str = "config", **environment: str) -> None:
+    def __init__(self, folder: Path, app: str = "config", *, env: Mapping[str, str] = NO_ENV) -> None:
         memory = ("-s", str(folder / "schedule"), "--pidfile", str(folder / "pid"))
-        super().__init__("-A", app, "beat", "-l", "WARNING", *memory, **environment)
+        super().__init__("-A", app, "beat", "-l", "WARNING", *memory, env=env)
 
 
 @contextmanager
-def worker(app: str = "config", *, pool: int = 2, **environment: str) -> Iterator[Worker]:
+def worker(app: str = "config", *, pool: int = 2, env: Mapping[str, str] = NO_ENV) -> Iterator[Worker]:
     """A worker that is gone afterwards."""
-    with running(Worker(app, pool=pool, **environment)) as started:
+    with running(Worker(app, pool=pool, env=env)) as started:
         yield started
 
 
@@ -108,5 +110,3 @@ def database_url() -> str:
     host = quote(where["HOST"], safe="")
     port = f":{where['PORT']}" if where["PORT"] else ""
     return f"postgres://{where['USER']}{password}@{host}{port}/{where['NAME']}"
-
-
