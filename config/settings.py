@@ -208,6 +208,7 @@ RATE_LIMITS: dict[str, str] = {
     "default": env.str("RATE_LIMIT", "1200/60"),
     "money": env.str("RATE_LIMIT_MONEY", "120/60 closed"),
     "login": env.str("RATE_LIMIT_LOGIN", "60/60 closed"),
+    "events": env.str("RATE_LIMIT_EVENTS", "6000/60"),  # providers deliver a pay run's events in bursts
 }
 RATE_LIMITS_ENABLED: bool = env.bool("RATE_LIMITS_ENABLED", True)
 METRICS_TOKEN: str = env.str("METRICS_TOKEN", "")
@@ -227,12 +228,22 @@ REFUND_ALONE_MINOR: dict[str, int] = {"*": 100_000}
 # Codes of your chart of accounts for the journal export: by kind and detail ("cash:bank"), else by kind ("cash").
 CHART_OF_ACCOUNTS: dict[str, str] = env.dict("CHART_OF_ACCOUNTS", {})
 # Which provider pays a kind of method, by "type:currency:country" with * for any; the most exact line wins.
-PAYOUT_PROVIDERS: dict[str, str] = {"sandbox": "payments.providers.sandbox.SandboxProvider"}
+PAYOUT_PROVIDERS: dict[str, str] = {
+    "stripe_connect": "payments.providers.stripe_connect.StripeConnectProvider",
+    "sandbox": "payments.providers.sandbox.SandboxProvider",
+}
 PAYOUT_RAILS: dict[str, str] = env.dict(
     "PAYOUT_RAILS",
     {"sandbox:*:*": "sandbox", "iban:*:*": "sandbox", "us_bank:*:*": "sandbox"} if DEVELOPMENT else {},
 )
 TAX_ZONE: str = env.str("TAX_ZONE", "America/New_York")  # whose calendar years the payer's tax forms follow
+STRIPE_API_KEY: str = env.str("STRIPE_API_KEY", "")
+STRIPE_API_BASE: str = env.str("STRIPE_API_BASE", "https://api.stripe.com")
+STRIPE_WEBHOOK_SECRETS: list[str] = env.list("STRIPE_WEBHOOK_SECRETS", [])  # any of them may have signed
+STRIPE_TIMEOUT_SECONDS: float = env.float("STRIPE_TIMEOUT_SECONDS", 30.0)
+PAYEE_RETURN_URL: str = env.str("PAYEE_RETURN_URL", f"{BASE_URL}/")  # where a provider's own pages lead back to
+PAYOUT_STUCK_HOURS: int = env.int("PAYOUT_STUCK_HOURS", 24 * 7)  # an attempt open for longer raises the alarm
+PAYOUT_UNKNOWN_HOURS: int = env.int("PAYOUT_UNKNOWN_HOURS", 2)  # and so does one whose outcome is unknown for longer
 PAYOUT_METHOD_HOLD_HOURS: int = env.int("PAYOUT_METHOD_HOLD_HOURS", 72)  # a new method waits: accounts are taken over
 PAYOUT_MINIMUM_MINOR: dict[str, int] = {"USD": 100, "EUR": 100}  # other currencies: one minor unit
 # Weekly cutoff by currency: weekday (0 is Monday), hour (UTC), days to the payday.

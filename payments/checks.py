@@ -82,3 +82,12 @@ def _faults(line: str, name: str) -> Iterator[str]:
         return
     if rail.method_type in payout_details.FIELDS and rail.method_type not in known:
         yield f"{name} cannot pay to {rail.method_type}."
+
+
+@register()
+def stripe_has_its_secrets(**_options: Any) -> list[CheckMessage]:
+    """Who is routed to Stripe can be paid there, and Stripe can tell us what became of it."""
+    if "stripe_connect" not in settings.PAYOUT_RAILS.values():
+        return []
+    missing = [name for name in ("STRIPE_API_KEY", "STRIPE_WEBHOOK_SECRETS") if not getattr(settings, name)]
+    return [Error(f"PAYOUT_RAILS names stripe_connect, and {name} is not set.", id="payments.E004") for name in missing]

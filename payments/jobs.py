@@ -8,7 +8,7 @@ from core import clock
 from core.jobs import job
 from core.public import Principal
 from core.wake import wake
-from payments.operations import clocks, credit, holdbacks, reservations, sending, tracking
+from payments.operations import clocks, credit, holdbacks, inbox, onboarding, reservations, sending, tracking
 
 
 @job(name="payments.send_payouts", bound=False)
@@ -29,6 +29,24 @@ def track_payouts() -> None:
 def follow_settlements() -> None:
     """Catch up with what providers settled: money that came back."""
     tracking.follow_settlements(now=clock.now())
+
+
+@job(name="payments.handle_inbound", bound=False)
+def handle_inbound() -> None:
+    """Look into what providers told us."""
+    inbox.handle_due(now=clock.now())
+
+
+@job(name="payments.onboard_payees", bound=False)
+def onboard_payees() -> None:
+    """Open accounts at providers, and learn which of them can be paid out."""
+    onboarding.onboard_due(now=clock.now())
+
+
+@job(name="payments.report_stuck_payouts")
+def report_stuck_payouts() -> None:
+    """Raise the alarm about payouts that have been open for too long."""
+    tracking.report_stuck(now=clock.now())
 
 
 @job(name="payments.release_holdbacks")
@@ -103,6 +121,9 @@ PERIODIC = {
     "payments.follow_settlements": dt.timedelta(hours=1),
     "payments.follow_terms": dt.timedelta(hours=1),
     "payments.remind_of_tax_papers": dt.timedelta(hours=6),
+    "payments.handle_inbound": dt.timedelta(minutes=1),
+    "payments.onboard_payees": dt.timedelta(minutes=1),
+    "payments.report_stuck_payouts": dt.timedelta(hours=1),
     "payments.release_holdbacks": dt.timedelta(hours=1),
     "payments.end_credit_limits": dt.timedelta(minutes=15),
 }

@@ -14,9 +14,13 @@ _SANDBOX = re.compile(r"[A-Za-z0-9-]{4,40}", re.ASCII)
 FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     "iban": ("iban",),
     "us_bank": ("routing_number", "account_number"),
+    "stripe_account": (),
     "sandbox": ("account",),
 }
-"""The members that each type of method needs, all of them and no others."""
+"""The members that each type of method needs, all of them and no others.
+
+An account at a provider needs none: the provider opens it and vouches for it.
+"""
 
 
 class BadDetails(ValueError):
@@ -44,11 +48,15 @@ def normalise(method_type: str, details: Mapping[str, str]) -> dict[str, str]:
             "routing_number": _routing(details["routing_number"]),
             "account_number": _matching(_ACCOUNT, details["account_number"], "account_number", "4 to 17 digits"),
         }
+    if method_type == "stripe_account":
+        return {}
     return {"account": _matching(_SANDBOX, details["account"], "account", "4 to 40 letters, digits and hyphens")}
 
 
 def masked(method_type: str, details: Mapping[str, str]) -> str:
     """What is shown of an account: its kind and its last four characters."""
+    if not FIELDS[method_type]:
+        return ""
     account = details[FIELDS[method_type][-1]]
     head = account[:2] if method_type == "iban" else ""
     return f"{head}••••{account[-4:]}"

@@ -48,16 +48,27 @@ def read(request: HttpRequest, *, max_bytes: int, ndjson: str = "", multipart: b
         )
     if multipart:
         return _read_form(request)
+    raw = _read_bytes(request, max_bytes)
+    if not raw.strip():
+        return EMPTY
+    data = {ndjson: wire.load_lines(raw, member=ndjson)} if media_type == NDJSON else wire.loads(raw)
+    return Body(data, hashlib.sha256(wire.dumps(data, sort_keys=True)).hexdigest())
+
+
+def read_raw(request: HttpRequest, *, max_bytes: int) -> Body:
+    """The body as it came, whatever its media type says: somebody signed exactly these bytes."""
+    raw = _read_bytes(request, max_bytes)
+    return Body(raw, hashlib.sha256(raw).hexdigest())
+
+
+def _read_bytes(request: HttpRequest, max_bytes: int) -> bytes:
     try:
         raw = request.read(max_bytes + 1)
     except UnreadablePostError:
         raise MalformedBody(_("The connection broke before the whole body had arrived.")) from None
     if len(raw) > max_bytes:
         raise BodyTooLarge(max_bytes=max_bytes)
-    if not raw.strip():
-        return EMPTY
-    data = {ndjson: wire.load_lines(raw, member=ndjson)} if media_type == NDJSON else wire.loads(raw)
-    return Body(data, hashlib.sha256(wire.dumps(data, sort_keys=True)).hexdigest())
+    return raw
 
 
 def _charset(request: HttpRequest) -> str:

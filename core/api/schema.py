@@ -132,6 +132,8 @@ class EndpointSchema(AutoSchema):
         return parameter
 
     def _body(self) -> _SchemaType | None:
+        if self.spec.raw:
+            return {"content": {self.spec.raw: {"schema": {"type": "object"}}}, "required": True}
         if self.spec.body is None:
             return None
         schema, required = self._get_request_for_media_type(self.spec.body, "request")

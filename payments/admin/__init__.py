@@ -13,6 +13,7 @@ from payments.admin import (
     pay_runs,
     payees,
     payouts,
+    providers,
     tax,
 )
 
@@ -27,5 +28,6 @@ __all__ = [
     "pay_runs",
     "payees",
     "payouts",
+    "providers",
     "tax",
 ]

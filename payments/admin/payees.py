@@ -35,7 +35,7 @@ class PayoutMethodAdmin(CadreAdmin):
 register_queue(
     name="payments.payout_methods",
     label=_("Payout methods to verify"),
-    path="/admin/payments/payoutmethod/?status__exact=pending",
+    path="/admin/payments/payoutmethod/?status__exact=pending&payee_account__isnull=True",
     permission=VERIFY,
-    waiting=lambda: PayoutMethod.objects.filter(status=PayoutMethod.Status.PENDING),
+    waiting=lambda: PayoutMethod.objects.filter(status=PayoutMethod.Status.PENDING, payee_account=None),
 )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
@@ -12,7 +15,7 @@ from core.desk import CadreAdmin, ReadOnlyInline, confirmed, register_queue
 from core.money import Money
 from payments.admin.staff import staff
 from payments.models import Payout, PayoutAttempt, ProviderFault, ProviderMovement, Statement
-from payments.operations import payouts
+from payments.operations import payouts, tracking
 
 DECIDE = "payments.decide_payout"
 
@@ -27,6 +30,23 @@ class AttemptInline(ReadOnlyInline):
 
     model = PayoutAttempt
     fields = readonly_fields = ("n", "idem_key", "sends", "outcome", "code", "detail", "first_sent_at", "finished_at")
+
+
+class StuckFilter(admin.SimpleListFilter):
+    """Payouts that a provider has had for too long."""
+
+    title = _("open for too long")
+    parameter_name = "stuck"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        """One choice."""
+        return [("yes", _("Yes"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Payout]) -> QuerySet[Payout]:
+        """The rows of the queue."""
+        if self.value() != "yes":
+            return queryset
+        return queryset.filter(pk__in=tracking.stuck(now=clock.now()).values("pk"))
 
 
 @admin.register(Payout)
@@ -44,7 +64,7 @@ class PayoutAdmin(CadreAdmin):
         "created_at",
         "paid_at",
     )
-    list_filter = ("status", "currency", "provider")
+    list_filter = ("status", StuckFilter, "currency", "provider")
     search_fields = ("public_id", "provider_reference", "expert__public_id", "expert__legal_name", "run__public_id")
     list_select_related = ("expert", "run")
     inlines = (AttemptInline,)
@@ -131,4 +151,11 @@ register_queue(
     path="/admin/payments/payout/?status__exact=unknown",
     permission=DECIDE,
     waiting=lambda: Payout.objects.filter(status=Payout.Status.UNKNOWN),
+)
+register_queue(
+    name="payments.stuck_payouts",
+    label=_("Payouts that have been open for too long"),
+    path="/admin/payments/payout/?stuck=yes",
+    permission=DECIDE,
+    waiting=lambda: tracking.stuck(now=clock.now()),
 )

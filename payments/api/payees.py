@@ -6,6 +6,7 @@ from typing import Annotated, Any, TypedDict
 
 from rest_framework import serializers
 
+from core import clock
 from core.api.call import Call
 from core.api.endpoint import endpoint
 from core.api.fields import CountryField, CurrencyField, StrictCharField
@@ -14,24 +15,41 @@ from core.api.types import Currency, Doc, Example, IdOf, Timestamp
 from core.api.views import ExpertView
 from experts.public import Expert
 from payments import payout_details
-from payments.models import PayoutMethod
-from payments.operations import payees
+from payments.models import PayeeAccount, PayoutMethod
+from payments.models.payee import PayoutMethodQuerySet
+from payments.operations import onboarding, payees
+from payments.operations.onboarding import NothingToOnboard
 from payments.operations.payees import NoPayoutRail
 from payments.providers import registry
+
+
+class OnboardingOut(TypedDict):
+    """The account at the provider that a method pays to."""
+
+    status: Annotated[str, Doc("opening, onboarding, ready, restricted, refused or closed."), Example("onboarding")]
+    url: Annotated[
+        str | None,
+        Doc("The provider's pages, good once; ask for a fresh one at `/onboarding`."),
+        Example("https://connect.stripe.com/setup/e/acct_1/x"),
+    ]
+    expires_at: Timestamp | None
+    due: Annotated[list[str], Doc("What the provider still asks, in its own words."), Example(["external_account"])]
 
 
 class PayoutMethodOut(TypedDict):
     """Where the money of one currency goes. The details are never shown again."""
 
     id: Annotated[str, IdOf("pmt")]
-    type: Annotated[str, Doc("iban, us_bank or sandbox."), Example("iban")]
+    type: Annotated[str, Doc("iban, us_bank, stripe_account or sandbox."), Example("iban")]
     currency: Currency
     country: Annotated[str, Example("DE")]
     holder: Annotated[str, Example("Ada Lovelace")]
     account: Annotated[str, Doc("Its last characters."), Example("DE••••3000")]
+    provider: Annotated[str, Doc("Who pays to it."), Example("sepa_file")]
     status: Annotated[str, Doc("pending (verification), active, replaced or removed."), Example("active")]
     usable_from: Annotated[Timestamp, Doc("A new method waits, in case it was not you who added it.")]
     created_at: Timestamp
+    onboarding: Annotated[OnboardingOut | None, Doc("Only for accounts that you have at the provider.")]
 
 
 class DetailsIn(serializers.Serializer[None]):
@@ -83,6 +101,17 @@ def render_rail(rail: registry.Rail, *, currency: str, country: str) -> PayoutRa
     }
 
 
+def render_onboarding(account: PayeeAccount) -> OnboardingOut:
+    """An account at a provider, as its owner sees it."""
+    is_fresh = bool(account.link_url) and account.link_expires_at is not None and account.link_expires_at > clock.now()
+    return {
+        "status": account.status,
+        "url": account.link_url if is_fresh else None,
+        "expires_at": account.link_expires_at if is_fresh else None,
+        "due": account.due,
+    }
+
+
 def render_method(row: PayoutMethod) -> PayoutMethodOut:
     """A method, masked."""
     return {
@@ -92,10 +121,16 @@ def render_method(row: PayoutMethod) -> PayoutMethodOut:
         "country": row.country,
         "holder": row.holder,
         "account": row.masked,
+        "provider": row.provider,
         "status": row.status,
         "usable_from": row.usable_from,
         "created_at": row.created_at,
+        "onboarding": render_onboarding(row.payee_account) if row.payee_account else None,
     }
+
+
+def _mine(call: Call) -> PayoutMethodQuerySet:
+    return PayoutMethod.objects.visible_to(call.principal).select_related("payee_account")
 
 
 def _me(call: Call) -> Expert:
@@ -108,7 +143,7 @@ class PayoutMethodList(ExpertView):
     @endpoint(summary="List my payout methods", returns=PayoutMethodOut, paginated=True, render=render_method)
     def get(self, call: Call) -> Any:
         """Newest first, former ones included."""
-        return PayoutMethod.objects.visible_to(call.principal)
+        return _mine(call)
 
     @endpoint(
         summary="Set my payout method",
@@ -157,7 +192,7 @@ class PayoutMethodDetail(ExpertView):
     @endpoint(summary="Show a payout method", returns=PayoutMethodOut)
     def get(self, call: Call, method_id: str) -> PayoutMethodOut:
         """Masked."""
-        return render_method(get_or_404(PayoutMethod.objects.visible_to(call.principal), method_id))
+        return render_method(get_or_404(_mine(call), method_id))
 
 
 class PayoutMethodRemove(ExpertView):
@@ -166,5 +201,25 @@ class PayoutMethodRemove(ExpertView):
     @endpoint(summary="Remove a payout method", rate="money", returns=PayoutMethodOut)
     def post(self, call: Call, method_id: str) -> PayoutMethodOut:
         """What is owed stays owed; payouts on their way to it are stopped where that is still possible."""
-        method = get_or_404(PayoutMethod.objects.visible_to(call.principal), method_id)
+        method = get_or_404(_mine(call), method_id)
         return render_method(payees.remove_method(method=method, now=call.now))
+
+
+class PayoutMethodOnboarding(ExpertView):
+    """The way to the provider's own pages."""
+
+    @endpoint(
+        summary="Ask for a link to the provider",
+        rate="money",
+        returns=PayoutMethodOut,
+        status=202,
+        errors=[NothingToOnboard],
+    )
+    def post(self, call: Call, method_id: str) -> PayoutMethodOut:
+        """The provider is asked for a fresh link; show the method again in a moment to read it.
+
+        It leads to the provider's own pages, where you say who you are and where your bank account is. We see neither.
+        """
+        method = get_or_404(_mine(call), method_id)
+        method.payee_account = onboarding.ask_for_link(method=method, now=call.now)
+        return render_method(method)

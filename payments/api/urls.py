@@ -13,6 +13,7 @@ from payments.api import (
     overages,
     payees,
     payouts,
+    provider_events,
     statements,
     tax,
     time_entries,
@@ -45,6 +46,7 @@ expert_urlpatterns = [
     path("payout-methods", payees.PayoutMethodList.as_view()),
     path("payout-methods/options", payees.PayoutMethodOptions.as_view()),
     path("payout-methods/<str:method_id>", payees.PayoutMethodDetail.as_view()),
+    path("payout-methods/<str:method_id>/onboarding", payees.PayoutMethodOnboarding.as_view()),
     path("payout-methods/<str:method_id>/remove", payees.PayoutMethodRemove.as_view()),
     path("tax-profile", tax.TaxProfileDetail.as_view()),
     path("tax-forms/<int:year>", tax.TaxFormDetail.as_view()),
@@ -71,4 +73,5 @@ lab_urlpatterns = [
     path("funding", funding.FundingList.as_view()),
     path("funding/<str:funding_id>", funding.FundingDetail.as_view()),
     path("refunds", funding.RefundList.as_view()),
+    path("providers/<str:provider>/events", provider_events.ProviderEvents.as_view()),
 ]

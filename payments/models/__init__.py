@@ -8,11 +8,13 @@ from payments.models.dispute import Dispute
 from payments.models.document_series import DocumentSeries
 from payments.models.funding import Funding, Refund
 from payments.models.fx import BankCharge, FxConversion, FxQuote
+from payments.models.inbound_event import InboundEvent
 from payments.models.invoice import CreditNote, Invoice, LabBillingProfile
 from payments.models.ledger import Account, AccountBalance, JournalEntry, Posting
 from payments.models.overage import Cap, Overage
 from payments.models.pay_run import PayRun, PayRunExclusion, PayRunLine
 from payments.models.payee import PayoutMethod
+from payments.models.payee_account import PayeeAccount
 from payments.models.payout import Payout, PayoutAttempt
 from payments.models.reservation import FundsReservation
 from payments.models.sandbox_provider import ProviderFault, ProviderMovement
@@ -38,6 +40,7 @@ __all__ = [
     "FundsReservation",
     "FxConversion",
     "FxQuote",
+    "InboundEvent",
     "Invoice",
     "JournalEntry",
     "LabBillingProfile",
@@ -45,6 +48,7 @@ __all__ = [
     "PayRun",
     "PayRunExclusion",
     "PayRunLine",
+    "PayeeAccount",
     "Payout",
     "PayoutAttempt",
     "PayoutMethod",

@@ -132,6 +132,7 @@ class PayoutAttempt(CadreModel):
     code = models.CharField(max_length=40, blank=True)
     detail = models.CharField(max_length=300, blank=True)
     first_sent_at = models.DateTimeField()
+    last_sent_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

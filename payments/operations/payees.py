@@ -15,6 +15,7 @@ from core.public import User
 from experts.public import Expert, OwnWork, send_notice
 from payments import payout_details, vault
 from payments.models import PayoutMethod
+from payments.operations import onboarding
 from payments.payout_details import BadDetails
 from payments.providers import registry
 
@@ -30,6 +31,13 @@ class NoPayoutRail(Conflict):
 
     code = "no_payout_rail"
     title = gettext_lazy("This method cannot be paid")
+
+
+class ProviderVerifies(Conflict):
+    """The account is at the provider, who alone can say that it may be paid out; the method becomes active by itself."""
+
+    code = "provider_verifies"
+    title = gettext_lazy("The provider verifies this method")
 
 
 def add_method(
@@ -64,6 +72,8 @@ def add_method(
         usable_from=now + dt.timedelta(hours=settings.PAYOUT_METHOD_HOLD_HOURS),
     )
     method.sealed_details = vault.seal(clean, owner=method.public_id)
+    if registry.keeps_accounts(provider):
+        onboarding.attach(method=method, expert=expert, now=now)
     if method_type == PayoutMethod.Type.SANDBOX:  # nothing to prove: its provider is made up
         states.move(method, PayoutMethod.Status.ACTIVE)
         method.verified_at = now
@@ -81,8 +91,10 @@ def _normalised(method_type: str, details: Mapping[str, str]) -> dict[str, str]:
 
 
 def verify_method(*, method: PayoutMethod, by: User, now: dt.datetime) -> PayoutMethod:
-    """Finance saw proof that the account is the expert's. Raises OwnWork when it is the verifier's own."""
+    """Finance saw proof that the account is the expert's. Raises OwnWork when it is the verifier's own, ProviderVerifies."""
     method = _locked(method)
+    if method.payee_account_id is not None:
+        raise ProviderVerifies
     if method.expert.user_id == by.pk:
         raise OwnWork
     states.move(method, PayoutMethod.Status.ACTIVE)

@@ -31,6 +31,8 @@ FIRST_WAIT: Final = dt.timedelta(seconds=10)
 LONGEST_WAIT: Final = dt.timedelta(hours=1)
 TEMPORARY: Final = frozenset({"provider_busy", "daily_limit", "AM02", "AM21", "cancelled"})
 """Refusals that time heals: they are tried again under a new key, a few times."""
+UNDERFUNDED: Final = frozenset({"balance_insufficient"})
+"""Refusals because our own account there is short: finance funds it and resumes, and the expert's payout did not fail."""
 MOST_ATTEMPTS: Final = 5
 
 SENDER: Final = Principal.system("payments.send_payouts")
@@ -121,6 +123,8 @@ def apply(payout: Payout, attempt: PayoutAttempt, answer: Answer, *, now: dt.dat
         payouts.submitted(payout, movement_id=answer.movement_id, now=now)
     elif answer.verdict is Verdict.UNKNOWN:
         unknown(payout, attempt, code=answer.code, now=now)
+    elif answer.code in UNDERFUNDED:
+        payouts.held(payout, code=answer.code)
     elif answer.code in TEMPORARY and attempt.n < MOST_ATTEMPTS:
         _wait(payout, now + _backoff(attempt.n))
     else:
@@ -198,12 +202,17 @@ def _attempt(payout: Payout, request_hash: str, now: dt.datetime) -> PayoutAttem
     if last is not None and last.finished_at is None:
         if last.request_hash != request_hash:
             raise CannotSend(payouts.REQUEST_CHANGED)
-        last.sends += 1
-        last.save(update_fields=["sends"])
+        last.sends, last.last_sent_at = last.sends + 1, now
+        last.save(update_fields=["sends", "last_sent_at"])
         return last
     n = last.n + 1 if last else 1
     return PayoutAttempt.objects.create(
-        payout=payout, n=n, idem_key=f"{payout.public_id}-{n}", request_hash=request_hash, first_sent_at=now
+        payout=payout,
+        n=n,
+        idem_key=f"{payout.public_id}-{n}",
+        request_hash=request_hash,
+        first_sent_at=now,
+        last_sent_at=now,
     )
 
 

@@ -6,12 +6,14 @@ import datetime as dt
 from typing import Final
 
 import structlog
-from django.db.models import Exists, OuterRef, Q
+from django.conf import settings
+from django.db.models import Exists, OuterRef, Q, Subquery
 
 from core import states
 from core.public import Principal, unit_of_work
 from core.wake import wake_after_commit
 from payments.models import Payout, PayoutAttempt
+from payments.models.payout import PayoutQuerySet
 from payments.operations import payouts, sending
 from payments.operations.pay_runs import note_progress
 from payments.providers import registry
@@ -19,6 +21,9 @@ from payments.providers.port import Answer, Movement, Provider, ProviderUnavaila
 
 BATCH: Final = 100
 ASK_AGAIN: Final = dt.timedelta(minutes=5)
+LONGEST_WAIT: Final = dt.timedelta(hours=6)
+PATIENCE: Final = 12
+"""What has been under way for an hour is asked about every five minutes, for a day every two hours."""
 LOOK_BACK: Final = dt.timedelta(days=14)
 """How long after a payment its return is looked for."""
 
@@ -39,8 +44,11 @@ def track_due(*, now: dt.datetime) -> int:
         if not last_pk:
             return asked
         asked += len(keys)
-        if keys:
-            _look_up(provider, keys, now=now)
+        try:
+            if keys:
+                look_up(provider, keys, now=now)
+        except ProviderUnavailable as error:
+            log.warning("provider_unavailable", provider=provider, error=str(error))
 
 
 def follow_settlements(*, now: dt.datetime) -> int:
@@ -59,6 +67,34 @@ def follow_settlements(*, now: dt.datetime) -> int:
         with unit_of_work(TRACKER):
             moved += _apply(name, {movement.key: movement for movement in movements}, now=now)
     return moved
+
+
+def look_up(name: str, keys: list[str], *, now: dt.datetime) -> None:
+    """Ask a provider about keys and move their payouts to where its books have them. Raises ProviderUnavailable."""
+    provider = registry.provider(name)
+    movements = provider.lookup(keys, now=now)
+    movements |= _barred(provider, [key for key in keys if key not in movements], now=now)
+    with unit_of_work(TRACKER):
+        _apply(name, movements, now=now)
+        _send_again([key for key in keys if key not in movements], now=now)
+
+
+def stuck(*, now: dt.datetime) -> PayoutQuerySet:
+    """Payouts that a provider was given long ago and that are still open: a person must ask the provider."""
+    late = now - dt.timedelta(hours=settings.PAYOUT_STUCK_HOURS)
+    dark = now - dt.timedelta(hours=settings.PAYOUT_UNKNOWN_HOURS)
+    last = PayoutAttempt.objects.filter(payout=OuterRef("pk")).order_by("-n").values("first_sent_at")[:1]
+    given = Payout.objects.annotate(given_at=Subquery(last))
+    unknown = Q(status=Payout.Status.UNKNOWN, given_at__lte=dark)
+    return given.filter(unknown | Q(status__in=Payout.UNDER_WAY, given_at__lte=late))
+
+
+def report_stuck(*, now: dt.datetime) -> int:
+    """Log an error for each payout that is stuck; returns how many. The queue at the desk shows them too."""
+    rows = list(stuck(now=now).order_by("pk")[:BATCH])
+    for payout in rows:
+        log.error("payout_stuck", payout=payout.public_id, status=payout.status, provider=payout.provider)
+    return len(rows)
 
 
 def _take(*, now: dt.datetime, after: int) -> tuple[str, list[str], int]:
@@ -81,24 +117,13 @@ def _take(*, now: dt.datetime, after: int) -> tuple[str, list[str], int]:
     return provider, _current_keys(mine), mine[-1].pk
 
 
-def _look_up(name: str, keys: list[str], *, now: dt.datetime) -> None:
-    try:
-        provider = registry.provider(name)
-        movements = provider.lookup(keys, now=now)
-        movements |= _barred(provider, [key for key in keys if key not in movements], now=now)
-    except ProviderUnavailable as error:
-        log.warning("provider_unavailable", provider=name, error=str(error))
-        return
-    with unit_of_work(TRACKER):
-        _apply(name, movements, now=now)
-        _send_again([key for key in keys if key not in movements], now=now)
-
-
 def _barred(provider: Provider, missing: list[str], *, now: dt.datetime) -> dict[str, Movement]:
     """Keys that the provider forgets soon, or that wait for a person, are barred, and so proven unexecuted."""
     with unit_of_work(TRACKER):
         old = Q(first_sent_at__lte=now - provider.key_window / 2) | Q(payout__status=Payout.Status.ON_HOLD)
-        keys = list(PayoutAttempt.objects.filter(old, idem_key__in=missing).values_list("idem_key", flat=True))
+        quiet = Q(last_sent_at=None) | Q(last_sent_at__lte=now - provider.quiet)
+        found = PayoutAttempt.objects.filter(old & quiet, idem_key__in=missing)
+        keys = list(found.values_list("idem_key", flat=True))
     return {key: provider.cancel(key, now=now) for key in keys}
 
 
@@ -148,18 +173,22 @@ def _follow(payout: Payout, attempt: PayoutAttempt, movement: Movement, *, now: 
         word = Answer(movement.key, verdict, movement_id=movement.movement_id, code=movement.code)
         sending.apply(payout, attempt, word, now=now)
     if payout.status in {Payout.Status.SUBMITTED, Payout.Status.IN_TRANSIT}:
-        _settle(payout, movement, now=now)
-    if payout.status == Payout.Status.PAID and standing is Standing.RETURNED:
+        _settle(payout, attempt, movement, now=now)
+    if payout.status == Payout.Status.PAID and standing in {Standing.RETURNED, Standing.FAILED}:
         payouts.returned(payout, code=movement.code, now=now)
 
 
-def _settle(payout: Payout, movement: Movement, *, now: dt.datetime) -> None:
+def _settle(payout: Payout, attempt: PayoutAttempt, movement: Movement, *, now: dt.datetime) -> None:
     if movement.standing in {Standing.PAID, Standing.RETURNED}:
         payouts.settled(payout, now=now)
     elif movement.standing is Standing.FAILED:
         payouts.failed(payout, code=movement.code, now=now)
     elif movement.standing in {Standing.ACCEPTED, Standing.IN_TRANSIT}:
-        payouts.in_transit(payout, ask_again=now + ASK_AGAIN)
+        payouts.in_transit(payout, ask_again=now + _wait(attempt, now))
+
+
+def _wait(attempt: PayoutAttempt, now: dt.datetime) -> dt.timedelta:
+    return min(max((now - attempt.first_sent_at) / PATIENCE, ASK_AGAIN), LONGEST_WAIT)
 
 
 def _current_keys(rows: list[Payout]) -> list[str]:

@@ -126,6 +126,8 @@ class PayeeStanding:
     is_ready: bool
     due: tuple[str, ...] = ()
     code: str = ""
+    is_closed: bool = False
+    """It does not exist any more, or not for us; it never comes back."""
 
 
 class ProviderUnavailable(Exception):
