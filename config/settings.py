@@ -248,6 +248,9 @@ PAYOUT_METHOD_HOLD_HOURS: int = env.int("PAYOUT_METHOD_HOLD_HOURS", 72)  # a new
 PAYOUT_MINIMUM_MINOR: dict[str, int] = {"USD": 100, "EUR": 100}  # other currencies: one minor unit
 # Weekly cutoff by currency: weekday (0 is Monday), hour (UTC), days to the payday.
 PAY_SCHEDULES: dict[str, tuple[int, int, int]] = {"*": (0, 0, 2)}
+# Rows beside the table of minimum wages (payments/wage_floors.py), as "DE:USD:2026-01-01:1500", minor units an hour.
+WAGE_FLOORS: list[str] = env.list("WAGE_FLOORS", [])
+TRUE_UPS_PAID_BY: str = env.str("TRUE_UPS_PAID_BY", "platform")  # or "lab": who pays what a week lacks to the floor
 # Days between the proposal of terms that take something from an expert and their effect; a longer notice of the offer wins.
 AMENDMENT_NOTICE_DAYS: int = env.int("AMENDMENT_NOTICE_DAYS", 14)
 # Who signs a run is shown weeks longer than this, or twice as long as the expert's median of so many weeks before.

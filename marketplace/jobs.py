@@ -6,7 +6,7 @@ import datetime as dt
 
 from core import clock
 from core.jobs import job
-from marketplace.operations import amendments, contracts, offers, projects
+from marketplace.operations import amendments, conflicts, contracts, offers, projects
 
 
 @job(name="marketplace.expire_offers")
@@ -19,6 +19,12 @@ def expire_offers() -> None:
 def expire_amendments() -> None:
     """Expire proposals that nobody answered."""
     amendments.expire_due(now=clock.now())
+
+
+@job(name="marketplace.enforce_walls")
+def enforce_walls() -> None:
+    """Let contracts stand still that a competition between labs has come between."""
+    conflicts.enforce(now=clock.now())
 
 
 @job(name="marketplace.finish_contracts")
@@ -36,6 +42,7 @@ def complete_projects() -> None:
 PERIODIC = {
     "marketplace.expire_offers": dt.timedelta(minutes=1),
     "marketplace.expire_amendments": dt.timedelta(minutes=1),
+    "marketplace.enforce_walls": dt.timedelta(minutes=15),
     "marketplace.finish_contracts": dt.timedelta(minutes=1),
     "marketplace.complete_projects": dt.timedelta(minutes=5),
 }

@@ -27,11 +27,14 @@ from marketplace.operations.permits import (
 from marketplace.queries import (
     contracts_of,
     deciding_member,
+    first_pause,
     lab_for,
+    planned_rate,
     pseudonyms,
     snapshot_at,
     snapshots_between,
     snapshots_from,
+    terms_in_force,
 )
 from marketplace.rates import reservation_for
 
@@ -52,9 +55,11 @@ __all__ = [
     "add_member",
     "contracts_of",
     "deciding_member",
+    "first_pause",
     "issue_key",
     "lab_for",
     "open_lab",
+    "planned_rate",
     "pseudonyms",
     "require_active_contract",
     "require_new_work",
@@ -63,4 +68,5 @@ __all__ = [
     "snapshot_at",
     "snapshots_between",
     "snapshots_from",
+    "terms_in_force",
 ]

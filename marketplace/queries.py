@@ -13,7 +13,8 @@ from core import scope
 from core.problems import FieldError, InvalidInput
 from core.public import Principal, Tenant, User
 from experts.ports import Contestable
-from marketplace.models import Application, Contract, Lab, LabExpert, LabMember, RateSnapshot
+from marketplace import pay_policy
+from marketplace.models import Application, Contract, ContractPause, Lab, LabExpert, LabMember, RateSnapshot
 from marketplace.models.contract import ContractQuerySet
 
 
@@ -39,6 +40,15 @@ def snapshot_at(*, contract_id: int, at: dt.datetime) -> RateSnapshot:
     return found
 
 
+def terms_in_force(*, contract_ids: Iterable[int], at: dt.datetime) -> dict[int, RateSnapshot]:
+    """The terms of several contracts at an instant (the first ones before all), by the contract's primary key."""
+    found: dict[int, RateSnapshot] = {}
+    for row in RateSnapshot.objects.filter(contract_id__in=list(contract_ids)).order_by("valid"):
+        if row.contract_id not in found or row.valid.lower <= at:
+            found[row.contract_id] = row
+    return found
+
+
 def snapshots_between(contract_id: int, start: dt.datetime, end: dt.datetime) -> list[RateSnapshot]:
     """The terms in force somewhere in [start, end), in order of time."""
     rows = RateSnapshot.objects.filter(contract_id=contract_id, valid__overlap=DateTimeTZRange(start, end))
@@ -49,6 +59,22 @@ def snapshots_from(contract_id: int, start: dt.datetime) -> list[RateSnapshot]:
     """The terms in force at an instant and those agreed for later, in order of time."""
     rows = RateSnapshot.objects.filter(contract_id=contract_id, valid__overlap=DateTimeTZRange(start, None))
     return list(rows.order_by("valid"))
+
+
+def first_pause(contract_id: int, start: dt.datetime, end: dt.datetime) -> dt.datetime | None:
+    """When a contract first stood still somewhere in [start, end); None when it never did."""
+    overlapping = ContractPause.objects.filter(contract_id=contract_id, period__overlap=DateTimeTZRange(start, end))
+    found = overlapping.order_by("period").first()
+    return None if found is None else max(start, found.period.lower)
+
+
+def planned_rate(snapshot: RateSnapshot) -> int:
+    """Minor units an hour of the first two weeks pays under these terms, all in: unpaid and capped time counted."""
+    return pay_policy.true_hourly_rate(
+        rate_minor=snapshot.rate_minor,
+        policy=pay_policy.complete({}, former=snapshot.pay_policy),
+        weekly_cap_seconds=snapshot.week_cap_seconds,
+    )
 
 
 def lab_alias() -> Subquery:

@@ -16,7 +16,14 @@ class PaymentsConfig(AppConfig):
         from experts.ports import appeal_subjects
         from marketplace import ports
         from payments import checks, subscribers  # noqa: F401  # importing them registers and subscribes
-        from payments.operations import backup_withholding, completion, contests, hours_of_project, reservations
+        from payments.operations import (
+            backup_withholding,
+            completion,
+            contests,
+            hours_of_project,
+            reservations,
+            true_ups,
+        )
 
         ports.funds.register(reservations)
         ports.completion.register(completion)
@@ -24,3 +31,4 @@ class PaymentsConfig(AppConfig):
         appeal_subjects.register(backup_withholding.PREFIX, backup_withholding.find)
         for prefix in contests.PREFIXES:
             appeal_subjects.register(prefix, contests.find)
+        appeal_subjects.register("tru", true_ups.find)

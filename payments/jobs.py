@@ -109,6 +109,12 @@ def end_credit_limits() -> None:
     credit.end_expired(now=clock.now())
 
 
+@job(name="payments.true_up_weeks", bound=False)
+def true_up_weeks() -> None:
+    """Add what decided weeks lack to the wage floor."""
+    clocks.true_up_weeks(by=Principal.system("payments.true_up_weeks"), now=clock.now())
+
+
 PERIODIC = {
     "payments.stop_silent_timers": dt.timedelta(minutes=1),
     "payments.submit_forgotten_weeks": dt.timedelta(minutes=5),
@@ -116,6 +122,7 @@ PERIODIC = {
     "payments.remind_of_weeks": dt.timedelta(minutes=15),
     "payments.approve_silent_overages": dt.timedelta(minutes=5),
     "payments.resolve_silent_disputes": dt.timedelta(minutes=5),
+    "payments.true_up_weeks": dt.timedelta(minutes=15),
     "payments.send_payouts": dt.timedelta(minutes=1),
     "payments.track_payouts": dt.timedelta(minutes=1),
     "payments.follow_settlements": dt.timedelta(hours=1),

@@ -8,7 +8,7 @@ from core import outbox
 from core.public import Event
 from experts.public import Appeal
 from marketplace.public import Contract
-from payments.operations import backup_withholding, contests, timers
+from payments.operations import backup_withholding, contests, timers, true_ups
 
 
 @outbox.subscribe("appeal.decided", name="payments.apply_appeal")
@@ -18,6 +18,17 @@ def apply_appeal(event: Event, now: dt.datetime) -> None:
     if appeal is not None:
         for apply in (contests.apply_outcome, backup_withholding.apply_outcome):
             apply(subject=appeal.subject, outcome=appeal.status, decided_by=appeal.decided_by, now=now)
+
+
+@outbox.subscribe("timesheet.*approved", name="payments.true_up_week")
+@outbox.subscribe("adjustment.*", name="payments.true_up_adjusted")
+@outbox.subscribe("dispute.*", name="payments.true_up_disputed")
+@outbox.subscribe("overage.*", name="payments.true_up_over_a_cap")
+def true_up(event: Event, now: dt.datetime) -> None:
+    """Hold a week against the wage floor when its hours were decided or corrected."""
+    sheet = true_ups.week_of(event.subject)
+    if sheet is not None:
+        true_ups.check(timesheet_id=sheet, now=now)
 
 
 @outbox.subscribe("contract.*", name="payments.stop_timers")

@@ -9,6 +9,7 @@ from django.db import models
 from django.forms import ModelForm
 from django.http import HttpRequest
 
+from core import clock
 from core.desk import CadreAdmin
 from marketplace.models import ConflictEdge, Exposure
 from marketplace.operations import conflicts
@@ -59,7 +60,9 @@ class ConflictEdgeAdmin(CadreAdmin):
                 starts_on=obj.starts_on,
                 ends_on=obj.ends_on,
                 cooling_off_days=obj.cooling_off_days,
+                declared_by=request.user,  # type: ignore[arg-type]  # the desk has let nobody else in
             )
+            conflicts.enforce(now=clock.now())
             obj.pk = declared.pk
 
 

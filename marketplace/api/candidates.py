@@ -27,6 +27,7 @@ from core.money import Money
 from marketplace import feasibility, quotes
 from marketplace.api.openings import OpeningId, openings_of
 from marketplace.api.projects import projects_of
+from marketplace.api.terms import render_true_rate
 from marketplace.matching import COMPONENT_CEILINGS
 from marketplace.models import Match
 from marketplace.operations import matches
@@ -90,6 +91,7 @@ class OpeningQuoteOut(TypedDict):
     seats_left: int
     weekly_cap: Duration
     lowest_rate: Annotated[RateOut, Doc("In the lowest location band.")]
+    true_hourly_rate: Annotated[RateOut, Doc("What an hour of the highest rate pays, unpaid and capped time counted.")]
     highest_rate: Annotated[RateOut, Doc("In the highest location band; the sums count with it.")]
     cost_per_hour: Annotated[MoneyOut, Doc("The highest rate with the fee.")]
     weekly: Annotated[MoneyOut, Doc("All seats at the weekly cap, with the fee.")]
@@ -206,6 +208,9 @@ def _render_line(line: quotes.OpeningQuote, currency: str) -> OpeningQuoteOut:
         "weekly_cap": render_duration(line.opening.weekly_cap_seconds),
         "lowest_rate": render_rate(Money(line.lowest_minor, currency)),
         "highest_rate": render_rate(Money(line.highest_minor, currency)),
+        "true_hourly_rate": render_true_rate(
+            Money(line.highest_minor, currency), line.opening.project.pay_policy, line.opening.weekly_cap_seconds
+        ),
         "cost_per_hour": render_money(Money(line.cost_per_hour_minor, currency)),
         "weekly": render_money(Money(line.weekly_minor, currency)),
         "reserve": render_money(Money(line.reserve_minor, currency)),

@@ -8,6 +8,7 @@ from marketplace.models.contract import Contract, RateSnapshot
 from marketplace.models.lab import Lab, LabExpert, LabMember
 from marketplace.models.offer import Offer, OfferDocument
 from marketplace.models.opening import Opening, OpeningListing, Requirement
+from marketplace.models.pause import ContractPause
 from marketplace.models.project import InstructionAcknowledgement, InstructionVersion, Project
 from marketplace.models.rate_card import Rate, RateCard
 from marketplace.models.wall import ConflictEdge, Exposure
@@ -17,6 +18,7 @@ __all__ = [
     "Application",
     "ConflictEdge",
     "Contract",
+    "ContractPause",
     "Exposure",
     "InstructionAcknowledgement",
     "InstructionVersion",

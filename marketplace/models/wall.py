@@ -32,6 +32,9 @@ class ConflictEdge(CadreModel):
     tenant_high = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="+", verbose_name=_("the other lab"))
     starts_on = models.DateField(_("from"))
     ends_on = models.DateField(_("until"), null=True, blank=True)
+    declared_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, editable=False, related_name="+"
+    )
     cooling_off_days = models.PositiveSmallIntegerField(_("cooling-off (days)"), default=180)
 
     objects = ConflictEdgeQuerySet.as_manager()

@@ -15,8 +15,8 @@ from core.problems import Conflict
 from core.public import User
 from experts.public import Decision, record_decision, send_notice
 from marketplace import ports, rivals
-from marketplace.models import Contract, LabMember
-from marketplace.operations import openings, permits
+from marketplace.models import Contract, ContractPause, LabMember
+from marketplace.operations import openings, pauses, permits
 
 ENDS_AT_ONCE = frozenset({Contract.EndReason.POLICY_VIOLATION, Contract.EndReason.EXPERT_LEFT})
 
@@ -31,7 +31,7 @@ class EndReasonReserved(Conflict):
 class StoppedByPlatform(Conflict):
     """The platform paused this contract or gave it notice, so the lab cannot give access back.
 
-    `decision` names the act. The expert can contest it; the lab can ask the platform.
+    `decision` names the act; it is null where a wall between competitors stands in the way. The expert can contest it; the lab can ask the platform.
     """
 
     code = "stopped_by_platform"
@@ -60,12 +60,45 @@ def activate_if_ready(*, contract: Contract, now: dt.datetime) -> Contract:
 @transaction.atomic
 def pause(*, contract: Contract, decided_by: User, reason_code: str, explanation: str, now: dt.datetime) -> Contract:
     """Take the expert's access away for a while, by a named person with a reason. Raises InvalidTransition."""
-    locked = lock(contract)
-    states.move(locked, Contract.Status.PAUSED)
-    locked.save(update_fields=["status"])
+    locked = _stand_still(lock(contract), ContractPause.Cause.DECISION, now=now)
     _decide(locked, "pause_contract", decided_by, reason_code, explanation, now=now)
     tell(locked, "paused", now=now)
     return locked
+
+
+@transaction.atomic
+def pause_for_wall(*, contract: Contract, decided_by: User | None, now: dt.datetime) -> Contract:
+    """Let a contract stand still because its lab competes, from now on, with one whose work the expert has seen.
+
+    It is nobody's fault: standby is logged and paid meanwhile, as the contract promised. ``decided_by`` is whoever
+    declared the competition; the decision can be contested. Raises InvalidTransition.
+    """
+    locked = _stand_still(lock(contract), ContractPause.Cause.CONFLICT_WALL, now=now)
+    if decided_by is not None:
+        explanation = _("This lab competes with another one whose work you have seen.")
+        _decide(locked, "pause_contract", decided_by, "conflict_wall", explanation, now=now)
+    send_notice(
+        expert=locked.expert,
+        kind="contract.paused_by_wall",
+        subject=locked.public_id,
+        title=_("Your contract stands still: %(title)s") % {"title": locked.opening.title},
+        body=_(
+            "Its lab now competes with another one whose work you have seen, so no new work can be shown to you there."
+            " That is not your fault: log the time you keep free as standby; it is paid as your contract says. You can"
+            " contest this by an appeal that names the contract."
+        ),
+        link=f"/api/v1/expert/contracts/{locked.public_id}",
+        now=now,
+    )
+    tell(locked, "paused", now=now)
+    return locked
+
+
+def _stand_still(contract: Contract, cause: str, *, now: dt.datetime) -> Contract:
+    states.move(contract, Contract.Status.PAUSED)
+    contract.save(update_fields=["status"])
+    pauses.begin(contract=contract, cause=cause, now=now)
+    return contract
 
 
 @transaction.atomic
@@ -79,6 +112,7 @@ def resume(*, contract: Contract, now: dt.datetime) -> Contract:
             allowed_transitions=states.allowed(locked),
         )
     states.move(locked, Contract.Status.ACTIVE)
+    pauses.end(contract=locked, now=now)
     locked.end_reason, locked.notice_ends_at = "", None
     locked.save(update_fields=["status", "end_reason", "notice_ends_at"])
     _notify(locked, "contract.resumed", _("You can work again: %(title)s"), now=now)
@@ -93,6 +127,8 @@ def resume_for_lab(*, contract: Contract, now: dt.datetime) -> Contract:
     decision = Decision.objects.filter(subject=locked.public_id).select_related("decided_by").order_by("-pk").first()
     if decision is not None and _is_platforms(decision, tenant_id=locked.tenant_id):
         raise StoppedByPlatform(decision=decision.public_id)
+    if pauses.is_by_the_wall(contract=locked):
+        raise StoppedByPlatform(decision=None)
     if locked.end_reason == Contract.EndReason.PROJECT_ENDED:
         raise states.InvalidTransition(
             _("It ends with its project."), current_state=str(locked.status), allowed_transitions=[]
@@ -150,6 +186,7 @@ def finish_due(*, now: dt.datetime) -> int:
 
 def _give_notice(contract: Contract, reason: str, *, now: dt.datetime) -> Contract:
     states.move(contract, Contract.Status.ENDING)
+    pauses.end(contract=contract, now=now)
     days = 0 if reason in ENDS_AT_ONCE else contract.offer.notice_days
     contract.end_reason = reason
     contract.notice_ends_at = now + dt.timedelta(days=days)

@@ -18,8 +18,11 @@ from core.api.types import (
 )
 from core.api.views import ExpertView
 from core.money import Money
+from marketplace import public as marketplace
+from marketplace.public import Contract
 from payments.api.earnings_types import (
     BucketsOut,
+    ContractRateOut,
     EarningBlockerOut,
     EarningExplanationOut,
     EarningLineOut,
@@ -28,17 +31,21 @@ from payments.api.earnings_types import (
     PayShareOut,
     TimeExplanationOut,
     TimeSegmentOut,
+    TrueUpOut,
 )
+from payments.api.effective_rates import render_effective_rate
 from payments.api.hours_types import (
     ENTRY_RELATIONS,
     render_adjustment,
     render_entry,
     render_time,
 )
-from payments.models import Adjustment, TimeEntry
-from payments.queries import blockers, earnings, explanation
+from payments.models import Adjustment, TimeEntry, TrueUp
+from payments.operations import true_ups
+from payments.queries import blockers, earnings, effective_rates, explanation
 from payments.queries.blockers import Blocker
 from payments.queries.earnings import Line
+from payments.queries.effective_rates import EffectiveRate
 from payments.queries.next_payout import NextPayout
 
 
@@ -153,6 +160,35 @@ def render_time_explanation(row: TimeEntry) -> TimeExplanationOut:
     }
 
 
+def render_true_up(row: TrueUp) -> TrueUpOut:
+    """The whole computation of a top-up."""
+    currency = row.currency
+    return {
+        "week": row.timesheet.iso_week,
+        "timesheet": row.timesheet.public_id,
+        "country": row.country,
+        "floor": render_rate(Money(row.floor_minor, currency)),
+        "worked": render_duration(row.worked_seconds),
+        "earned": render_money(Money(row.gross_minor, currency)),
+        "due": render_money(Money(row.due_minor, currency)),
+        "added_before": render_money(Money(row.before_minor, currency)),
+        "formula": "⌈worked seconds × floor / 3600⌉ - earned - added before",
+        "text": true_ups.explain(row),
+    }
+
+
+def render_contract_rate(contract: Contract, found: EffectiveRate) -> ContractRateOut:
+    """A contract's effective rate in short."""
+    shown = render_effective_rate(contract, found)
+    return {
+        "contract": contract.public_id,
+        "nominal": shown["nominal"],
+        "planned": shown["planned"],
+        "actual": shown["actual"],
+        "link": f"/api/v1/expert/contracts/{contract.public_id}/effective-rate",
+    }
+
+
 class ExpertEarnings(ExpertView):
     """All money of the expert."""
 
@@ -171,8 +207,15 @@ class ExpertEarnings(ExpertView):
             "blockers": [
                 render_blocker(blocker) for blocker in blockers.blockers(expert_id=expert_id, payouts=payouts)
             ],
+            "effective_rates": self._rates(call),
             "lines": [render_line(line) for line in earnings.lines(expert_id=expert_id, now=call.now, **call.query)],
         }
+
+    @staticmethod
+    def _rates(call: Call) -> list[ContractRateOut]:
+        latest = list(marketplace.contracts_of(call.principal).order_by("-pk")[:50])
+        found = effective_rates.of_contracts(latest, now=call.now)
+        return [render_contract_rate(contract, found[contract.pk]) for contract in latest]
 
 
 class ExpertEarningExplain(ExpertView):
@@ -180,10 +223,9 @@ class ExpertEarningExplain(ExpertView):
 
     @endpoint(summary="Explain one of my earnings", returns=EarningExplanationOut)
     def get(self, call: Call, earning_id: str) -> EarningExplanationOut:
-        """Of a time entry (`tme_…`): segments, rounding, terms, caps, fee and holdback. Of an adjustment: its reason."""
+        """Of a time entry (`tme_…`): segments, rounding, terms, caps, fee and holdback. Of an adjustment: its reason. Of a top-up to the wage floor (`tru_…`): time, pay and floor of its week."""
         source = self._find(call, earning_id)
         line = earnings.line_of(source=source, now=call.now)
-        is_entry = isinstance(source, TimeEntry)
         return {
             "id": line.id,
             "kind": line.kind,
@@ -193,11 +235,16 @@ class ExpertEarningExplain(ExpertView):
             "exchange": _("none"),
             "currency": line.amount.currency,
             "time": render_time_explanation(source) if isinstance(source, TimeEntry) else None,
-            "adjustment": None if is_entry else render_adjustment(source),
+            "adjustment": render_adjustment(source) if isinstance(source, Adjustment) else None,
+            "true_up": render_true_up(source) if isinstance(source, TrueUp) else None,
         }
 
     @staticmethod
     def _find(call: Call, earning_id: str) -> Any:
+        if earning_id.startswith("tru_"):
+            return get_or_404(
+                TrueUp.objects.visible_to(call.principal).select_related("contract", "timesheet"), earning_id
+            )
         if earning_id.startswith("adj_"):
             return get_or_404(
                 Adjustment.objects.visible_to(call.principal).select_related("contract", "entry"), earning_id

@@ -7,7 +7,7 @@ from typing import Annotated, TypedDict
 from core.api.types import Currency, Day, Doc, Duration, Example, Link, MoneyOut, RateOut, Timestamp
 from payments.api.hours_types import AdjustmentOut, ContractId, MeasuredTimeOut, TimeEntryOut
 
-EarningId = Annotated[str, Doc("A time entry or an adjustment."), Example("tme_01k9w3v6z8f2qj5t4h7xnm0ceg")]
+EarningId = Annotated[str, Doc("A time entry, an adjustment or a top-up."), Example("tme_01k9w3v6z8f2qj5t4h7xnm0ceg")]
 Bucket = Annotated[
     str,
     Doc("in_progress, in_review, approved, on_hold, disputed, scheduled or paid."),
@@ -59,7 +59,7 @@ class EarningLineOut(TypedDict):
     """One thing that earns."""
 
     id: EarningId
-    kind: Annotated[str, Doc("time_entry, bonus, referral, correction or clawback."), Example("time_entry")]
+    kind: Annotated[str, Doc("time_entry, bonus, referral, correction, clawback or true_up."), Example("time_entry")]
     at: Timestamp
     contract: ContractId
     week: Annotated[str | None, Example("2026-W47")]
@@ -70,6 +70,16 @@ class EarningLineOut(TypedDict):
     is_estimate: bool
 
 
+class ContractRateOut(TypedDict):
+    """What an hour of one contract pays."""
+
+    contract: ContractId
+    nominal: Annotated[RateOut, Doc("The rate of paid time.")]
+    planned: Annotated[RateOut, Doc("What the first two weeks pay when unpaid and capped activities are counted in.")]
+    actual: Annotated[RateOut | None, Doc("What decided weeks paid over all tracked time.")]
+    link: Annotated[Link, Doc("Week by week.")]
+
+
 class EarningsOut(TypedDict):
     """Everything on one page."""
 
@@ -78,6 +88,7 @@ class EarningsOut(TypedDict):
     next_payout: Annotated[NextPayoutOut | None, Doc("The earliest one that pays something.")]
     next_payouts: Annotated[list[NextPayoutOut], Doc("One for each currency.")]
     blockers: list[EarningBlockerOut]
+    effective_rates: Annotated[list[ContractRateOut], Doc("Of your contracts, newest first, at most 50.")]
     lines: Annotated[list[EarningLineOut], Doc("The latest 200, newest first.")]
 
 
@@ -139,6 +150,21 @@ class TimeExplanationOut(TypedDict):
     adjustments: list[AdjustmentOut]
 
 
+class TrueUpOut(TypedDict):
+    """How a top-up to the wage floor comes about."""
+
+    week: Annotated[str, Example("2026-W47")]
+    timesheet: Annotated[str, Example("tsh_01k9w3v6z8f2qj5t4h7xnm0ceg")]
+    country: Annotated[str, Example("DE")]
+    floor: Annotated[RateOut, Doc("The least an hour may pay there; the highest of the week.")]
+    worked: Annotated[Duration, Doc("All working time, unpaid activities included.")]
+    earned: Annotated[MoneyOut, Doc("The pay for it.")]
+    due: MoneyOut
+    added_before: MoneyOut
+    formula: Annotated[str, Example("⌈worked seconds × floor / 3600⌉ - earned - added before")]
+    text: Annotated[str, Doc("The same in words.")]
+
+
 class EarningExplanationOut(TypedDict):
     """One line, recomputable by hand."""
 
@@ -151,3 +177,4 @@ class EarningExplanationOut(TypedDict):
     currency: Currency
     time: TimeExplanationOut | None
     adjustment: AdjustmentOut | None
+    true_up: TrueUpOut | None

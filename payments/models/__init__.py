@@ -23,6 +23,7 @@ from payments.models.statement import Statement
 from payments.models.tax import BackupWithholding, TaxProfile
 from payments.models.time_entry import Activity, TimeEntry
 from payments.models.timesheet import Timesheet
+from payments.models.true_up import FloorCheck, TrueUp
 
 __all__ = [
     "Account",
@@ -36,6 +37,7 @@ __all__ = [
     "CreditNote",
     "Dispute",
     "DocumentSeries",
+    "FloorCheck",
     "Funding",
     "FundsReservation",
     "FxConversion",
@@ -61,4 +63,5 @@ __all__ = [
     "TaxProfile",
     "TimeEntry",
     "Timesheet",
+    "TrueUp",
 ]

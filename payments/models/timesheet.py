@@ -133,6 +133,7 @@ class Timesheet(TenantModel):
         indexes = (
             models.Index(fields=("submit_by",), condition=Q(status="open"), name="payments_timesheet_forgotten"),
             models.Index(fields=("approve_by",), condition=Q(status="submitted"), name="payments_timesheet_overdue"),
+            models.Index(fields=("decided_at",), name="payments_timesheet_decided"),
             models.Index(fields=("expert", "-id"), name="payments_timesheet_of_expert"),
             models.Index(fields=("tenant", "-id"), name="payments_timesheet_of_tenant"),
         )

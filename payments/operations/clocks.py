@@ -14,7 +14,7 @@ import structlog
 from core.public import Principal, unit_of_work
 from payments import tax
 from payments.models import Dispute, Overage, TaxProfile, TimeEntry, Timesheet
-from payments.operations import disputes, overages, tax_profiles, timers, timesheets
+from payments.operations import disputes, overages, tax_profiles, timers, timesheets, true_ups
 
 BATCH = 500
 
@@ -68,7 +68,14 @@ def remind_of_tax_papers(*, by: Principal, now: dt.datetime) -> int:
     return _sweep(by, due, lambda pk: tax_profiles.remind(profile_id=pk, now=now))
 
 
-def _sweep(by: Principal, due: Iterable[int], step: Callable[[int], None]) -> int:
+def true_up_weeks(*, by: Principal, now: dt.datetime) -> int:
+    """Hold decided weeks against the wage floor, and add what is missing."""
+    with unit_of_work(by):
+        due = true_ups.stale(now=now)
+    return _sweep(by, due, lambda pk: true_ups.check(timesheet_id=pk, now=now))
+
+
+def _sweep(by: Principal, due: Iterable[int], step: Callable[[int], object]) -> int:
     """Take one batch of due rows, each alone; how many moved."""
     with unit_of_work(by):
         pks = sorted(due)[:BATCH]

@@ -23,6 +23,7 @@ from tasks.public import Batch, Claim
 LONGEST_BY_HAND: Final = dt.timedelta(hours=24)
 WITH_CLAIM: Final = frozenset({Activity.TASK, Activity.REWORK, Activity.REVIEW})
 ON_ITEMS: Final = frozenset({Activity.TASK, Activity.REWORK})
+STANDING_BY: Final = frozenset({Contract.Status.PAUSED, Contract.Status.ENDING})
 BEFORE_ACTIVATION: Final = frozenset({Activity.ONBOARDING, Activity.INSTRUCTIONS, Activity.ASSESSMENT})
 
 
@@ -42,7 +43,7 @@ class NotBillableNow(Conflict):
     """This kind of work cannot be logged on the contract in its present state, or not with this claim.
 
     A contract in onboarding takes onboarding, instructions and assessment; a paused one standby; an ending one work
-    on claims in flight.
+    on claims in flight, and standby. For the hours of a pause nothing else can be entered afterwards either.
     """
 
     code = "not_billable_now"
@@ -61,7 +62,7 @@ def require_workable(contract: Contract, activity: str, claim: Claim | None) -> 
     status = contract.status
     if status == Contract.Status.ONBOARDING and activity in BEFORE_ACTIVATION:
         return
-    if status == Contract.Status.PAUSED and activity == Activity.STANDBY:
+    if activity == Activity.STANDBY and status in STANDING_BY:
         return
     if status == Contract.Status.ENDING and claim is not None:
         return
@@ -90,6 +91,18 @@ def require_onboarded(contract: Contract, activity: str, started_at: dt.datetime
         return
     if contract.activated_at is None or started_at < contract.activated_at:
         raise NotBillableNow(_("Work begins when everything is signed and the instructions are acknowledged."))
+
+
+def require_not_paused(contract: Contract, activity: str, started_at: dt.datetime, ended_at: dt.datetime) -> None:
+    """Raise NotBillableNow for work, other than standby, in hours in which the contract stood still."""
+    if activity == Activity.STANDBY:
+        return
+    paused = marketplace.first_pause(contract.pk, started_at, ended_at)
+    if paused is not None:
+        raise NotBillableNow(
+            _("The contract stood still from %(at)s UTC on; only standby can be entered for that time.")
+            % {"at": f"{paused:%Y-%m-%d %H:%M}"}
+        )
 
 
 def require_past(contract: Contract, started_at: dt.datetime, ended_at: dt.datetime, *, now: dt.datetime) -> None:

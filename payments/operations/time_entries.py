@@ -126,6 +126,7 @@ def void(*, entry: TimeEntry, now: dt.datetime) -> TimeEntry:
 
 def _write_by_hand(work: Work, *, first: TimeEntry | None, now: dt.datetime) -> list[TimeEntry]:
     entry_rules.require_onboarded(work.contract, work.activity, work.started_at)
+    entry_rules.require_not_paused(work.contract, work.activity, work.started_at, work.ended_at)
     tally = caps.Tally(work.contract, running_until=now, without=first.pk if first else None)
     parts = stretches.pieces(work, tally=tally)
     for before, piece in zip([None, *parts], parts, strict=False):

@@ -91,8 +91,8 @@ def stop(*, entry: TimeEntry, now: dt.datetime) -> list[TimeEntry]:
     hours_lock.take(entry.expert_id)
     timer = entry_rules.running(entry)
     heartbeat_at = timer.last_heartbeat_at or timer.started_at
-    # A contract that ended meanwhile takes no time after its end, as with time entered by hand.
-    stopped_at = min(now, timer.contract.ended_at or now)
+    # A contract that ended or stood still meanwhile takes no time after that, as with time entered by hand.
+    stopped_at = min(now, timer.contract.ended_at or now, _stood_still_at(timer, now=now))
     ended = timekeeping.stop_by_hand(
         started_at=timer.started_at, last_heartbeat_at=heartbeat_at, stopped_at=stopped_at, grace=GRACE
     )
@@ -184,6 +184,13 @@ def _stop_silent(timer: TimeEntry, *, now: dt.datetime) -> list[TimeEntry]:
         now=now,
     )
     return written
+
+
+def _stood_still_at(timer: TimeEntry, *, now: dt.datetime) -> dt.datetime:
+    """When a pause stopped this kind of time, even where the news of it has not arrived; ``now`` when none did."""
+    if timer.activity == Activity.STANDBY:
+        return now
+    return marketplace.first_pause(timer.contract_id, timer.started_at, max(now, timer.started_at)) or now
 
 
 def _is_silent(timer: TimeEntry, *, now: dt.datetime) -> bool:

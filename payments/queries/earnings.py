@@ -16,7 +16,7 @@ from django.db.models import F, Sum
 
 from core.money import Money, pay_for
 from payments import accounts, ledger, timekeeping
-from payments.models import Adjustment, Payout, PayRun, PayRunLine, TimeEntry
+from payments.models import Adjustment, Payout, PayRun, PayRunLine, TimeEntry, TrueUp
 from payments.models.time_entry import SETTLED, TimeEntryQuerySet, pay_of
 from payments.queries.next_payout import currencies_of
 
@@ -92,14 +92,25 @@ def lines(*, expert_id: int, now: dt.datetime, week: str = "", contract: str = "
     found = [_line_of_entry(entry, runs, now=now) for entry in entries.order_by("-pk")[:LINES]]
     rows = extras.select_related("contract", "entry").order_by("-pk")[:LINES]
     found += [_line_of_adjustment(row, runs) for row in rows]
+    added = TrueUp.objects.filter(expert=expert_id, tenant__live=None, **_narrowed(week, contract))
+    found += [
+        _line_of_true_up(row, runs) for row in added.select_related("contract", "timesheet").order_by("-pk")[:LINES]
+    ]
     return sorted(found, key=lambda line: (line.at, line.id), reverse=True)[:LINES]
 
 
-def line_of(*, source: TimeEntry | Adjustment, now: dt.datetime) -> Line:
+def _narrowed(week: str, contract: str) -> dict[str, str]:
+    wanted = {"timesheet__iso_week": week, "contract__public_id": contract}
+    return {path: value for path, value in wanted.items() if value}
+
+
+def line_of(*, source: TimeEntry | Adjustment | TrueUp, now: dt.datetime) -> Line:
     """One entry or adjustment as a line; what it refers to is joined."""
     runs = runs_of(source.expert_id)
     if isinstance(source, TimeEntry):
         return _line_of_entry(source, runs, now=now)
+    if isinstance(source, TrueUp):
+        return _line_of_true_up(source, runs)
     return _line_of_adjustment(source, runs)
 
 
@@ -200,5 +211,20 @@ def _line_of_adjustment(row: Adjustment, runs: list[Paid]) -> Line:
         seconds=row.seconds,
         amount=Money(row.amount_minor, row.currency),
         bucket=bucket_after(runs, currency=row.currency, credited_at=row.decided_at),
+        is_estimate=False,
+    )
+
+
+def _line_of_true_up(row: TrueUp, runs: list[Paid]) -> Line:
+    return Line(
+        id=row.public_id,
+        kind="true_up",
+        at=row.posted_at,
+        contract=row.contract.public_id,
+        week=row.timesheet.iso_week,
+        activity="",
+        seconds=0,
+        amount=row.amount,
+        bucket=bucket_after(runs, currency=row.currency, credited_at=row.posted_at),
         is_estimate=False,
     )

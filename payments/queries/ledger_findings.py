@@ -58,6 +58,15 @@ _CHECKS = {
             WHERE status NOT IN ('failed', 'returned', 'cancelled') GROUP BY 1) u ON u.currency = t.currency
         WHERE COALESCE(t.amount, 0) <> COALESCE(u.amount, 0)""",
     ),
+    "true_up": (
+        "Top-up {0} added {1}, and the journal {2}.",
+        """SELECT t.public_id, t.amount_minor, COALESCE(sum(p.amount), 0)
+        FROM payments_trueup t
+        LEFT JOIN payments_journalentry e ON e.kind = 'true_up' AND e.source_id = t.public_id
+        LEFT JOIN payments_posting p ON p.entry_id = e.id AND p.account_id IN
+            (SELECT id FROM payments_account WHERE kind = 'expert_payable' AND expert_id = t.expert_id)
+        GROUP BY t.id HAVING COALESCE(sum(p.amount), 0) <> t.amount_minor""",
+    ),
     "statement": (
         "Statement {0} opens with {1}, moves {2} and closes with {3}.",
         """SELECT s.public_id, s.opening_minor, COALESCE(sum(p.amount), 0), s.closing_minor

@@ -22,6 +22,7 @@ KINDS = {
     "time_approved": gettext_lazy("Approved hours"),
     "time_reversed": gettext_lazy("Hours taken back for correction"),
     "bonus": gettext_lazy("Bonus"),
+    "true_up": gettext_lazy("Added up to the wage floor"),
     "clawback": gettext_lazy("Taken back"),
     "dispute_opened": gettext_lazy("Set aside while contested"),
     "dispute_resolved": gettext_lazy("Contest resolved"),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from core import outbox
+from core import clock, outbox
 from core.principal import Principal
 from core.public import User
 from experts.models import Appeal, Decision
@@ -50,7 +50,8 @@ def staff(email: str = "olga@example.org") -> User:
 
 def resume(lab: Lab, contract: Contract) -> Any:
     """The lab tries over REST."""
-    return lab_caller(lab)("POST", f"/api/v1/contracts/{contract.public_id}/resume")
+    with clock.frozen(NOW):
+        return lab_caller(lab)("POST", f"/api/v1/contracts/{contract.public_id}/resume")
 
 
 @pytest.mark.parametrize("stop", [pause, end])

@@ -19,6 +19,8 @@ from tests.payments.hours_world import HOUR, MONDAY, World, platform
 pytestmark = pytest.mark.django_db(transaction=True)
 
 PREFIXES = {
+    "contract_id": "ctr",
+    "project_id": "prj",
     "entry_id": "tme",
     "timesheet_id": "tsh",
     "overage_id": "ovg",
@@ -87,6 +89,8 @@ def owned_by(world: World) -> dict[str, str]:
     )
     with platform():
         rows: dict[str, Any] = {
+            "contract_id": world.contract,
+            "project_id": world.contract.project,
             "entry_id": TimeEntry.objects.filter(status="disputed").get(),
             "earning_id": TimeEntry.objects.filter(status="disputed").get(),
             "timesheet_id": Timesheet.objects.get(),
@@ -104,7 +108,8 @@ def test_anothers_ids_are_not_there(world: World) -> None:
     random = {name: ids.new_id(prefix) for name, prefix in PREFIXES.items()}
     with platform():
         rival = hours.build(name="Borealis")
-    lab, stranger = hours.lab_caller(rival, "timesheets:write", "funding:read"), hours.expert_caller(rival)
+    scopes = ("timesheets:write", "funding:read", "contracts:read", "projects:read")
+    lab, stranger = hours.lab_caller(rival, *scopes), hours.expert_caller(rival)
     tried = 0
     for call, base, patterns in ((lab, "", lab_urlpatterns), (stranger, "/expert", expert_urlpatterns)):
         for method, route in handlers(patterns):

@@ -1,0 +1,60 @@
+"""The wage floor at the desk: what weeks paid an hour, all in, and what was added to them."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
+
+from core.desk import CadreAdmin
+from core.money import SECONDS_PER_HOUR, Money, divide_half_up
+from payments.models import FloorCheck, TrueUp
+from payments.operations import true_ups
+
+
+@admin.register(TrueUp)
+class TrueUpAdmin(CadreAdmin):
+    """What was added, and how it was computed."""
+
+    list_display = ("public_id", "expert", "contract", "country", "amount", "paid_by", "posted_at")
+    list_filter = ("paid_by", "currency", "country")
+    search_fields = ("public_id", "expert__legal_name", "expert__public_id", "contract__public_id")
+    list_select_related = ("expert", "contract")
+    readonly_fields = ("explanation",)
+
+    @admin.display(description=_("explanation"))
+    def explanation(self, row: TrueUp) -> str:
+        """In words."""
+        return true_ups.explain(row)
+
+
+@admin.register(FloorCheck)
+class FloorCheckAdmin(CadreAdmin):
+    """Decided weeks with their effective rate; where there is no floor, nothing is due."""
+
+    list_display = ("timesheet", "expert", "country", "earned", "all_in_rate", "least", "added", "checked_at")
+    list_filter = ("country", "currency", ("due_minor", admin.EmptyFieldListFilter))
+    search_fields = ("timesheet__public_id", "expert__legal_name", "expert__public_id")
+    list_select_related = ("timesheet", "expert")
+
+    @admin.display(description=_("pay"), ordering="gross_minor")
+    def earned(self, row: FloorCheck) -> str:
+        """For the hours."""
+        return str(Money(row.gross_minor, row.currency))
+
+    @admin.display(description=_("all-in rate"))
+    def all_in_rate(self, row: FloorCheck) -> str:
+        """Pay with what was added, over all working time."""
+        if not row.worked_seconds:
+            return "–"
+        total = (row.gross_minor + row.added_minor) * SECONDS_PER_HOUR
+        return str(Money(divide_half_up(total, row.worked_seconds), row.currency))
+
+    @admin.display(description=_("least pay"))
+    def least(self, row: FloorCheck) -> str:
+        """What the floor asks for."""
+        return "–" if row.due_minor is None else str(Money(row.due_minor, row.currency))
+
+    @admin.display(description=_("added"))
+    def added(self, row: FloorCheck) -> str:
+        """Up to the floor."""
+        return str(Money(row.added_minor, row.currency))
