@@ -28,6 +28,7 @@ if __name__ == "__main__":
 
 from core.public import Principal, User, unit_of_work
 from experts.public import Expert
+from payments import accounts, ledger
 from payments.models import Payout, PayRun, TimeEntry
 from payments.operations import pay_runs
 from payments.queries import ledger_findings
@@ -176,13 +177,13 @@ def _seed(currency: str, experts: list[int], world: Any) -> None:
         with connection.cursor() as cursor:
             values = {"currency": currency, "experts": experts, "now": NOW, "lab": world.tenant.pk}
             cursor.execute(_ACCOUNTS, values)
-            story.ledger.lock(keys=[story.accounts.fee_income(currency)], now=NOW)
+            ledger.lock(keys=[accounts.fee_income(currency)], now=NOW)
             cursor.execute(
                 "SELECT key, id FROM payments_account WHERE key = ANY(%s)",
                 [
                     [
-                        story.accounts.fee_income(currency).text,
-                        story.accounts.lab_prepaid(world.tenant.pk, currency).text,
+                        accounts.fee_income(currency).text,
+                        accounts.lab_prepaid(world.tenant.pk, currency).text,
                     ]
                 ],
             )

@@ -21,6 +21,7 @@ class PaymentsConfig(AppConfig):
             completion,
             contests,
             hours_of_project,
+            pay_run_holds,
             reservations,
             true_ups,
         )
@@ -29,6 +30,7 @@ class PaymentsConfig(AppConfig):
         ports.completion.register(completion)
         ports.completion.register(hours_of_project)
         appeal_subjects.register(backup_withholding.PREFIX, backup_withholding.find)
+        appeal_subjects.register(pay_run_holds.PREFIX, pay_run_holds.find)
         for prefix in contests.PREFIXES:
             appeal_subjects.register(prefix, contests.find)
         appeal_subjects.register("tru", true_ups.find)

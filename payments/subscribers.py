@@ -8,7 +8,7 @@ from core import outbox
 from core.public import Event
 from experts.public import Appeal
 from marketplace.public import Contract
-from payments.operations import backup_withholding, contests, timers, true_ups
+from payments.operations import backup_withholding, contests, pay_run_holds, timers, true_ups
 
 
 @outbox.subscribe("appeal.decided", name="payments.apply_appeal")
@@ -16,7 +16,7 @@ def apply_appeal(event: Event, now: dt.datetime) -> None:
     """Pay what a decision about hours had taken, when the appeal was won."""
     appeal = Appeal.objects.select_related("decided_by").filter(public_id=event.subject).first()
     if appeal is not None:
-        for apply in (contests.apply_outcome, backup_withholding.apply_outcome):
+        for apply in (contests.apply_outcome, backup_withholding.apply_outcome, pay_run_holds.apply_outcome):
             apply(subject=appeal.subject, outcome=appeal.status, decided_by=appeal.decided_by, now=now)
 
 

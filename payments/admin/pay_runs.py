@@ -19,7 +19,7 @@ from core.desk import CadreAdmin, confirmed, register_queue, told
 from core.money import Money
 from payments.admin.staff import prove_again, recently_authenticated, staff
 from payments.models import PayRun, PayRunExclusion, PayRunLine
-from payments.operations import pay_runs
+from payments.operations import pay_run_holds, pay_runs
 from payments.queries import pay_run_review
 from payments.queries.pay_run_review import total_of
 
@@ -154,12 +154,12 @@ class PayRunLineAdmin(CadreAdmin):
     @confirmed(description=gettext_lazy("Hold"), permission=RELEASE, reason=True, amount=amount_of)
     def hold(self, request: HttpRequest, row: PayRunLine, *, reason: str) -> None:
         """Kept out of the release."""
-        pay_runs.hold_line(line=row, reason=reason, by=staff(request))
+        pay_run_holds.hold(line=row, reason=reason, by=staff(request), now=clock.now())
 
     @confirmed(description=gettext_lazy("Put back"), permission=RELEASE, amount=amount_of)
     def put_back(self, request: HttpRequest, row: PayRunLine) -> None:
         """Into the release."""
-        pay_runs.release_line(line=row, by=staff(request))
+        pay_run_holds.release(line=row, by=staff(request), now=clock.now())
 
 
 @admin.register(PayRunExclusion)

@@ -7,15 +7,23 @@ from typing import Any
 from django.conf import settings
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from core import clock
 from core.desk import CadreAdmin, ReadOnlyInline, confirmed, register_queue
 from core.money import Money
-from payments.admin.staff import staff
-from payments.models import Payout, PayoutAttempt, ProviderFault, ProviderMovement, Statement
-from payments.operations import payouts, tracking
+from payments.admin.staff import fresh_proof, recently_authenticated, staff
+from payments.models import (
+    Payout,
+    PayoutAttempt,
+    PayoutDecision,
+    ProviderFault,
+    ProviderMovement,
+    SendingLatch,
+    Statement,
+)
+from payments.operations import payout_decisions, tracking
 
 DECIDE = "payments.decide_payout"
 
@@ -70,25 +78,89 @@ class PayoutAdmin(CadreAdmin):
     inlines = (AttemptInline,)
     actions = ("retry", "resume", "cancel")
 
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+        """Money may move by each of them: a fresh proof comes first."""
+        answer: HttpResponse | None = fresh_proof(request) or super().response_action(request, queryset)
+        return answer
+
     @admin.display(description=_("amount"), ordering="amount_minor")
     def amount(self, row: Payout) -> str:
         """With its currency."""
         return str(amount_of(row))
 
-    @confirmed(description=_("Send failed payouts again"), permission=DECIDE, amount=amount_of)
-    def retry(self, request: HttpRequest, row: Payout) -> None:
-        """To the method that the expert has now."""
-        payouts.retry(payout=row, by=staff(request), now=clock.now())
+    @confirmed(description=_("Propose to send again"), permission=DECIDE, reason=True, amount=amount_of)
+    def retry(self, request: HttpRequest, row: Payout, *, reason: str) -> None:
+        """A failed one, to the method that the expert has now; somebody else approves."""
+        self._propose(request, row, PayoutDecision.Act.RETRY, reason)
 
-    @confirmed(description=_("Let held payouts go on"), permission=DECIDE, amount=amount_of)
-    def resume(self, request: HttpRequest, row: Payout) -> None:
-        """To the method they were released to."""
-        payouts.resume(payout=row, by=staff(request), now=clock.now())
+    @confirmed(description=_("Propose to let it go on"), permission=DECIDE, reason=True, amount=amount_of)
+    def resume(self, request: HttpRequest, row: Payout, *, reason: str) -> None:
+        """A held one, to the method it was released to; somebody else approves."""
+        self._propose(request, row, PayoutDecision.Act.RESUME, reason)
 
-    @confirmed(description=_("Cancel: leave it to the next run"), permission=DECIDE, amount=amount_of)
-    def cancel(self, request: HttpRequest, row: Payout) -> None:
-        """What is owed stays owed."""
-        payouts.cancel(payout=row, by=staff(request), now=clock.now())
+    @confirmed(description=_("Cancel: leave it to the next run"), permission=DECIDE, reason=True, amount=amount_of)
+    def cancel(self, request: HttpRequest, row: Payout, *, reason: str) -> None:
+        """What is owed stays owed; once a provider heard of it, somebody else approves."""
+        self._propose(request, row, PayoutDecision.Act.CANCEL, reason)
+
+    @staticmethod
+    def _propose(request: HttpRequest, row: Payout, act: str, reason: str) -> None:
+        payout_decisions.propose(
+            payout=row,
+            act=act,
+            reason=reason,
+            recently_authenticated=recently_authenticated(request),
+            by=staff(request),
+            now=clock.now(),
+        )
+
+
+@admin.register(PayoutDecision)
+class PayoutDecisionAdmin(CadreAdmin):
+    """What one person proposed about a payout, for another one to decide."""
+
+    list_display = ("payout", "act", "amount", "destination", "reason", "status", "proposed_by", "decided_by")
+    list_filter = ("status", "act")
+    search_fields = ("payout__public_id", "payout__expert__legal_name", "payout__expert__public_id")
+    list_select_related = ("payout__expert", "payout_method", "proposed_by", "decided_by")
+    actions = ("approve", "refuse")
+
+    @admin.display(description=_("amount"))
+    def amount(self, row: PayoutDecision) -> str:
+        """With its currency."""
+        return str(amount_of(row.payout))
+
+    @admin.display(description=_("goes to"))
+    def destination(self, row: PayoutDecision) -> str:
+        """And whether that is another account than the one it was released to."""
+        if row.payout_method is None:
+            return "–"
+        moved = row.payout_method_id != row.payout.payout_method_id and row.act == PayoutDecision.Act.RETRY
+        return f"{row.payout_method.masked} ({_('changed')})" if moved else row.payout_method.masked
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+        """A fresh proof comes first."""
+        answer: HttpResponse | None = fresh_proof(request) or super().response_action(request, queryset)
+        return answer
+
+    @confirmed(description=_("Approve"), permission=DECIDE, amount=lambda row: amount_of(row.payout))
+    def approve(self, request: HttpRequest, row: PayoutDecision) -> None:
+        """By another person than who proposed it."""
+        payout_decisions.approve(
+            decision=row, recently_authenticated=recently_authenticated(request), by=staff(request), now=clock.now()
+        )
+
+    @confirmed(description=_("Refuse"), permission=DECIDE, reason=True, amount=lambda row: amount_of(row.payout))
+    def refuse(self, request: HttpRequest, row: PayoutDecision, *, reason: str) -> None:
+        """The payout stays as it is."""
+        payout_decisions.refuse(decision=row, reason=reason, by=staff(request), now=clock.now())
+
+
+@admin.register(SendingLatch)
+class SendingLatchAdmin(CadreAdmin):
+    """Whether payouts are given to providers; `manage.py payouts enable` opens it after reconciling."""
+
+    list_display = ("is_open", "reason", "changed_by", "changed_at", "database")
 
 
 @admin.register(Statement)
@@ -158,4 +230,12 @@ register_queue(
     path="/admin/payments/payout/?stuck=yes",
     permission=DECIDE,
     waiting=lambda: tracking.stuck(now=clock.now()),
+)
+register_queue(
+    name="payments.payout_decisions",
+    label=_("Proposals about payouts"),
+    path="/admin/payments/payoutdecision/?status__exact=proposed",
+    permission=DECIDE,
+    waiting=lambda: PayoutDecision.objects.filter(status=PayoutDecision.Status.PROPOSED),
+    since="proposed_at",
 )

@@ -36,3 +36,8 @@ def require_proof(request: HttpRequest) -> None:
     """For actions with money in them. Raises StepUpRequired when his last proof is too old."""
     if not recently_authenticated(request):
         raise StepUpRequired(_("Prove again who you are: log out and in, or open a page that asks for it."))
+
+
+def fresh_proof(request: HttpRequest) -> HttpResponse | None:
+    """Where to prove who you are, when the last proof is too old; None when it is not."""
+    return None if recently_authenticated(request) else prove_again(request)

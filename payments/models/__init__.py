@@ -16,9 +16,11 @@ from payments.models.pay_run import PayRun, PayRunExclusion, PayRunLine
 from payments.models.payee import PayoutMethod
 from payments.models.payee_account import PayeeAccount
 from payments.models.payout import Payout, PayoutAttempt
+from payments.models.payout_decision import PayoutDecision
 from payments.models.reservation import FundsReservation
 from payments.models.sandbox_provider import ProviderFault, ProviderMovement
 from payments.models.self_billing import SelfBillingInvoice
+from payments.models.sending_latch import SendingLatch
 from payments.models.statement import Statement
 from payments.models.tax import BackupWithholding, TaxProfile
 from payments.models.time_entry import Activity, TimeEntry
@@ -53,12 +55,14 @@ __all__ = [
     "PayeeAccount",
     "Payout",
     "PayoutAttempt",
+    "PayoutDecision",
     "PayoutMethod",
     "Posting",
     "ProviderFault",
     "ProviderMovement",
     "Refund",
     "SelfBillingInvoice",
+    "SendingLatch",
     "Statement",
     "TaxProfile",
     "TimeEntry",

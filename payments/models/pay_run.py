@@ -143,6 +143,7 @@ class PayRunLine(CadreModel):
     unusual_hours = models.BooleanField(
         default=False, help_text=_("A week over the limit, or over twice his usual week.")
     )
+    hold_id = models.CharField(max_length=40, blank=True, db_index=True, help_text=_("What an appeal is about."))
     held_reason = models.CharField(max_length=300, blank=True)
     held_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"

@@ -7,12 +7,15 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import connection
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from core import scope
+from core.problems import Conflict
 from experts.public import Restriction
 from payments.models import PayRun
 from payments.operations.pay_run_judgement import FROZEN, LATEST, LIVE, watermarks
@@ -54,12 +57,12 @@ _LINES = """
     )
     INSERT INTO payments_payrunline (created_at, run_id, expert_id, payout_method_id, amount_minor, withheld_minor,
         deducted_minor, previous_minor, is_new_payee, method_changed, is_unusual, seconds, usual_seconds,
-        unusual_hours, held_reason)
+        unusual_hours, held_reason, hold_id)
     SELECT %(now)s, %(run)s, j.expert_id, j.method_id, j.amount - j.withheld, j.withheld,
         COALESCE(d.amount, 0), last.gross, last.gross IS NULL,
         COALESCE(last.payout_method_id <> j.method_id, false), COALESCE(j.amount > 2 * last.gross, false),
         COALESCE(h.seconds, 0), h.usual,
-        COALESCE(h.busiest > %(long_week)s OR (h.known >= 3 AND h.busiest > 2 * h.usual), false), ''
+        COALESCE(h.busiest > %(long_week)s OR (h.known >= 3 AND h.busiest > 2 * h.usual), false), '', ''
     FROM judged j LEFT JOIN last USING (expert_id) LEFT JOIN hours h USING (expert_id)
     LEFT JOIN deducted d USING (expert_id)
     WHERE j.reason IS NULL ORDER BY j.expert_id
@@ -118,6 +121,17 @@ JUDGED = """
 """The same rows as they are found; put after `pay_run_judgement.FROM_SCRATCH`."""
 
 
+class PayRunChanged(Conflict):
+    """The run is not what you looked at: lines were held, or what people are owed changed after it was calculated.
+
+    `changed` counts the lines that would be calculated differently now. Send the run back to be calculated anew.
+    """
+
+    code = "pay_run_changed"
+    title = gettext_lazy("The pay run changed")
+    example_members: ClassVar[dict[str, Any]] = {"changed": 1}
+
+
 @dataclass(frozen=True, slots=True)
 class Totals:
     """What a run would pay: lines that are not held, their sum in minor units, and a digest of all lines."""
@@ -147,12 +161,15 @@ class Forecast:
 
 def write_lines(run: PayRun, *, now: dt.datetime) -> Totals:
     """Write the lines and exclusions of a run anew, freeze what they were calculated from, return what they come to."""
+    held = list(run.lines.exclude(held_reason="").values_list("expert_id", "hold_id", "held_reason", "held_by"))
     run.lines.all().delete()
     run.exclusions.all().delete()
     with over_everybody() as cursor:
         run.inputs = {**watermarks(), **_terms(run.currency, now=now), "now": now.isoformat()}
         values = {**frozen_values(run), **_signs(run), "run": run.pk}
         cursor.execute(FROZEN + _SIGNS + _LINES, values)
+        for expert_id, hold_id, reason, by in held:
+            run.lines.filter(expert=expert_id).update(hold_id=hold_id, held_reason=reason, held_by=by)
         run.calculation_digest = hashlib.sha256(canonical(run, STORED, values).encode()).hexdigest()
     return totals(run)
 
@@ -170,6 +187,14 @@ def canonical(run: PayRun, rows: str, values: Mapping[str, Any]) -> str:
 def frozen_values(run: PayRun) -> dict[str, Any]:
     """The parameters under which a run was calculated."""
     return {**run.inputs, "now": dt.datetime.fromisoformat(run.inputs["now"]), **_subject(run)}
+
+
+def locked_in_review(run_id: int) -> PayRun:
+    """The run, locked; lines are held and put back while it is looked at. Raises PayRunChanged."""
+    run = PayRun.objects.select_for_update(no_key=True, of=("self",)).get(pk=run_id)
+    if run.status != PayRun.Status.REVIEW:
+        raise PayRunChanged(_("Lines can be held while the run is in review."), changed=0)
+    return run
 
 
 def totals(run: PayRun) -> Totals:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
-from typing import Any, ClassVar
 
 from django.conf import settings
 from django.utils.translation import gettext as _
@@ -18,8 +17,9 @@ from core.wake import wake_after_commit
 from payments import accounts, calendar
 from payments.calendar import PaySchedule
 from payments.ledger import NewEntry
-from payments.models import Payout, PayRun, PayRunLine
+from payments.models import Payout, PayRun
 from payments.operations import pay_run_calculation, pay_run_release
+from payments.operations.pay_run_calculation import PayRunChanged
 
 EDITABLE = (PayRun.Status.DRAFT, PayRun.Status.CALCULATING, PayRun.Status.REVIEW)
 
@@ -41,17 +41,6 @@ class StepUpRequired(DomainError):
     code = "step_up_required"
     status = 403
     title = gettext_lazy("Prove again who you are")
-
-
-class PayRunChanged(Conflict):
-    """The run is not what you looked at: lines were held, or what people are owed changed after it was calculated.
-
-    `changed` counts the lines that would be calculated differently now. Send the run back to be calculated anew.
-    """
-
-    code = "pay_run_changed"
-    title = gettext_lazy("The pay run changed")
-    example_members: ClassVar[dict[str, Any]] = {"changed": 1}
 
 
 class NothingToPay(Conflict):
@@ -104,20 +93,15 @@ def prepare(*, currency: str, by: User, now: dt.datetime, off_cycle: bool = Fals
 
 
 def recalculate(*, run: PayRun, by: User, now: dt.datetime) -> PayRun:
-    """Calculate a run again that was sent back; who does it is its preparer from now on."""
+    """Calculate a run again that was sent back; who does it is its preparer from now on. Held lines stay held.
+
+    A run that says it is being calculated, and is not locked by whoever does so, was left by a fault: begun anew.
+    """
     run = _locked(run)
+    if run.status == PayRun.Status.CALCULATING:
+        states.move(run, PayRun.Status.DRAFT)
     run.prepared_by, run.note = by, ""
     return _calculate(run, now=now)
-
-
-def hold_line(*, line: PayRunLine, reason: str, by: User) -> PayRunLine:
-    """Keep one expert out of the release; what he is owed stays owed."""
-    return _mark(line, reason=reason.strip(), by=by)
-
-
-def release_line(*, line: PayRunLine, by: User) -> PayRunLine:
-    """Put a held line back into the run."""
-    return _mark(line, reason="", by=by)
 
 
 def send_back(*, run: PayRun, reason: str, by: User) -> PayRun:
@@ -185,18 +169,6 @@ def _calculate(run: PayRun, *, now: dt.datetime) -> PayRun:
     run.calculated_at = now
     run.save()
     return run
-
-
-def _mark(line: PayRunLine, *, reason: str, by: User) -> PayRunLine:
-    run = _locked(line.run)
-    if run.status != PayRun.Status.REVIEW:
-        raise PayRunChanged(_("Lines can be held while the run is in review."), changed=0)
-    line.held_reason, line.held_by = reason, by if reason else None
-    line.save(update_fields=["held_reason", "held_by"])
-    found = pay_run_calculation.totals(run)
-    run.line_count, run.total_minor, run.lines_digest = found.line_count, found.total_minor, found.digest
-    run.save(update_fields=["line_count", "total_minor", "lines_digest"])
-    return line
 
 
 def _require_release(run: PayRun, *, recently_authenticated: bool, by: User) -> None:

@@ -20,7 +20,7 @@ from core import states
 from core.public import Principal, unit_of_work
 from payments import vault
 from payments.models import Payout, PayoutAttempt, PayoutMethod
-from payments.operations import payouts
+from payments.operations import payouts, sending_latch
 from payments.operations.pay_run_calculation import blocked_experts
 from payments.operations.pay_runs import note_progress
 from payments.providers import registry
@@ -76,6 +76,8 @@ def send_due(*, now: dt.datetime, limit: int = 250) -> int:
 
 def take(*, now: dt.datetime) -> tuple[Batch, int]:
     """Lease the next due payouts of one provider and write down what will be asked; how many rows were looked at."""
+    if not sending_latch.is_open(now=now):
+        return Batch("", []), 0
     due = Payout.objects.filter(status=Payout.Status.READY, next_attempt_at__lte=now).order_by("next_attempt_at", "id")
     rows = list(
         due.select_for_update(no_key=True, skip_locked=True, of=("self",)).select_related("payout_method")[:BATCH]

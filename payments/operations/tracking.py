@@ -12,9 +12,9 @@ from django.db.models import Exists, OuterRef, Q, Subquery
 from core import states
 from core.public import Principal, unit_of_work
 from core.wake import wake_after_commit
-from payments.models import Payout, PayoutAttempt
+from payments.models import Payout, PayoutAttempt, PayoutMethod
 from payments.models.payout import PayoutQuerySet
-from payments.operations import payouts, sending
+from payments.operations import payouts, sending, sending_latch
 from payments.operations.pay_runs import note_progress
 from payments.providers import registry
 from payments.providers.port import Answer, Movement, Provider, ProviderUnavailable, Standing, Verdict
@@ -54,17 +54,9 @@ def track_due(*, now: dt.datetime) -> int:
 def follow_settlements(*, now: dt.datetime) -> int:
     """Read what providers settled lately, and catch up with whatever no answer told us: above all, returned money."""
     moved = 0
-    with unit_of_work(TRACKER):
-        names = set(
-            Payout.objects.filter(created_at__gte=now - LOOK_BACK).values_list("provider", flat=True).distinct()
-        )
-    for name in sorted(names):
-        try:
-            movements = registry.provider(name).settlements(since=now - LOOK_BACK, now=now)
-        except ProviderUnavailable as error:
-            log.warning("provider_unavailable", provider=name, error=str(error))
-            continue
+    for name, movements in settled_lately(now=now).items():
         with unit_of_work(TRACKER):
+            sending_latch.fall_before_strangers([movement.key for movement in movements], now=now)
             moved += _apply(name, {movement.key: movement for movement in movements}, now=now)
     return moved
 
@@ -95,6 +87,23 @@ def report_stuck(*, now: dt.datetime) -> int:
     for payout in rows:
         log.error("payout_stuck", payout=payout.public_id, status=payout.status, provider=payout.provider)
     return len(rows)
+
+
+def settled_lately(*, now: dt.datetime) -> dict[str, list[Movement]]:
+    """What each provider that we pay through settled within LOOK_BACK; those that do not answer are left out.
+
+    Providers are found by payout methods, not by payouts: a database that was restored may have lost all of those.
+    """
+    with unit_of_work(TRACKER):
+        names = set(PayoutMethod.objects.values_list("provider", flat=True).distinct())
+        names |= set(Payout.objects.filter(created_at__gte=now - LOOK_BACK).values_list("provider", flat=True))
+    found = {}
+    for name in sorted(names):
+        try:
+            found[name] = list(registry.provider(name).settlements(since=now - LOOK_BACK, now=now))
+        except ProviderUnavailable as error:
+            log.warning("provider_unavailable", provider=name, error=str(error))
+    return found
 
 
 def _take(*, now: dt.datetime, after: int) -> tuple[str, list[str], int]:

@@ -15,7 +15,7 @@ from core import clock
 from core.money import Money
 from core.public import User
 from experts.public import Expert
-from payments.models import Account, Funding, JournalEntry, Payout, PayRun, ProviderFault
+from payments.models import Account, Funding, JournalEntry, Payout, PayoutDecision, PayRun, ProviderFault
 from payments.operations import funding
 from tests.payments import ledger_story as story
 from tests.payments.ledger_story import NOW, SYSTEM
@@ -163,12 +163,33 @@ def test_a_failed_payout_is_sent_again_after_a_confirmation(ada: Expert, release
     assert "Failed payouts" in releaser.client.get("/admin/").content.decode()
     asked = releaser.act("payout", "retry", payout.pk)
     assert "$200.00" in asked.content.decode()
+    releaser.act("payout", "retry", payout.pk, confirmed="yes", reason="The bank was closed.")
     payout.refresh_from_db()
     assert payout.status == "failed"
-    releaser.act("payout", "retry", payout.pk, confirmed="yes")
+    proposal = PayoutDecision.objects.get()
+    assert "Proposals about payouts" in releaser.client.get("/admin/").content.decode()
+    page = releaser.act("payoutdecision", "approve", proposal.pk, confirmed="yes").content.decode()
+    assert "somebody else has to approve it" in page
+    payout.refresh_from_db()
+    assert payout.status == "failed"
+    Desk(*RELEASE).act("payoutdecision", "approve", proposal.pk, confirmed="yes")
     story.send_and_track(clock.now())
     payout.refresh_from_db()
     assert payout.status == "paid"
+
+
+def test_an_old_proof_is_not_enough_to_decide_about_a_payout(ada: Expert, releaser: Desk) -> None:
+    story.fault("reject", code="AC04", account="acct-ada")
+    story.released_run()
+    story.send_and_track()
+    session = releaser.client.session
+    session["account_authentication_methods"] = []
+    session.save()
+    releaser.prove(seconds_ago=601)
+    fields = {"action": "retry", "_selected_action": str(Payout.objects.get().pk), "confirmed": "yes", "reason": "x"}
+    answer = releaser.client.post(f"{ADMIN}/payout/", fields)
+    assert answer["Location"].startswith("/accounts/reauthenticate/?next=")
+    assert PayoutDecision.objects.count() == 0
 
 
 def test_a_transfer_is_confirmed(settings: Settings, preparer: Desk) -> None:
@@ -207,7 +228,7 @@ def test_every_page_of_the_floor_opens(ada: Expert, preparer: Desk, releaser: De
     prepared_later = PayRun.objects.get()
     models = (
         "account funding fundsreservation journalentry payout payoutmethod payrun payrunexclusion payrunline"
-        " providerfault providermovement refund statement taxprofile"
+        " payoutdecision providerfault providermovement refund sendinglatch statement taxprofile"
     )
     for model in models.split():
         assert releaser.get(f"{model}/").status_code == 200, model

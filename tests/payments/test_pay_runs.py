@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from core.public import User, unit_of_work
 from core.states import InvalidTransition
 from payments.models import Payout, PayoutMethod, PayRun, PayRunExclusion, Statement
-from payments.operations import pay_runs
+from payments.operations import pay_run_holds, pay_runs
 from payments.operations.pay_runs import NothingToPay, PayRunChanged, PayRunExists, SamePerson, StepUpRequired
 from payments.queries import ledger_findings
 from payments.queries.next_payout import next_payout
@@ -136,7 +136,7 @@ def test_a_run_other_than_the_one_that_was_looked_at_is_not_released(preparer: U
     run = prepare(preparer)
     seen = run.lines_digest
     with unit_of_work(SYSTEM):
-        pay_runs.hold_line(line=run.lines.get(expert=bob), reason="unusual hours", by=preparer)
+        pay_run_holds.hold(line=run.lines.get(expert=bob), reason="unusual hours", by=preparer, now=NOW)
     with pytest.raises(PayRunChanged):
         release(run, releaser, digest=seen)
     release(run, releaser)
@@ -149,11 +149,11 @@ def test_a_run_of_held_lines_cannot_be_released(preparer: User, releaser: User) 
     story.earn(ada, 20_000, lab=lab)
     run = prepare(preparer)
     with unit_of_work(SYSTEM):
-        line = pay_runs.hold_line(line=run.lines.get(), reason="wait", by=preparer)
+        line = pay_run_holds.hold(line=run.lines.get(), reason="wait", by=preparer, now=NOW)
     with pytest.raises(NothingToPay):
         release(run, releaser)
     with unit_of_work(SYSTEM):
-        pay_runs.release_line(line=line, by=preparer)
+        pay_run_holds.release(line=line, by=preparer, now=NOW)
     release(run, releaser)
 
 

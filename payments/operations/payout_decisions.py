@@ -1,0 +1,138 @@
+"""Retry, resume and cancel as finance does them: a fresh proof, and a second person where money could move twice."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Final
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from core import outbox, states
+from core.money import Money
+from core.problems import Conflict, map_constraint
+from core.public import User
+from experts.public import OwnWork, ReasonMissing, send_notice
+from payments.models import Payout, PayoutDecision, PayoutMethod
+from payments.operations import payouts
+from payments.operations.pay_runs import SamePerson, StepUpRequired
+
+_DO: Final[dict[str, Callable[..., Payout]]] = {
+    PayoutDecision.Act.RETRY: payouts.retry,
+    PayoutDecision.Act.RESUME: payouts.resume,
+    PayoutDecision.Act.CANCEL: payouts.cancel,
+}
+
+
+class DecisionPending(Conflict):
+    """Somebody proposed something about this payout already. Approve or refuse that first."""
+
+    code = "payout_decision_pending"
+    title = gettext_lazy("A proposal about this payout is open")
+
+
+class DestinationChanged(Conflict):
+    """The expert's payout method is not the one that was looked at. Refuse the proposal and make a new one."""
+
+    code = "payout_destination_changed"
+    title = gettext_lazy("The money would go somewhere else")
+
+
+map_constraint("payments_payoutdecision_one_open", DecisionPending)
+map_constraint("payments_payoutdecision_two_people", SamePerson)
+
+
+def propose(
+    *, payout: Payout, act: str, reason: str, recently_authenticated: bool, by: User, now: dt.datetime
+) -> PayoutDecision | None:
+    """Propose to retry, resume or cancel a payout; None when it needs nobody else and is done at once.
+
+    That is the cancelling of a payout that no provider ever heard of: no money can move by it.
+    Raises StepUpRequired, ReasonMissing, OwnWork, DecisionPending, InvalidTransition.
+    """
+    if not recently_authenticated:
+        raise StepUpRequired
+    if not reason.strip():
+        raise ReasonMissing
+    payout = payouts.locked([payout.pk], now=now)[0]
+    if payout.expert.user_id == by.pk:
+        raise OwnWork
+    target = Payout.Status.CANCELLED if act == PayoutDecision.Act.CANCEL else Payout.Status.READY
+    if not states.can_move(payout, target):
+        states.move(payout, target)  # raises InvalidTransition with what is allowed
+    if payout.decisions.filter(status=PayoutDecision.Status.PROPOSED).exists():
+        raise DecisionPending
+    if act == PayoutDecision.Act.CANCEL and not payout.attempts.exists():
+        _tell_cancelled(payouts.cancel(payout=payout, by=by, now=now), reason, now=now)
+        return None
+    decision = PayoutDecision.objects.create(
+        payout=payout,
+        act=act,
+        payout_method=_destination(payout, act),
+        reason=reason.strip()[:300],
+        proposed_by=by,
+        proposed_at=now,
+    )
+    outbox.publish("payout.decision_proposed", subject=decision.public_id, for_lab=False, now=now)
+    return decision
+
+
+def approve(*, decision: PayoutDecision, recently_authenticated: bool, by: User, now: dt.datetime) -> Payout:
+    """Do what was proposed. Raises StepUpRequired, SamePerson, OwnWork, DestinationChanged, and what the act raises."""
+    if not recently_authenticated:
+        raise StepUpRequired
+    decision = _locked(decision)
+    states.move(decision, PayoutDecision.Status.APPROVED)
+    if decision.proposed_by_id == by.pk:
+        raise SamePerson(_("You proposed this: somebody else has to approve it."))
+    destination = _destination(decision.payout, decision.act)
+    if (destination and destination.pk) != decision.payout_method_id:
+        raise DestinationChanged
+    decision.decided_by, decision.decided_at = by, now
+    decision.save()
+    payout = _DO[decision.act](payout=decision.payout, by=by, now=now)
+    if decision.act == PayoutDecision.Act.CANCEL:
+        _tell_cancelled(payout, decision.reason, now=now)
+    return payout
+
+
+def refuse(*, decision: PayoutDecision, reason: str, by: User, now: dt.datetime) -> PayoutDecision:
+    """Leave the payout as it is. Raises SamePerson, OwnWork, ReasonMissing."""
+    if not reason.strip():
+        raise ReasonMissing
+    decision = _locked(decision)
+    states.move(decision, PayoutDecision.Status.REFUSED)
+    if decision.proposed_by_id == by.pk:
+        raise SamePerson(_("You proposed this: somebody else decides about it."))
+    if decision.payout.expert.user_id == by.pk:
+        raise OwnWork
+    decision.decided_by, decision.decided_at, decision.note = by, now, reason.strip()[:300]
+    decision.save()
+    return decision
+
+
+def _destination(payout: Payout, act: str) -> PayoutMethod | None:
+    """Where the money would go: a retry follows the expert's current method, a resume keeps the payout's."""
+    if act == PayoutDecision.Act.RETRY:
+        current = PayoutMethod.objects.filter(expert=payout.expert_id, currency=payout.currency)
+        return current.filter(status=PayoutMethod.Status.ACTIVE).first()
+    return payout.payout_method if act == PayoutDecision.Act.RESUME else None
+
+
+def _locked(decision: PayoutDecision) -> PayoutDecision:
+    rows = PayoutDecision.objects.select_for_update(no_key=True, of=("self",))
+    return rows.select_related("payout__expert", "payout__payout_method").get(pk=decision.pk)
+
+
+def _tell_cancelled(payout: Payout, reason: str, *, now: dt.datetime) -> None:
+    send_notice(
+        expert=payout.expert,
+        kind="payout.cancelled",
+        subject=payout.public_id,
+        title=_("Your payout of %(amount)s was cancelled") % {"amount": Money(payout.amount_minor, payout.currency)},
+        body=_("%(reason)s\n\nThe money stays yours, and the next pay run pays it. Was this wrong? Write an appeal.")
+        % {"reason": reason},
+        link="/api/v1/expert/payouts",
+        now=now,
+    )

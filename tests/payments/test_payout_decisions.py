@@ -1,0 +1,151 @@
+"""Nobody alone makes money move a second time, or elsewhere."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+from django.db import IntegrityError, transaction
+
+from core.public import User, unit_of_work
+from core.states import InvalidTransition
+from experts.public import Expert, Notice, OwnWork, ReasonMissing
+from payments.models import Payout, PayoutDecision, ProviderMovement
+from payments.operations import payout_decisions, sending
+from payments.operations.pay_runs import SamePerson, StepUpRequired
+from payments.operations.payout_decisions import DecisionPending, DestinationChanged
+from payments.queries import ledger_findings
+from tests.payments import ledger_story as story
+from tests.payments.ledger_story import NOW, SYSTEM
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LATER = NOW + dt.timedelta(days=5)
+
+
+@pytest.fixture
+def ada() -> Expert:
+    """Ada's payout of 200.00 USD failed."""
+    expert = story.new_expert(account="acct-ada")
+    story.earn(expert, 20_000, lab=story.new_lab(funded=100_000))
+    story.fault("reject", code="AC04", account="acct-ada")
+    story.released_run()
+    return expert
+
+
+@pytest.fixture
+def failed(ada: Expert) -> Payout:
+    story.send_and_track()
+    return Payout.objects.get(status="failed")
+
+
+def propose(
+    payout: Payout, act: str, by: User, *, fresh: bool = True, reason: str = "Why not"
+) -> PayoutDecision | None:
+    with unit_of_work(SYSTEM):
+        return payout_decisions.propose(
+            payout=payout, act=act, reason=reason, recently_authenticated=fresh, by=by, now=LATER
+        )
+
+
+def approve(decision: PayoutDecision | None, by: User, *, fresh: bool = True) -> Payout:
+    assert decision is not None
+    with unit_of_work(SYSTEM):
+        return payout_decisions.approve(decision=decision, recently_authenticated=fresh, by=by, now=LATER)
+
+
+def status_of(payout: Payout) -> str:
+    payout.refresh_from_db()
+    return str(payout.status)
+
+
+def test_two_people_send_it_again(failed: Payout) -> None:
+    one, two = story.new_user("One"), story.new_user("Two")
+    decision = propose(failed, "retry", one)
+    assert status_of(failed) == "failed"
+    approve(decision, two)
+    story.send_and_track(LATER)
+    assert status_of(failed) == "paid"
+    kept = PayoutDecision.objects.get()
+    assert (kept.status, kept.proposed_by, kept.decided_by, kept.reason) == ("approved", one, two, "Why not")
+    with unit_of_work(SYSTEM):
+        assert ledger_findings.findings() == []
+
+
+def test_neither_alone_nor_without_a_fresh_proof_nor_about_his_own(failed: Payout, ada: Expert) -> None:
+    one, two = story.new_user("One"), story.new_user("Two")
+    with pytest.raises(StepUpRequired):
+        propose(failed, "retry", one, fresh=False)
+    with pytest.raises(ReasonMissing):
+        propose(failed, "retry", one, reason=" ")
+    with pytest.raises(OwnWork):
+        propose(failed, "retry", ada.user)
+    decision = propose(failed, "retry", one)
+    with pytest.raises(SamePerson):
+        approve(decision, one)
+    with pytest.raises(StepUpRequired):
+        approve(decision, two, fresh=False)
+    with pytest.raises(OwnWork):
+        approve(decision, ada.user)
+    with pytest.raises(IntegrityError, match="two_people"), transaction.atomic():
+        PayoutDecision.objects.update(decided_by=one, status="approved")
+    story.send_and_track(LATER)
+    assert (status_of(failed), ProviderMovement.objects.filter(state="paid").count()) == ("failed", 0)
+
+
+def test_one_proposal_at_a_time_and_a_refused_one_changes_nothing(failed: Payout) -> None:
+    one, two = story.new_user("One"), story.new_user("Two")
+    decision = propose(failed, "retry", one)
+    assert decision is not None
+    with pytest.raises(DecisionPending):
+        propose(failed, "cancel", two)
+    with unit_of_work(SYSTEM), pytest.raises(SamePerson):
+        payout_decisions.refuse(decision=decision, reason="No", by=one, now=LATER)
+    with unit_of_work(SYSTEM):
+        payout_decisions.refuse(decision=decision, reason="Ask him first", by=two, now=LATER)
+    with pytest.raises(InvalidTransition):
+        approve(decision, two)
+    assert status_of(failed) == "failed"
+    approve(propose(failed, "cancel", two), one)
+    assert status_of(failed) == "cancelled"
+
+
+def test_an_account_that_changed_after_the_proposal_gets_nothing(failed: Payout, ada: Expert) -> None:
+    decision = propose(failed, "retry", story.new_user("One"))
+    story.add_method(ada, account="thief-0001", now=NOW)
+    with pytest.raises(DestinationChanged):
+        approve(decision, story.new_user("Two"))
+    story.send_and_track(LATER)
+    assert status_of(failed) == "failed"
+
+
+def test_what_the_state_forbids_cannot_be_proposed(failed: Payout) -> None:
+    approve(propose(failed, "retry", story.new_user("One")), story.new_user("Two"))
+    story.send_and_track(LATER)
+    for act in ("retry", "resume", "cancel"):
+        with pytest.raises(InvalidTransition):
+            propose(failed, act, story.new_user("Three"))
+
+
+def test_a_payout_that_nobody_heard_of_is_cancelled_by_one_and_he_is_told(ada: Expert) -> None:
+    payout = Payout.objects.get()
+    assert propose(payout, "cancel", story.new_user("One"), reason="Wrong cutoff.") is None
+    assert (status_of(payout), story.owed(ada)) == ("cancelled", 20_000)
+    notice = Notice.objects.get(kind="payout.cancelled", expert=ada)
+    assert "Wrong cutoff." in notice.body
+    assert "appeal" in notice.body
+
+
+def test_one_that_a_provider_heard_of_needs_two(ada: Expert) -> None:
+    story.fault("rate_limited", account="acct-ada", times=5)
+    story.send_and_track()
+    with unit_of_work(SYSTEM):
+        sending.take(now=LATER)
+    payout = Payout.objects.get()
+    assert payout.attempts.exists()
+    if status_of(payout) == "sending":
+        with pytest.raises(InvalidTransition):
+            propose(payout, "cancel", story.new_user("One"))
+    else:
+        assert propose(payout, "cancel", story.new_user("One")) is not None
+    assert story.owed(ada) in {0, 20_000}
