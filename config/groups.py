@@ -51,6 +51,7 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "experts.view_expert",
             "payments.approve_credit",
             "payments.decide_payout",
+            "payments.issue_invoice",
             "payments.refund_lab",
             "payments.release_payrun",
             "payments.withhold_tax",

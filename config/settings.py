@@ -256,7 +256,23 @@ AMENDMENT_NOTICE_DAYS: int = env.int("AMENDMENT_NOTICE_DAYS", 14)
 # Who signs a run is shown weeks longer than this, or twice as long as the expert's median of so many weeks before.
 PAY_RUN_LONG_WEEK_HOURS: int = env.int("PAY_RUN_LONG_WEEK_HOURS", 50)
 PAY_RUN_USUAL_WEEKS: int = env.int("PAY_RUN_USUAL_WEEKS", 13)
-PLATFORM_ZONE: str = env.str("PLATFORM_ZONE", "UTC")  # whose calendar decides about months and years on papers
+PLATFORM_ZONE: str = env.str("PLATFORM_ZONE", "UTC")  # whose calendar months are billed
+# Who issues invoices. "key" tells the series of legal persons apart and stands before their numbers, where it is set.
+ISSUER: dict[str, str] = {
+    name: env.str(f"ISSUER_{name.upper()}", default)
+    for name, default in {
+        "key": "",
+        "legal_name": "Cadre",
+        "street": "",
+        "postal_code": "",
+        "city": "",
+        "country": "",
+        "vat_id": "",
+        "email": "",
+    }.items()
+}
+# The issuer's own VAT rate in basis points, by its country ("DE=1900"); without one no invoice has a VAT line.
+VAT_RATES: dict[str, int] = env.dict("VAT_RATES", {}, subcast_values=int)
 PAYOUT_LEASE_SECONDS: int = env.int("PAYOUT_LEASE_SECONDS", 60)  # after that, whoever was sending is taken for dead
 SANDBOX_PROVIDER_LATENCY: float = env.float("SANDBOX_PROVIDER_LATENCY", 0.0)  # seconds for each payout
 SANDBOX_PROVIDER_SETTLES_AFTER: int = env.int("SANDBOX_PROVIDER_SETTLES_AFTER", 0)  # seconds until it is paid

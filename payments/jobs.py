@@ -6,9 +6,9 @@ import datetime as dt
 
 from core import clock
 from core.jobs import job
-from core.public import Principal
+from core.public import Principal, unit_of_work
 from core.wake import wake
-from payments.operations import clocks, credit, holdbacks, inbox, onboarding, reservations, sending, tracking
+from payments.operations import clocks, credit, holdbacks, inbox, invoices, onboarding, reservations, sending, tracking
 
 
 @job(name="payments.send_payouts", bound=False)
@@ -115,7 +115,16 @@ def true_up_weeks() -> None:
     clocks.true_up_weeks(by=Principal.system("payments.true_up_weeks"), now=clock.now())
 
 
+@job(name="payments.issue_invoices", bound=False)
+def issue_invoices() -> None:
+    """Bill the months that are over, and note which invoices were paid."""
+    invoices.issue_due(now=clock.now())
+    with unit_of_work(Principal.system("payments.issue_invoices")):
+        invoices.follow_payments(now=clock.now())
+
+
 PERIODIC = {
+    "payments.issue_invoices": dt.timedelta(hours=1),
     "payments.stop_silent_timers": dt.timedelta(minutes=1),
     "payments.submit_forgotten_weeks": dt.timedelta(minutes=5),
     "payments.approve_silent_weeks": dt.timedelta(minutes=1),

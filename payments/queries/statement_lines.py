@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from django.db.models import QuerySet
@@ -15,7 +15,7 @@ from core import scope
 from core.money import Money, pay_for
 from marketplace.public import Lab
 from payments import accounts
-from payments.models import Adjustment, Dispute, Payout, Posting, Statement, TimeEntry
+from payments.models import Adjustment, Dispute, JournalEntry, Payout, Posting, Statement, TimeEntry
 
 # Every event that can move what an expert is owed; a test holds this to the events of docs/money.md.
 KINDS = {
@@ -92,21 +92,24 @@ def legs_of(statement: Statement) -> QuerySet[Posting]:
 def describe(found: Iterable[Posting]) -> list[Line]:
     """Legs with their entries joined, as lines. Needs the platform's reach; eight queries, however many legs."""
     legs = list(found)
-    sources = _sources(legs)
+    sources = sources_of([leg.entry for leg in legs])
     return [_line(leg, sources) for leg in legs]
 
 
-def _sources(legs: list[Posting]) -> Sources:
-    ids = {leg.entry.source_id for leg in legs}
-    adjustments = Adjustment.objects.filter(public_id__in=ids).select_related("contract", "entry__contract")
-    disputes = Dispute.objects.filter(public_id__in=ids).select_related("entry__contract")
+def sources_of(events: Sequence[JournalEntry]) -> Sources:
+    """What these events are about; what they reverse is joined. Needs the platform's reach."""
+    ids = {event.source_id for event in events}
+    adjustments = Adjustment.objects.filter(public_id__in=ids).select_related(
+        "contract__lab_expert", "entry__contract__lab_expert"
+    )
+    disputes = Dispute.objects.filter(public_id__in=ids).select_related("entry__contract__lab_expert")
     found = Sources(
         adjustments={row.public_id: row for row in adjustments},
         disputes={row.public_id: row for row in disputes},
         payouts={row.public_id: row for row in Payout.objects.filter(public_id__in=ids)},
     )
-    ids |= {leg.entry.reverses.source_id for leg in legs if leg.entry.reverses}
-    entries = TimeEntry.objects.filter(public_id__in=ids).select_related("contract")
+    ids |= {event.reverses.source_id for event in events if event.reverses}
+    entries = TimeEntry.objects.filter(public_id__in=ids).select_related("contract__lab_expert")
     found.entries = {row.public_id: row for row in entries}
     changes = Adjustment.objects.filter(
         entry__in=[row.pk for row in found.entries.values()],
@@ -115,7 +118,7 @@ def _sources(legs: list[Posting]) -> Sources:
     )
     for entry_id, seconds in changes.order_by("pk").values_list("entry_id", "seconds"):
         found.corrections[entry_id or 0].append(seconds)
-    tenants = {leg.entry.tenant_id for leg in legs if leg.entry.tenant_id}
+    tenants = {event.tenant_id for event in events if event.tenant_id}
     found.aliases = dict(Lab.objects.filter(tenant__in=tenants).values_list("tenant_id", "alias"))
     return found
 
@@ -148,12 +151,9 @@ def _line(leg: Posting, sources: Sources) -> Line:
 
 def _line_of_hours(leg: Posting, hours: TimeEntry, sources: Sources, lab: str) -> Line:
     """Hours as they were posted: as approved, or after so many corrections; or exactly that taken back."""
-    event = leg.entry
-    posted = event.reverses or event
-    sign = -1 if event.reverses else 1
-    seconds = hours.seconds + sum(sources.corrections[hours.pk][: posted.seq])
+    event, seconds = leg.entry, seconds_of(leg.entry, hours, sources)
     rate = hours.rate_minor or 0
-    gross = sign * pay_for(seconds, rate)
+    gross = pay_for(seconds, rate)
     return Line(
         at=event.effective_at,
         kind=event.kind,
@@ -164,11 +164,18 @@ def _line_of_hours(leg: Posting, hours: TimeEntry, sources: Sources, lab: str) -
         contract=hours.contract.public_id,
         lab=lab,
         day=hours.local_day,
-        seconds=sign * seconds,
+        seconds=seconds,
         rate=Money(rate, leg.currency),
         gross=Money(gross, leg.currency),
         held=Money(gross - leg.amount, leg.currency),
     )
+
+
+def seconds_of(event: JournalEntry, hours: TimeEntry, sources: Sources) -> int:
+    """How many seconds an event posted of an entry: as approved or after so many corrections; negative when reversed."""
+    posted = event.reverses or event
+    seconds = hours.seconds + sum(sources.corrections[hours.pk][: posted.seq])
+    return -seconds if event.reverses else seconds
 
 
 def _joined(label: str, more: str) -> str:

@@ -11,7 +11,8 @@ from django.urls import URLPattern
 from core import ids
 from core.public import Operation
 from payments.api.urls import expert_urlpatterns, lab_urlpatterns
-from payments.models import Dispute, Overage, Payout, PayoutMethod, Statement, TimeEntry, Timesheet
+from payments.models import Dispute, Invoice, Overage, Payout, PayoutMethod, Statement, TimeEntry, Timesheet
+from payments.operations import credit_notes, invoices
 from tests.payments import hours_world as hours
 from tests.payments import ledger_story as story
 from tests.payments.hours_world import HOUR, MONDAY, World, platform
@@ -30,6 +31,8 @@ PREFIXES = {
     "payout_id": "pay",
     "statement_id": "stm",
     "method_id": "pmt",
+    "invoice_id": "inv",
+    "note_id": "crn",
 }
 SATURDAY = MONDAY + dt.timedelta(days=5)
 
@@ -87,8 +90,13 @@ def owned_by(world: World) -> dict[str, str]:
     funded = hours.lab_caller(world, "funding:write")(
         "POST", "/funding", {"amount": {"amount": "5.00", "currency": "USD"}}
     )
+    invoices.issue_due(now=SATURDAY + dt.timedelta(days=30))
     with platform():
+        invoice = Invoice.objects.get()
+        note = credit_notes.credit(invoice=invoice, part="everything", reason="Late", by=ada.user, now=SATURDAY)
         rows: dict[str, Any] = {
+            "invoice_id": invoice,
+            "note_id": note,
             "contract_id": world.contract,
             "project_id": world.contract.project,
             "entry_id": TimeEntry.objects.filter(status="disputed").get(),
@@ -108,7 +116,7 @@ def test_anothers_ids_are_not_there(world: World) -> None:
     random = {name: ids.new_id(prefix) for name, prefix in PREFIXES.items()}
     with platform():
         rival = hours.build(name="Borealis")
-    scopes = ("timesheets:write", "funding:read", "contracts:read", "projects:read")
+    scopes = ("timesheets:write", "funding:read", "contracts:read", "projects:read", "invoices:read")
     lab, stranger = hours.lab_caller(rival, *scopes), hours.expert_caller(rival)
     tried = 0
     for call, base, patterns in ((lab, "", lab_urlpatterns), (stranger, "/expert", expert_urlpatterns)):
