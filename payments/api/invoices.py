@@ -75,7 +75,7 @@ class InvoiceBalanceOut(TypedDict):
     paid_in: MoneyOut
     paid_back: MoneyOut
     charged: MoneyOut
-    other: Annotated[MoneyOut, Doc("VAT and credits.")]
+    other: Annotated[MoneyOut, Doc("VAT, credits and exchange.")]
     closing: MoneyOut
 
 

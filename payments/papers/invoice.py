@@ -167,7 +167,7 @@ def _balance(invoice: Invoice, balance: Balance, formats: Formats) -> Table:
         (_("Paid in"), balance.paid_in_minor, False),
         (_("Paid back to you"), balance.paid_out_minor, False),
         (_("Charged"), balance.charged_minor, False),
-        *([(_("VAT and credits"), balance.other_minor, False)] if balance.other_minor else []),
+        *([(_("VAT, credits and exchange"), balance.other_minor, False)] if balance.other_minor else []),
         (_("Closing balance"), balance.closing_minor, True),
     )
     return Table(

@@ -31,6 +31,7 @@ KINDS = {
     "payout_initiated": gettext_lazy("Payout"),
     "payout_rejected": gettext_lazy("Payout failed, money back"),
     "payout_returned": gettext_lazy("Payout returned by the bank"),
+    "fx_exchanged": gettext_lazy("Exchanged into another currency"),
 }
 
 
