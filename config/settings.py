@@ -273,6 +273,16 @@ ISSUER: dict[str, str] = {
 }
 # The issuer's own VAT rate in basis points, by its country ("DE=1900"); without one no invoice has a VAT line.
 VAT_RATES: dict[str, int] = env.dict("VAT_RATES", {}, subcast_values=int)
+# Pay beside the hours: above so many minor units a second person approves ("*": currencies that are not named).
+ADJUSTMENT_FOUR_EYES_MINOR: dict[str, int] = {
+    "USD": 100_000,
+    "EUR": 100_000,
+    "GBP": 100_000,
+    "JPY": 150_000,
+    "*": 100_000,
+}
+PROPOSAL_EXPIRES_DAYS: int = env.int("PROPOSAL_EXPIRES_DAYS", 14)
+DISPUTE_AFTER_APPROVAL_DAYS: int = env.int("DISPUTE_AFTER_APPROVAL_DAYS", 30)
 PAYOUT_LEASE_SECONDS: int = env.int("PAYOUT_LEASE_SECONDS", 60)  # after that, whoever was sending is taken for dead
 SANDBOX_PROVIDER_LATENCY: float = env.float("SANDBOX_PROVIDER_LATENCY", 0.0)  # seconds for each payout
 SANDBOX_PROVIDER_SETTLES_AFTER: int = env.int("SANDBOX_PROVIDER_SETTLES_AFTER", 0)  # seconds until it is paid

@@ -162,11 +162,12 @@ def confirmed(
     reason: bool = False,
     amount: Callable[[Any], Money | None] | None = None,
     choices: Callable[[], Sequence[tuple[str, Text]]] | None = None,
+    asks: Text = "",
 ) -> Callable[[Callable[..., None]], Callable[..., HttpResponse | None]]:
-    """Make ``method(self, request, obj, *, reason, choice)`` an action that shows count and sum before it acts.
+    """Make ``method(self, request, obj, *, reason, choice, given)`` an action that shows count and sum before it acts.
 
-    ``reason`` asks for a text, ``choices`` for one of several codes, ``amount`` gives the money an object moves. A code
-    that was not among the choices is asked for again. Each object is its own savepoint: what the domain refuses is
+    ``reason`` asks for a text, ``choices`` for one of several codes, ``asks`` labels a line to fill in ("Amount"),
+    ``amount`` gives the money an object moves. A code that was not among the choices is asked for again. Each object is its own savepoint: what the domain refuses is
     told, the rest is done.
     """
 
@@ -179,10 +180,12 @@ def confirmed(
             given = str(request.POST.get("reason", "")).strip()
             choice = str(request.POST.get("choice", ""))
             is_chosen = choices is None or choice in {str(code) for code, _label in choices()}
-            ready = request.POST.get("confirmed") and (given or not reason) and is_chosen
+            line = str(request.POST.get("given", "")).strip()
+            ready = request.POST.get("confirmed") and (given or not reason) and is_chosen and (line or not asks)
             if not ready:
-                return _ask(self, request, queryset, method.__name__, description, reason, amount, choices)
-            extra = ({"reason": given} if reason else {}) | ({"choice": choice} if choices else {})
+                return _ask(self, request, queryset, method.__name__, description, reason, amount, choices, asks)
+            extra = {"reason": given} if reason else {}
+            extra |= ({"choice": choice} if choices else {}) | ({"given": line} if asks else {})
             _act(self, request, queryset, method, extra)
             return None
 
@@ -205,6 +208,7 @@ def _ask(
     reason: bool,
     amount: Callable[[Any], Money | None] | None,
     choices: Callable[[], Sequence[tuple[str, Text]]] | None,
+    asks: Text,
 ) -> HttpResponse:
     rows = list(queryset)
     context = {
@@ -218,6 +222,7 @@ def _ask(
         "needs_reason": reason,
         "missing": bool(request.POST.get("confirmed")),
         "choices": choices() if choices else [],
+        "asks": asks,
         "checkbox": ACTION_CHECKBOX_NAME,
         "selected": [row.pk for row in rows],
     }

@@ -8,7 +8,7 @@ due rows with ``SKIP LOCKED``, a sweeper wakes it once a minute. Handlers read t
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -60,7 +60,7 @@ def publish(
 
     ``tenant_id`` and ``user_id`` say who may see it; ``for_lab=False`` keeps it from the tenant's own event list.
     """
-    event = Event.objects.create(
+    event = Event(
         name=name,
         subject=subject,
         tenant_id=tenant_id,
@@ -70,15 +70,22 @@ def publish(
         payload=payload or {},
         occurred_at=now,
     )
+    publish_all([event])
+    return event
+
+
+def publish_all(events: Sequence[Event]) -> None:
+    """Record many unsaved events at once, with two statements however many they are."""
+    Event.objects.bulk_create(events)
     debts = [
-        EventHandling(event=event, subscriber=subscriber, next_attempt_at=now)
+        EventHandling(event=event, subscriber=subscriber, next_attempt_at=event.occurred_at)
+        for event in events
         for subscriber, (pattern, _) in _subscribers.items()
-        if fnmatchcase(name, pattern)
+        if fnmatchcase(event.name, pattern)
     ]
     if debts:
         EventHandling.objects.bulk_create(debts)
         wake_after_commit("core.drain_outbox")
-    return event
 
 
 def drain(*, now: dt.datetime, limit: int = 1000) -> int:

@@ -16,6 +16,8 @@ class Contestable:
 
     tenant_id: int | None
     decided_by_id: int | None
+    approved_by_id: int | None = None
+    """The second person, where two people decided."""
 
 
 class FindsSubject(Protocol):

@@ -27,7 +27,7 @@ from experts.operations.agreements import (
     sign,
 )
 from experts.operations.decisions import record_decision
-from experts.operations.notices import send_notice
+from experts.operations.notices import APPEAL_DOOR, send_notice, send_notices
 from experts.operations.profiles import become_expert
 from experts.operations.quality import grant_qualification, record_quality
 from experts.queries import (
@@ -41,6 +41,7 @@ from experts.queries import (
 )
 
 __all__ = [
+    "APPEAL_DOOR",
     "Agreement",
     "AgreementVersion",
     "Appeal",
@@ -72,6 +73,7 @@ __all__ = [
     "record_quality",
     "restrictions_for",
     "send_notice",
+    "send_notices",
     "sign",
     "skilled_in",
 ]

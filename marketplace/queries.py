@@ -101,10 +101,10 @@ def contestable_contract(*, subject: str, expert_id: int) -> Contestable | None:
     return Contestable(tenant_id=row.tenant_id, decided_by_id=None) if row else None
 
 
-def deciding_member(*, tenant_id: int, who: str, pointer: str = "/decided_by") -> User:
-    """The member of the lab who decides, named by member id or e-mail address.
+def deciding_member(*, tenant_id: int, who: str, pointer: str = "/decided_by", about_money: bool = False) -> User:
+    """The member of the lab who decides, named by member id or e-mail address; a manager or admin about money.
 
-    Raises InvalidInput at ``pointer`` when the lab has no such member, or he may only look.
+    Raises InvalidInput at ``pointer`` when the lab has no such member, or his role does not reach so far.
     """
     named = {"public_id": who} if who.startswith("mem_") else {"user__email": who.lower()}
     tenant = Tenant.objects.get(pk=tenant_id)
@@ -116,4 +116,7 @@ def deciding_member(*, tenant_id: int, who: str, pointer: str = "/decided_by") -
         raise InvalidInput(errors=[FieldError(pointer, "unknown_member", detail)])
     if member.role == LabMember.Role.VIEWER:
         raise InvalidInput(errors=[FieldError(pointer, "may_not_decide", _("This member may look, not decide."))])
+    if about_money and member.role == LabMember.Role.REVIEWER:
+        detail = _("This member reviews work; a manager or an admin decides about money.")
+        raise InvalidInput(errors=[FieldError(pointer, "may_not_pay", detail)])
     return member.user

@@ -16,6 +16,7 @@ class PaymentsConfig(AppConfig):
         from experts.ports import appeal_subjects
         from marketplace import ports
         from payments import checks, subscribers  # noqa: F401  # importing them registers and subscribes
+        from payments.operations import bonuses, write_offs  # noqa: F401  # they register what two people decide
         from payments.operations import (
             backup_withholding,
             completion,

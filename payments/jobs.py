@@ -123,8 +123,15 @@ def issue_invoices() -> None:
         invoices.follow_payments(now=clock.now())
 
 
+@job(name="payments.let_proposals_lapse", bound=False)
+def let_proposals_lapse() -> None:
+    """End proposals about pay that no second person decided."""
+    clocks.let_proposals_lapse(by=Principal.system("payments.let_proposals_lapse"), now=clock.now())
+
+
 PERIODIC = {
     "payments.issue_invoices": dt.timedelta(hours=1),
+    "payments.let_proposals_lapse": dt.timedelta(hours=1),
     "payments.stop_silent_timers": dt.timedelta(minutes=1),
     "payments.submit_forgotten_weeks": dt.timedelta(minutes=5),
     "payments.approve_silent_weeks": dt.timedelta(minutes=1),

@@ -13,7 +13,7 @@ from payments.operations import backup_withholding, contests, pay_run_holds, tim
 
 @outbox.subscribe("appeal.decided", name="payments.apply_appeal")
 def apply_appeal(event: Event, now: dt.datetime) -> None:
-    """Pay what a decision about hours had taken, when the appeal was won."""
+    """Pay what a decision about hours or pay had taken, when the appeal was won."""
     appeal = Appeal.objects.select_related("decided_by").filter(public_id=event.subject).first()
     if appeal is not None:
         for apply in (contests.apply_outcome, backup_withholding.apply_outcome, pay_run_holds.apply_outcome):

@@ -120,11 +120,17 @@ def decide(*, appeal: Appeal, outcome: str, note: str, by: User, now: dt.datetim
         raise InvalidInput(errors=[FieldError("/outcome", "invalid_choice", _("Not an outcome a person can give."))])
     locked = _lock(appeal)
     require_other(locked.expert, by)
-    if locked.first_decider_id == by.pk:
+    if by.pk in _first_deciders(locked):
         raise SameDecider
     locked.outcome_note = require_reason(note)
     locked.decided_by = by
     return _close(locked, outcome, now=now)
+
+
+def _first_deciders(appeal: Appeal) -> set[int | None]:
+    """Everybody whose decision is contested: the one named by the appeal, and who approved it with him."""
+    found = appeal_subjects.find(subject=appeal.subject, expert_id=appeal.expert_id)
+    return {appeal.first_decider_id, found.approved_by_id if found else None}
 
 
 def withdraw(*, appeal: Appeal, now: dt.datetime) -> Appeal:

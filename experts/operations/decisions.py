@@ -59,7 +59,8 @@ def record_decision(
 
 
 def _tell(decision: Decision, *, now: dt.datetime) -> None:
-    contest = _("You can contest this until %(day)s: appeal with the subject %(subject)s.") % {
+    contest = _("You can contest this until %(day)s: appeal at %(door)s with the subject %(subject)s.") % {
+        "door": notices.APPEAL_DOOR,
         "day": decision.answer_until.date().isoformat(),
         "subject": decision.subject,
     }

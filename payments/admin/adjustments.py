@@ -1,13 +1,38 @@
-"""Bonuses, corrections and clawbacks: written once, only to look at."""
+"""Pay beside the hours: looked at, taken back, paid by the platform, written off; every button asks first."""
 
 from __future__ import annotations
 
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from core.desk import CadreAdmin
+from core import clock
+from core.desk import CadreAdmin, confirmed, register_queue
 from core.money import Money
-from payments.models import Adjustment
+from core.problems import FieldError, InvalidInput
+from payments.admin.staff import staff
+from payments.models import Adjustment, AdjustmentProposal, Debt, Payee, PlatformPay, WriteOff
+from payments.operations import clawbacks, four_eyes, platform_pay, write_offs
+
+ADJUST = "payments.adjust_pay"
+APPROVE = "payments.approve_adjustment"
+WRITE_OFF = "payments.write_off_debt"
+PLATFORM = AdjustmentProposal.Side.PLATFORM
+
+
+def amount_of(row: Adjustment | PlatformPay | WriteOff | AdjustmentProposal) -> Money:
+    """The expert's part."""
+    return Money(row.amount_minor, row.currency)
+
+
+def money_from(text: str, currency: str = "") -> Money:
+    """ "150.00", or "150.00 USD" where no currency is given. Raises InvalidInput."""
+    amount, _space, code = text.strip().partition(" ")
+    try:
+        return Money.parse(amount, code.strip() or currency)
+    except ValueError as error:
+        raise InvalidInput(str(error), errors=[FieldError("/amount", "amount", str(error))]) from None
 
 
 @admin.register(Adjustment)
@@ -19,13 +44,168 @@ class AdjustmentAdmin(CadreAdmin):
     search_fields = ("public_id", "entry__public_id", "contract__public_id", "expert__legal_name", "expert__public_id")
     list_select_related = ("expert", "contract", "decided_by")
     date_hierarchy = "decided_at"
+    actions = ("take_back",)
 
     @admin.display(description=_("amount"), ordering="amount_minor")
     def amount(self, row: Adjustment) -> str:
         """The expert's part."""
-        return str(Money(row.amount_minor, row.currency))
+        return str(amount_of(row))
 
     @admin.display(description=_("fee"))
     def fee(self, row: Adjustment) -> str:
         """The platform's part on top."""
         return str(Money(row.fee_minor, row.currency))
+
+    @confirmed(
+        description=_("Take back from the expert, for the lab"),
+        permission=ADJUST,
+        reason=True,
+        amount=amount_of,
+        asks=_("How much to take back of each, such as 150.00"),
+    )
+    def take_back(self, request: HttpRequest, row: Adjustment, *, reason: str, given: str) -> None:
+        """Of a bonus, with its fee; above the threshold another person approves."""
+        clawbacks.claw_back(
+            source=row,
+            amount=money_from(given, row.currency),
+            reason=reason,
+            decided_by=staff(request),
+            now=clock.now(),
+        )
+
+
+@admin.register(PlatformPay)
+class PlatformPayAdmin(CadreAdmin):
+    """Bonuses and referrals at the platform's cost."""
+
+    list_display = ("public_id", "kind", "expert", "amount", "reason", "decided_by", "decided_at")
+    list_filter = ("kind", "currency")
+    search_fields = ("public_id", "expert__legal_name", "expert__public_id")
+    list_select_related = ("expert", "decided_by")
+    actions = ("take_back",)
+
+    @admin.display(description=_("amount"), ordering="amount_minor")
+    def amount(self, row: PlatformPay) -> str:
+        """Signed."""
+        return str(amount_of(row))
+
+    @confirmed(description=_("Take back from the expert"), permission=ADJUST, reason=True, amount=amount_of)
+    def take_back(self, request: HttpRequest, row: PlatformPay, *, reason: str) -> None:
+        """All of it, once."""
+        platform_pay.take_back(pay=row, reason=reason, decided_by=staff(request), now=clock.now())
+
+
+@admin.register(Payee)
+class PayeeAdmin(CadreAdmin):
+    """Experts, to pay them something from the platform."""
+
+    list_display = ("public_id", "legal_name", "country", "tier")
+    search_fields = ("public_id", "legal_name", "user__email")
+    actions = ("pay_bonus",)
+
+    @confirmed(
+        description=_("Pay a bonus from the platform"),
+        permission=ADJUST,
+        reason=True,
+        asks=_("Amount for each, such as 150.00 USD"),
+    )
+    def pay_bonus(self, request: HttpRequest, row: Payee, *, reason: str, given: str) -> None:
+        """Above the threshold another person approves."""
+        platform_pay.pay_bonus(
+            expert=row, amount=money_from(given), reason=reason, decided_by=staff(request), now=clock.now()
+        )
+
+
+def debt_of(row: Debt) -> Money:
+    """What the account's owner owes."""
+    return Money(-row.running.balance, row.currency)
+
+
+@admin.register(Debt)
+class DebtAdmin(CadreAdmin):
+    """Experts' balances below zero, and what labs owe."""
+
+    list_display = ("key", "owner", "owed")
+    list_filter = ("kind", "currency")
+    search_fields = ("key", "expert__public_id", "expert__legal_name", "tenant__name")
+    list_select_related = ("expert", "tenant", "running")
+    actions = ("write_off",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Debt]:
+        """Real debts only: nothing of a sandbox."""
+        rows: QuerySet[Debt] = super().get_queryset(request)
+        return rows.filter(kind__in=write_offs.DEBTORS, detail="", running__balance__lt=0)
+
+    @admin.display(description=_("who"))
+    def owner(self, row: Debt) -> str:
+        """The debtor."""
+        return str(row.expert or row.tenant)
+
+    @admin.display(description=_("owed"))
+    def owed(self, row: Debt) -> str:
+        """How much."""
+        return str(debt_of(row))
+
+    @confirmed(description=_("Propose to write off"), permission=WRITE_OFF, reason=True, amount=debt_of)
+    def write_off(self, request: HttpRequest, row: Debt, *, reason: str) -> None:
+        """All of it, once another person approves."""
+        write_offs.propose(account=row, amount=debt_of(row), reason=reason, proposed_by=staff(request), now=clock.now())
+
+
+@admin.register(WriteOff)
+class WriteOffAdmin(CadreAdmin):
+    """Debts that were given up."""
+
+    list_display = ("public_id", "expert", "tenant", "amount", "reason", "decided_by", "decided_at")
+    list_filter = ("currency",)
+    search_fields = ("public_id", "expert__legal_name", "tenant__name")
+    list_select_related = ("expert", "tenant", "decided_by")
+
+    @admin.display(description=_("amount"), ordering="amount_minor")
+    def amount(self, row: WriteOff) -> str:
+        """The platform's loss."""
+        return str(amount_of(row))
+
+
+@admin.register(AdjustmentProposal)
+class AdjustmentProposalAdmin(CadreAdmin):
+    """What waits for a second person; without one it lapses."""
+
+    list_display = (
+        "public_id", "act", "side", "status", "expert", "tenant", "amount", "reason", "proposed_by", "expires_at",
+        "decided_by",
+    )  # fmt: skip
+    list_filter = ("status", "side", "act", "currency")
+    search_fields = ("public_id", "expert__legal_name", "expert__public_id", "tenant__name", "outcome")
+    list_select_related = ("expert", "tenant", "proposed_by", "decided_by")
+    ordering = ("expires_at",)
+    actions = ("approve", "refuse", "withdraw")
+
+    @admin.display(description=_("amount"), ordering="amount_minor")
+    def amount(self, row: AdjustmentProposal) -> str:
+        """What is at stake."""
+        return str(amount_of(row))
+
+    @confirmed(description=_("Approve, as the second person"), permission=APPROVE, amount=amount_of)
+    def approve(self, request: HttpRequest, row: AdjustmentProposal) -> None:
+        """It takes effect at once."""
+        four_eyes.approve(proposal=row, decided_by=staff(request), side=PLATFORM, now=clock.now())
+
+    @confirmed(description=_("Refuse"), permission=APPROVE, reason=True, amount=amount_of)
+    def refuse(self, request: HttpRequest, row: AdjustmentProposal, *, reason: str) -> None:
+        """It does not happen."""
+        four_eyes.refuse(proposal=row, decided_by=staff(request), side=PLATFORM, note=reason, now=clock.now())
+
+    @confirmed(description=_("Withdraw my own"), permission=ADJUST, amount=amount_of)
+    def withdraw(self, request: HttpRequest, row: AdjustmentProposal) -> None:
+        """By whoever proposed it."""
+        four_eyes.withdraw(proposal=row, by=staff(request), side=PLATFORM, now=clock.now())
+
+
+register_queue(
+    name="payments.proposals",
+    label=_("Pay changes for a second person"),
+    path="/admin/payments/adjustmentproposal/?status__exact=proposed&side__exact=platform",
+    permission=APPROVE,
+    waiting=lambda: AdjustmentProposal.objects.waiting().filter(side=PLATFORM),
+)

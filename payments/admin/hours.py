@@ -11,10 +11,11 @@ from core import clock
 from core.desk import CadreAdmin, ReadOnlyInline, confirmed, principal_of, register_queue
 from core.durations import format_duration
 from core.money import Money, fee_for, pay_for
+from payments.admin.adjustments import ADJUST, money_from
 from payments.admin.staff import staff
 from payments.models import Dispute, Overage, TimeEntry, Timesheet
 from payments.models.timesheet import TimesheetQuerySet
-from payments.operations import adjustments, disputes, overages, timesheets
+from payments.operations import adjustments, clawbacks, disputes, overages, timesheets
 from payments.queries.explanation import price_of
 
 APPROVE = "payments.approve_timesheet"
@@ -54,7 +55,7 @@ def cost_of_seconds(entry: TimeEntry, seconds: int) -> Money:
 def contested(dispute: Dispute) -> Money:
     """What the difference between both sides costs the lab, with the fee."""
     entry = dispute.entry
-    return cost_of_seconds(entry, entry.seconds + entry.disallowed_seconds - dispute.proposed_seconds)
+    return cost_of_seconds(entry, dispute.claimed(entry) - dispute.proposed_seconds)
 
 
 class EntryInline(ReadOnlyInline):
@@ -122,7 +123,7 @@ class TimeEntryAdmin(CadreAdmin):
     list_filter = ("status", "activity", "source", "iso_week")
     search_fields = ("public_id", "contract__public_id", "expert__legal_name", "expert__public_id", "claim__public_id")
     list_select_related = ("expert", "contract", "snapshot")
-    actions = ("correct",)
+    actions = ("correct", "take_back")
 
     @admin.display(description=_("billable"), ordering="seconds")
     def worked(self, entry: TimeEntry) -> str:
@@ -148,7 +149,26 @@ class TimeEntryAdmin(CadreAdmin):
             "all": entry.seconds + entry.disallowed_seconds + entry.unconfirmed_seconds,
             "half": adjustments.counted_now(entry) // 2,
         }.get(choice, 0)
-        adjustments.correct(entry=entry, counted=counted, reason=reason, decided_by=staff(request), now=clock.now())
+        adjustments.request_correction(
+            entry=entry, counted=counted, reason=reason, decided_by=staff(request), now=clock.now()
+        )
+
+    @confirmed(
+        description=_("Take pay back for the lab"),
+        permission=ADJUST,
+        reason=True,
+        asks=_("How much to take back of each, such as 150.00"),
+        amount=lambda entry: Money(price_of(entry).gross_minor, entry.snapshot.currency),
+    )
+    def take_back(self, request: HttpRequest, entry: TimeEntry, *, reason: str, given: str) -> None:
+        """With the fee on it; netted against later pay, never collected."""
+        clawbacks.claw_back(
+            source=entry,
+            amount=money_from(given, entry.snapshot.currency),
+            reason=reason,
+            decided_by=staff(request),
+            now=clock.now(),
+        )
 
 
 @admin.register(Overage)
@@ -211,8 +231,10 @@ class UndecidedFilter(admin.SimpleListFilter):
 class DisputeAdmin(CadreAdmin):
     """Soonest due first; silence past the deadline pays the expert."""
 
-    list_display = ("public_id", "expert", "status", "claimed", "proposed", "cost", "answer_by", "decide_by")
-    list_filter = (UndecidedFilter, "status")
+    list_display = (
+        "public_id", "expert", "status", "after_approval", "claimed", "proposed", "cost", "answer_by", "decide_by",
+    )  # fmt: skip
+    list_filter = (UndecidedFilter, "status", "after_approval")
     search_fields = ("public_id", "entry__public_id", "expert__legal_name", "expert__public_id")
     list_select_related = ("expert", "entry__snapshot", "opened_by", "decided_by")
     ordering = ("decide_by",)
@@ -221,7 +243,7 @@ class DisputeAdmin(CadreAdmin):
     @admin.display(description=_("logged"))
     def claimed(self, dispute: Dispute) -> str:
         """What the expert logged."""
-        return format_duration(dispute.entry.seconds + dispute.entry.disallowed_seconds)
+        return format_duration(dispute.claimed(dispute.entry))
 
     @admin.display(description=_("the lab proposes"), ordering="proposed_seconds")
     def proposed(self, dispute: Dispute) -> str:
@@ -243,7 +265,7 @@ class DisputeAdmin(CadreAdmin):
     )
     def uphold_partly(self, request: HttpRequest, dispute: Dispute, *, reason: str, choice: str) -> None:
         """A part of what is contested counts."""
-        at_stake = dispute.entry.seconds - dispute.proposed_seconds
+        at_stake = dispute.claimed(dispute.entry) - dispute.proposed_seconds
         quarters = int(choice) if choice in dict(PARTS) else 4
         seconds = dispute.proposed_seconds + at_stake * quarters // 4
         self._decide(request, dispute, Dispute.Status.PARTLY_UPHELD, reason, seconds)

@@ -1,64 +1,73 @@
-"""`/bonuses`: what a lab pays an expert on top of his hours."""
+"""`/bonuses`: what a lab pays experts on top of their hours, alone or many at once, and the second member's word."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypedDict, cast
+from typing import Any, cast
 
-from rest_framework import serializers
+from django.utils.translation import gettext as _
 
 from core.api.call import Call
 from core.api.endpoint import endpoint
-from core.api.fields import MoneyField, PublicIdField, StrictCharField
 from core.api.lookup import get_or_404
-from core.api.types import Doc, Example, IdOf, MoneyOut, Timestamp, render_money
 from core.api.views import LabView
-from core.money import Money
+from core.problems import FieldError, InvalidInput, InvalidTransition
+from core.public import User
 from experts.public import OwnWork
 from marketplace.ports import InsufficientFunds
 from marketplace.public import contracts_of, deciding_member
-from payments.api.hours_types import ContractId, Pseudonym
-from payments.models import Adjustment
-from payments.operations import adjustments
+from payments.api.bonus_types import (
+    BonusFilters,
+    BonusIn,
+    BonusOut,
+    BonusProposalOut,
+    BulkBonusesIn,
+    BulkBonusesOut,
+    DecideIn,
+    ProposalFilters,
+    RefuseIn,
+    render_bonus,
+    render_proposal,
+    render_proposed_bonus,
+)
+from payments.models import Adjustment, AdjustmentProposal
+from payments.operations import bonuses, four_eyes
+from payments.operations.bonuses import Bonus
+from payments.operations.four_eyes import OtherSide, OwnProposal, ProposalLapsed
+
+LAB = AdjustmentProposal.Side.LAB
+ROW = {
+    "contract": "ctr_01k9w3v6z8f2qj5t4h7xnm0ceg",
+    "amount": {"amount": "150.00", "currency": "USD"},
+    "reason": "Found a mistake in the reference answer.",
+}
 
 
-class BonusOut(TypedDict):
-    """A bonus that was paid."""
-
-    id: Annotated[str, IdOf("adj")]
-    contract: ContractId
-    expert: Pseudonym
-    amount: MoneyOut
-    fee: Annotated[MoneyOut, Doc("The platform's, on top of the amount.")]
-    reason: Annotated[str, Example("Found a mistake in the reference answer.")]
-    decided_at: Timestamp
+def decider(call: Call) -> User:
+    """The member who decides about the lab's money."""
+    tenant_id = cast(int, call.principal.tenant_id)
+    return deciding_member(tenant_id=tenant_id, who=call.body["decided_by"], about_money=True)
 
 
-class BonusFilters(serializers.Serializer[None]):
-    """Filters."""
+def rows_of(call: Call) -> list[Bonus]:
+    """The wanted bonuses with their contracts, fetched at once. Raises InvalidInput naming each unknown contract."""
+    wanted = call.body["bonuses"]
+    found = (
+        contracts_of(call.principal).select_related("expert").filter(public_id__in={row["contract"] for row in wanted})
+    )
+    contracts = {contract.public_id: contract for contract in found}
+    errors = [
+        FieldError(f"/bonuses/{n}/contract", "unknown_contract", _("There is no such contract."))
+        for n, row in enumerate(wanted)
+        if row["contract"] not in contracts
+    ]
+    if errors:
+        raise InvalidInput(errors=errors)
+    return [Bonus(contracts[row["contract"]], row["amount"], row["reason"]) for row in wanted]
 
-    contract = PublicIdField("ctr", required=False, source="contract__public_id")
 
-
-class BonusIn(serializers.Serializer[None]):
-    """Who gets how much, why, and who decided it."""
-
-    contract = PublicIdField("ctr")
-    amount = MoneyField(help_text="In the contract's currency; the fee comes on top.")
-    reason = StrictCharField(max_length=1000, help_text="The expert reads it.")
-    decided_by = StrictCharField(max_length=254, help_text="A member of the lab: his id (mem_…) or e-mail address.")
-
-
-def render_bonus(row: Adjustment) -> BonusOut:
-    """A bonus; its contract is joined."""
-    return {
-        "id": row.public_id,
-        "contract": row.contract.public_id,
-        "expert": row.contract.lab_expert.public_id,
-        "amount": render_money(Money(row.amount_minor, row.currency)),
-        "fee": render_money(Money(row.fee_minor, row.currency)),
-        "reason": row.reason,
-        "decided_at": row.decided_at,
-    }
+def proposals_of(call: Call) -> Any:
+    """What the lab's members proposed."""
+    return AdjustmentProposal.objects.visible_to(call.principal)
 
 
 class BonusList(LabView):
@@ -73,9 +82,9 @@ class BonusList(LabView):
         render=render_bonus,
     )
     def get(self, call: Call) -> Any:
-        """Newest first."""
-        bonuses = Adjustment.objects.visible_to(call.principal).filter(kind=Adjustment.Kind.BONUS, **call.query)
-        return bonuses.select_related("contract__lab_expert")
+        """Paid ones, newest first."""
+        rows = Adjustment.objects.visible_to(call.principal).filter(kind=Adjustment.Kind.BONUS, **call.query)
+        return rows.select_related("contract__lab_expert")
 
     @endpoint(
         summary="Pay a bonus",
@@ -86,23 +95,108 @@ class BonusList(LabView):
         status=201,
         errors=[InsufficientFunds, OwnWork],
         idempotency="required",
-        example={
-            "contract": "ctr_01k9w3v6z8f2qj5t4h7xnm0ceg",
-            "amount": {"amount": "150.00", "currency": "USD"},
-            "reason": "Found a mistake in the reference answer.",
-            "decided_by": "ops@aurora.example",
-        },
+        example={**ROW, "decided_by": "ops@aurora.example"},
     )
     def post(self, call: Call) -> BonusOut:
-        """From the lab's prepaid balance, with the contract's fee; it is owed to the expert at once."""
+        """From the lab's prepaid balance, with the contract's fee. Above a threshold another member approves it first."""
         contract = get_or_404(contracts_of(call.principal).select_related("expert"), call.body["contract"])
-        member = deciding_member(tenant_id=cast(int, call.principal.tenant_id), who=call.body["decided_by"])
-        bonus = adjustments.pay_bonus(
-            contract=contract,
-            amount=call.body["amount"],
-            reason=call.body["reason"],
-            decided_by=member,
+        made = bonuses.pay(
+            bonus=Bonus(contract, call.body["amount"], call.body["reason"]),
+            decided_by=decider(call),
             by=call.principal,
             now=call.now,
         )
-        return render_bonus(bonus)
+        return render_bonus(made) if isinstance(made, Adjustment) else render_proposed_bonus(made, contract)
+
+
+class BonusBulk(LabView):
+    """Many at once."""
+
+    @endpoint(
+        summary="Pay many bonuses",
+        rate="money",
+        scope="bonuses:write",
+        body=BulkBonusesIn,
+        returns=BulkBonusesOut,
+        status=201,
+        errors=[InsufficientFunds],
+        idempotency="required",
+        example={"bonuses": [ROW], "decided_by": "ops@aurora.example"},
+    )
+    def post(self, call: Call) -> BulkBonusesOut:
+        """All or none: every wrong row is named by its position. Their sum is what the threshold is compared with."""
+        made = bonuses.pay_many(bonuses=rows_of(call), decided_by=decider(call), by=call.principal, now=call.now)
+        if isinstance(made, AdjustmentProposal):
+            return {"status": "proposed", "paid": [], "proposal": render_proposal(made)}
+        return {"status": "paid", "paid": [render_bonus(row) for row in made], "proposal": None}
+
+
+class BonusProposalList(LabView):
+    """What waits for a second member."""
+
+    @endpoint(
+        summary="List proposed bonuses",
+        scope="bonuses:read",
+        query=ProposalFilters,
+        returns=BonusProposalOut,
+        paginated=True,
+        render=render_proposal,
+    )
+    def get(self, call: Call) -> Any:
+        """Newest first; `status=proposed` are those that wait, until `expires_at`."""
+        return proposals_of(call).filter(**call.query)
+
+
+class BonusApprove(LabView):
+    """The second member's yes."""
+
+    @endpoint(
+        summary="Approve proposed bonuses",
+        rate="money",
+        scope="bonuses:write",
+        body=DecideIn,
+        returns=BonusProposalOut,
+        errors=[InsufficientFunds, InvalidTransition, OtherSide, OwnProposal, OwnWork, ProposalLapsed],
+        example={"decided_by": "cfo@aurora.example"},
+    )
+    def post(self, call: Call, proposal_id: str) -> BonusProposalOut:
+        """By another member than the one who proposed; they are owed to the experts at once."""
+        proposal = get_or_404(proposals_of(call), proposal_id)
+        return render_proposal(four_eyes.approve(proposal=proposal, decided_by=decider(call), side=LAB, now=call.now))
+
+
+class BonusRefuse(LabView):
+    """The second member's no."""
+
+    @endpoint(
+        summary="Refuse proposed bonuses",
+        scope="bonuses:write",
+        body=RefuseIn,
+        returns=BonusProposalOut,
+        errors=[InvalidTransition, OtherSide, OwnProposal, OwnWork],
+        example={"decided_by": "cfo@aurora.example", "reason": "The budget of this quarter is spent."},
+    )
+    def post(self, call: Call, proposal_id: str) -> BonusProposalOut:
+        """Nothing is paid."""
+        proposal = get_or_404(proposals_of(call), proposal_id)
+        refused = four_eyes.refuse(
+            proposal=proposal, decided_by=decider(call), side=LAB, note=call.body["reason"], now=call.now
+        )
+        return render_proposal(refused)
+
+
+class BonusWithdraw(LabView):
+    """Its proposer's second thought."""
+
+    @endpoint(
+        summary="Withdraw proposed bonuses",
+        scope="bonuses:write",
+        body=DecideIn,
+        returns=BonusProposalOut,
+        errors=[InvalidTransition, OtherSide, OwnProposal],
+        example={"decided_by": "ops@aurora.example"},
+    )
+    def post(self, call: Call, proposal_id: str) -> BonusProposalOut:
+        """By whoever proposed them."""
+        proposal = get_or_404(proposals_of(call), proposal_id)
+        return render_proposal(four_eyes.withdraw(proposal=proposal, by=decider(call), side=LAB, now=call.now))

@@ -17,6 +17,7 @@ from marketplace.public import deciding_member
 from payments.api.hours_types import DisputeOut, render_dispute
 from payments.models import Dispute, TimeEntry
 from payments.operations import disputes
+from payments.operations.late_disputes import AlreadyDisputed, ApprovedByTheLab, DisputeWindowOver
 
 
 class DisputeFilters(serializers.Serializer[None]):
@@ -32,6 +33,12 @@ class DisputeIn(serializers.Serializer[None]):
     decided_by = StrictCharField(max_length=254, help_text="A member of the lab: his id (mem_…) or e-mail address.")
     reason = StrictCharField(max_length=5000, help_text="The expert reads and answers it.")
     proposed = DurationField(help_text="What should count instead: less than the billable time.")
+    what_changed = StrictCharField(
+        max_length=5000,
+        required=False,
+        allow_blank=True,
+        help_text="For hours that you approved yourself: what you know now and did not know then.",
+    )
 
 
 class WithdrawDisputeIn(serializers.Serializer[None]):
@@ -49,7 +56,7 @@ class AnswerDisputeIn(serializers.Serializer[None]):
 
 def disputes_of(call: Call) -> Any:
     """The caller's disputes with their entries."""
-    return Dispute.objects.visible_to(call.principal).select_related("entry", "expert")
+    return Dispute.objects.visible_to(call.principal).select_related("entry__snapshot", "expert")
 
 
 class LabTimeEntryDispute(LabView):
@@ -61,7 +68,7 @@ class LabTimeEntryDispute(LabView):
         body=DisputeIn,
         returns=DisputeOut,
         status=201,
-        errors=[InvalidTransition, OwnWork],
+        errors=[AlreadyDisputed, ApprovedByTheLab, DisputeWindowOver, InvalidTransition, OwnWork],
         idempotency="required",
         example={
             "decided_by": "ops@aurora.example",
@@ -70,14 +77,19 @@ class LabTimeEntryDispute(LabView):
         },
     )
     def post(self, call: Call, entry_id: str) -> DisputeOut:
-        """Takes this entry out of a submitted week; the rest is paid on schedule. The platform decides by a clock."""
+        """Takes this entry out of a submitted week, or sets aside the pay of approved hours within 30 days.
+
+        The rest is paid on schedule. The platform decides by a clock; silence pays the expert.
+        """
         entries = TimeEntry.objects.live().visible_to(call.principal)
         entry = get_or_404(entries, entry_id)
-        member = deciding_member(tenant_id=cast(int, call.principal.tenant_id), who=call.body["decided_by"])
+        tenant_id = cast(int, call.principal.tenant_id)
+        member = deciding_member(tenant_id=tenant_id, who=call.body["decided_by"], about_money=True)
         dispute = disputes.open_against(
             entry=entry,
             reason=call.body["reason"],
             proposed_seconds=call.body["proposed"],
+            what_changed=call.body.get("what_changed", ""),
             decided_by=member,
             by=call.principal,
             now=call.now,
@@ -124,7 +136,8 @@ class LabDisputeWithdraw(LabView):
     def post(self, call: Call, dispute_id: str) -> DisputeOut:
         """The entry is paid in full."""
         dispute = get_or_404(disputes_of(call), dispute_id)
-        member = deciding_member(tenant_id=cast(int, call.principal.tenant_id), who=call.body["decided_by"])
+        tenant_id = cast(int, call.principal.tenant_id)
+        member = deciding_member(tenant_id=tenant_id, who=call.body["decided_by"], about_money=True)
         note = call.body.get("reason", "")
         disputes.withdraw(dispute=dispute, decided_by=member, note=note, now=call.now)
         return render_dispute(get_or_404(disputes_of(call), dispute_id))

@@ -36,11 +36,13 @@ from payments.api.earnings_types import (
 from payments.api.effective_rates import render_effective_rate
 from payments.api.hours_types import (
     ENTRY_RELATIONS,
+    AdjustmentOut,
     render_adjustment,
     render_entry,
+    render_platform_pay,
     render_time,
 )
-from payments.models import Adjustment, TimeEntry, TrueUp
+from payments.models import Adjustment, PlatformPay, TimeEntry, TrueUp, WriteOff
 from payments.operations import true_ups
 from payments.queries import blockers, earnings, effective_rates, explanation
 from payments.queries.blockers import Blocker
@@ -86,7 +88,7 @@ def render_line(line: Line) -> EarningLineOut:
         "id": line.id,
         "kind": line.kind,
         "at": line.at,
-        "contract": line.contract,
+        "contract": line.contract or None,
         "week": line.week or None,
         "activity": line.activity or None,
         "time": render_duration(line.seconds) if line.kind == "time_entry" else None,
@@ -235,9 +237,15 @@ class ExpertEarningExplain(ExpertView):
             "exchange": _("none"),
             "currency": line.amount.currency,
             "time": render_time_explanation(source) if isinstance(source, TimeEntry) else None,
-            "adjustment": render_adjustment(source) if isinstance(source, Adjustment) else None,
+            "adjustment": self._render(source),
             "true_up": render_true_up(source) if isinstance(source, TrueUp) else None,
         }
+
+    @staticmethod
+    def _render(source: Any) -> AdjustmentOut | None:
+        if isinstance(source, PlatformPay | WriteOff):
+            return render_platform_pay(source)
+        return render_adjustment(source) if isinstance(source, Adjustment) else None
 
     @staticmethod
     def _find(call: Call, earning_id: str) -> Any:
@@ -245,6 +253,10 @@ class ExpertEarningExplain(ExpertView):
             return get_or_404(
                 TrueUp.objects.visible_to(call.principal).select_related("contract", "timesheet"), earning_id
             )
+        if earning_id.startswith("ppy_"):
+            return get_or_404(PlatformPay.objects.visible_to(call.principal), earning_id)
+        if earning_id.startswith("wof_"):
+            return get_or_404(WriteOff.objects.visible_to(call.principal), earning_id)
         if earning_id.startswith("adj_"):
             return get_or_404(
                 Adjustment.objects.visible_to(call.principal).select_related("contract", "entry"), earning_id

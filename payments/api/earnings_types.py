@@ -59,9 +59,13 @@ class EarningLineOut(TypedDict):
     """One thing that earns."""
 
     id: EarningId
-    kind: Annotated[str, Doc("time_entry, bonus, referral, correction, clawback or true_up."), Example("time_entry")]
+    kind: Annotated[
+        str,
+        Doc("time_entry, bonus, referral, correction, clawback, reinstatement, write_off or true_up."),
+        Example("time_entry"),
+    ]
     at: Timestamp
-    contract: ContractId
+    contract: Annotated[ContractId | None, Doc("Null for what the platform itself paid.")]
     week: Annotated[str | None, Example("2026-W47")]
     activity: Annotated[str | None, Example("task")]
     time: Duration | None

@@ -7,7 +7,7 @@ from typing import Annotated, TypedDict
 from core.api.types import Day, Doc, Duration, Example, IdOf, MoneyOut, RateOut, Timestamp, render_money, render_rate
 from core.api.types import render_duration as duration
 from core.money import Money
-from payments.models import Adjustment, Dispute, Overage, TimeEntry, Timesheet
+from payments.models import Adjustment, Dispute, Overage, PlatformPay, TimeEntry, Timesheet, WriteOff
 from payments.queries.explanation import price_of
 
 ContractId = Annotated[str, IdOf("ctr")]
@@ -138,6 +138,9 @@ class DisputeOut(TypedDict):
     claimed: Annotated[Duration, Doc("What the expert logged.")]
     proposed: Annotated[Duration, Doc("What the lab thinks should count.")]
     counted: Annotated[Duration | None, Doc("What was decided.")]
+    after_approval: Annotated[bool, Doc("Whether the hours were approved already when it was opened."), Example(False)]
+    what_changed: Annotated[str, Doc("What a lab that had approved them itself did not know then."), Example("")]
+    set_aside: Annotated[MoneyOut | None, Doc("Approved pay that waits for the decision.")]
     answer: Annotated[str, Example("The rest was the revision you asked for.")]
     answer_by: Annotated[Timestamp, Doc("Nothing is cut before then unless the expert has answered.")]
     answered_at: Timestamp | None
@@ -151,7 +154,7 @@ class AdjustmentOut(TypedDict):
     """A change of pay beside or after the hours, with its reason."""
 
     id: Annotated[str, IdOf("adj")]
-    kind: Annotated[str, Doc("bonus, referral, correction or clawback."), Example("bonus")]
+    kind: Annotated[str, Doc("bonus, referral, correction, clawback, reinstatement or write_off."), Example("bonus")]
     status: Annotated[str, Doc("posted moved money; recorded documents hours cut before they were posted.")]
     time_entry: Annotated[str | None, IdOf("tme")]
     seconds: Annotated[int, Doc("Signed change of hours, in seconds."), Example(0)]
@@ -263,9 +266,12 @@ def render_dispute(row: Dispute) -> DisputeOut:
         "time_entry": row.entry.public_id,
         "status": row.status,
         "reason": row.reason,
-        "claimed": duration(row.entry.seconds + row.entry.disallowed_seconds),
+        "claimed": duration(row.claimed(row.entry)),
         "proposed": duration(row.proposed_seconds),
         "counted": None if counted is None else duration(counted),
+        "after_approval": row.after_approval,
+        "what_changed": row.what_changed,
+        "set_aside": render_money(Money(row.set_aside_minor, row.entry.currency)) if row.after_approval else None,
         "answer": row.answer,
         "answer_by": row.answer_by,
         "answered_at": row.answered_at,
@@ -273,6 +279,20 @@ def render_dispute(row: Dispute) -> DisputeOut:
         "decided_at": row.decided_at,
         "outcome_note": row.outcome_note,
         "created_at": row.created_at,
+    }
+
+
+def render_platform_pay(row: PlatformPay | WriteOff) -> AdjustmentOut:
+    """What the platform paid, took back or gave up."""
+    return {
+        "id": row.public_id,
+        "kind": row.kind if isinstance(row, PlatformPay) else "write_off",
+        "status": "posted",
+        "time_entry": None,
+        "seconds": 0,
+        "amount": render_money(Money(row.amount_minor, row.currency)),
+        "reason": row.reason,
+        "decided_at": row.decided_at,
     }
 
 

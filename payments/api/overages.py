@@ -91,7 +91,8 @@ class LabOverageApprove(LabView):
     def post(self, call: Call, overage_id: str) -> OverageOut:
         """It is paid with its week, or at once when the week is approved already."""
         overage = get_or_404(overages_of(call), overage_id)
-        member = deciding_member(tenant_id=cast(int, call.principal.tenant_id), who=call.body["decided_by"])
+        tenant_id = cast(int, call.principal.tenant_id)
+        member = deciding_member(tenant_id=tenant_id, who=call.body["decided_by"], about_money=True)
         note = call.body.get("reason", "")
         return render_overage(overages.approve(overage=overage, decided_by=member, note=note, now=call.now))
 
@@ -111,6 +112,7 @@ class LabOverageDecline(LabView):
     def post(self, call: Call, overage_id: str) -> OverageOut:
         """It becomes a Decision with your reason, which the expert may contest."""
         overage = get_or_404(overages_of(call), overage_id)
-        member = deciding_member(tenant_id=cast(int, call.principal.tenant_id), who=call.body["decided_by"])
+        tenant_id = cast(int, call.principal.tenant_id)
+        member = deciding_member(tenant_id=tenant_id, who=call.body["decided_by"], about_money=True)
         declined = overages.decline(overage=overage, decided_by=member, note=call.body["reason"], now=call.now)
         return render_overage(declined)

@@ -152,6 +152,7 @@ class LabTimesheetApprove(LabView):
     def post(self, call: Call, timesheet_id: str) -> LabTimesheetDetailOut:
         """Its hours are owed to the expert from then on. Disputed entries and open overages stay behind."""
         sheet = get_or_404(timesheets_of(call), timesheet_id)
-        member = deciding_member(tenant_id=cast(int, call.principal.tenant_id), who=call.body["decided_by"])
+        tenant_id = cast(int, call.principal.tenant_id)
+        member = deciding_member(tenant_id=tenant_id, who=call.body["decided_by"], about_money=True)
         timesheets.approve(timesheet=sheet, decided_by=member, by=call.principal, now=call.now)
         return render_lab_detail(get_or_404(timesheets_of(call), timesheet_id))

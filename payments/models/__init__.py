@@ -17,6 +17,8 @@ from payments.models.payee import PayoutMethod
 from payments.models.payee_account import PayeeAccount
 from payments.models.payout import Payout, PayoutAttempt
 from payments.models.payout_decision import PayoutDecision
+from payments.models.platform_pay import Debt, Payee, PlatformPay, WriteOff
+from payments.models.proposal import AdjustmentProposal
 from payments.models.reservation import FundsReservation
 from payments.models.sandbox_provider import ProviderFault, ProviderMovement
 from payments.models.self_billing import SelfBillingInvoice
@@ -37,6 +39,9 @@ __all__ = [
     "Cap",
     "CreditLimit",
     "CreditNote",
+    "AdjustmentProposal",
+    "Cap",
+    "Debt",
     "Dispute",
     "DocumentSeries",
     "FloorCheck",
@@ -53,10 +58,12 @@ __all__ = [
     "PayRunExclusion",
     "PayRunLine",
     "PayeeAccount",
+    "Payee",
     "Payout",
     "PayoutAttempt",
     "PayoutDecision",
     "PayoutMethod",
+    "PlatformPay",
     "Posting",
     "ProviderFault",
     "ProviderMovement",
@@ -68,4 +75,5 @@ __all__ = [
     "TimeEntry",
     "Timesheet",
     "TrueUp",
+    "WriteOff",
 ]

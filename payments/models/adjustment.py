@@ -1,4 +1,4 @@
-"""Pay beside or after the hours: bonuses, referrals, corrections, clawbacks. Written once, never changed."""
+"""Pay beside or after the hours, at a lab's cost: bonuses, corrections, clawbacks. Written once, never changed."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from django.utils.translation import gettext_lazy as _
 from core import guards
 from core.public import PublicIdField, TenantModel, WalledQuerySet
 from core.states import Transitions
-from payments.models.own_work import NotByTheWorker
+from payments.models.own_work import NotApprovedByTheWorker, NotByTheWorker
 
 
 class AdjustmentKind(models.TextChoices):
     """Why pay changes."""
 
     BONUS = "bonus", _("bonus")
-    REFERRAL = "referral", _("referral")
     CORRECTION = "correction", _("correction")
     CLAWBACK = "clawback", _("clawback")
+    REINSTATEMENT = "reinstatement", _("given back")
 
 
 class AdjustmentStatus(models.TextChoices):
@@ -43,7 +43,9 @@ class Adjustment(TenantModel):
     A ``posted`` one has its own journal entry. A ``recorded`` one documents hours that a decided dispute cut before
     they were posted: the entry itself carries the lower amount. ``amount_minor`` is the expert's part, ``fee_minor``
     the platform's on top, both signed, in minor units of ``currency``; ``seconds`` is the signed change of hours.
-    Without ``decided_by`` the clock decided, which it only ever does in the expert's favour.
+    Without ``decided_by`` the clock decided, which it only ever does in the expert's favour. A clawback names what it
+    takes back, ``entry`` or ``takes_back``; a reinstatement gives a clawback back. Above the threshold ``decided_by``
+    proposed it, and ``proposal`` names who approved.
     """
 
     sealed = True
@@ -57,7 +59,11 @@ class Adjustment(TenantModel):
     entry = models.ForeignKey(
         "payments.TimeEntry", on_delete=models.PROTECT, null=True, blank=True, related_name="adjustments"
     )
-    kind = models.CharField(max_length=12, choices=AdjustmentKind)
+    takes_back = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="taken_by")
+    proposal = models.ForeignKey(
+        "payments.AdjustmentProposal", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    kind = models.CharField(max_length=16, choices=AdjustmentKind)
     status = models.CharField(max_length=10, choices=AdjustmentStatus)
     seconds = models.IntegerField(default=0)
     amount_minor = models.BigIntegerField()
@@ -77,14 +83,20 @@ class Adjustment(TenantModel):
         permissions = (("correct_hours", "Can correct approved hours"),)
         constraints = (
             models.CheckConstraint(
-                condition=Q(kind__in=("bonus", "referral"), amount_minor__gt=0, fee_minor__gte=0)
+                condition=Q(kind="bonus", amount_minor__gt=0, fee_minor__gte=0)
                 | Q(kind="clawback", amount_minor__lt=0, fee_minor__lte=0)
+                | Q(kind="reinstatement", amount_minor__gt=0, fee_minor__gte=0, takes_back__isnull=False)
                 | Q(kind="correction", entry__isnull=False),
                 name="payments_adjustment_sign",
             ),
             models.CheckConstraint(
-                condition=Q(decided_by__isnull=False) | Q(kind="correction", amount_minor__gte=0),
+                condition=Q(decided_by__isnull=False)
+                | Q(kind__in=("correction", "reinstatement"), amount_minor__gte=0),
                 name="payments_adjustment_silence_never_costs",
+            ),
+            models.CheckConstraint(
+                condition=~Q(kind="clawback") | Q(entry__isnull=False) | Q(takes_back__isnull=False),
+                name="payments_adjustment_clawback_of_something",
             ),
             models.CheckConstraint(condition=~Q(reason=""), name="payments_adjustment_has_a_reason"),
         )
@@ -92,7 +104,11 @@ class Adjustment(TenantModel):
             models.Index(fields=("expert", "-id"), name="payments_adjustment_of_expert"),
             models.Index(fields=("tenant", "-id"), name="payments_adjustment_of_tenant"),
         )
-        triggers = (NotByTheWorker(), guards.Refuse(name="append_only"))
+        triggers = (
+            NotByTheWorker(),
+            NotApprovedByTheWorker(name="not_approved_by_the_worker"),
+            guards.Refuse(name="append_only"),
+        )
 
     def __str__(self) -> str:
         return f"{self.public_id} {self.kind}"

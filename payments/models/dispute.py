@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -14,6 +14,9 @@ from core import history
 from core.public import PublicIdField, TenantModel, WalledQuerySet
 from core.states import Transitions
 from payments.models.own_work import NotByTheWorker
+
+if TYPE_CHECKING:
+    from payments.models.time_entry import TimeEntry
 
 
 class DisputeStatus(models.TextChoices):
@@ -61,6 +64,9 @@ class Dispute(TenantModel):
     The lab proposes how long the work should have counted; the expert may answer until ``answer_by``; a person of the
     platform decides until ``decide_by``. Silence past that pays the expert in full. An upheld dispute counts what the
     lab proposed, a partly upheld one something between, an overturned one everything.
+
+    ``after_approval``: the hours were money already. ``set_aside_minor`` of it waits in the expert's holdback; what had
+    left for his account stays with him, and is netted later if the dispute takes it.
     """
 
     Status = DisputeStatus
@@ -80,6 +86,12 @@ class Dispute(TenantModel):
     status = models.CharField(max_length=20, choices=DisputeStatus, default=DisputeStatus.OPEN)
     reason = models.TextField()
     proposed_seconds = models.PositiveIntegerField()
+    claimed_seconds = models.PositiveIntegerField(
+        null=True, blank=True, help_text=_("What counted when it was opened.")
+    )
+    after_approval = models.BooleanField(default=False)
+    what_changed = models.TextField(blank=True, help_text=_("What a lab that approved by itself did not know then."))
+    set_aside_minor = models.BigIntegerField(default=0)
     opened_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     answer = models.TextField(blank=True)
     answered_at = models.DateTimeField(null=True, blank=True)
@@ -112,6 +124,10 @@ class Dispute(TenantModel):
                 condition=Q(decided_by=None) | ~Q(decided_by=F("opened_by")) | Q(status="withdrawn"),
                 name="payments_dispute_not_by_its_opener",
             ),
+            models.CheckConstraint(
+                condition=Q(set_aside_minor=0) | Q(after_approval=True, set_aside_minor__gt=0),
+                name="payments_dispute_sets_aside_what_was_posted",
+            ),
         )
         indexes = (
             models.Index(fields=("decide_by",), condition=Q(status__in=UNDECIDED), name="payments_dispute_undecided"),
@@ -121,6 +137,10 @@ class Dispute(TenantModel):
 
     def __str__(self) -> str:
         return self.public_id
+
+    def claimed(self, entry: TimeEntry) -> int:
+        """Seconds that counted when it was opened; ``entry`` is the contested one."""
+        return entry.seconds + entry.disallowed_seconds if self.claimed_seconds is None else self.claimed_seconds
 
     @property
     def is_undecided(self) -> bool:

@@ -26,3 +26,22 @@ class NotByTheWorker(guards.Guard):
 
     def __init__(self) -> None:
         super().__init__(name="not_by_the_worker")
+
+
+class NotApprovedByTheWorker(guards.Guard):
+    """Refuse a row whose proposal was approved by the user behind its ``expert``, or is not approved at all."""
+
+    when = pgtrigger.Before
+    operation = pgtrigger.Insert | pgtrigger.Update
+    func = """
+        IF NEW.proposal_id IS NOT NULL AND NOT EXISTS (
+            SELECT 1 FROM payments_adjustmentproposal p
+            WHERE p.id = NEW.proposal_id AND p.status = 'approved' AND p.decided_by_id <> p.proposed_by_id
+                AND NOT EXISTS (SELECT 1 FROM experts_expert x WHERE x.id = NEW.expert_id
+                    AND x.user_id IN (p.decided_by_id, p.proposed_by_id))
+        ) THEN
+            RAISE EXCEPTION 'Two other people decide.'
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'payments_nobody_decides_his_own_hours';
+        END IF;
+        RETURN NEW;
+    """

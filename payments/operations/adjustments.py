@@ -1,75 +1,117 @@
-"""Pay beside and after the hours: bonuses, corrections of approved hours, pay taken back. Always with a reason."""
+"""Corrections of approved hours, and what every change of pay shares: a row, a journal entry, a message."""
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
+from django.db.models import Q
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from core import outbox
 from core.durations import format_duration
 from core.money import Money, fee_for, pay_for
-from core.problems import FieldError, InvalidInput
-from core.public import Principal, User
-from experts import public as experts
-from marketplace import public as marketplace
-from marketplace.public import Contract
-from payments.models import Adjustment, TimeEntry
-from payments.operations import hours_lock, own_hours, postings, settlement
+from core.problems import Conflict, FieldError, InvalidInput
+from core.public import Event, User
+from payments.models import Adjustment, AdjustmentProposal, Dispute, TimeEntry
+from payments.operations import four_eyes, hours_lock, own_hours, pay_notices, postings, settlement
+from payments.operations.pay_notices import PayNews
 from payments.operations.postings import ApprovedTime, Grant
 
 
-def pay_bonus(
-    *, contract: Contract, amount: Money, reason: str, decided_by: User, by: Principal, now: dt.datetime
-) -> Adjustment:
-    """Pay an expert something on top of his hours, from the lab's prepaid balance, with the contract's fee.
+class PayIsContested(Conflict):
+    """The lab disputes this pay, and nobody has decided yet: until then it is neither corrected nor taken back.
 
-    Raises OwnWork, InvalidInput for another currency than the contract's, InsufficientFunds.
+    `dispute` names it.
     """
-    own_hours.refuse(expert=contract.expert, decided_by=decided_by)
-    terms = marketplace.snapshot_at(contract_id=contract.pk, at=now)
-    if amount.currency != terms.currency:
-        detail = _("The contract pays in %(currency)s.") % {"currency": terms.currency}
-        raise InvalidInput(errors=[FieldError("/amount/currency", "wrong_currency", detail)])
-    bonus = Adjustment.objects.create(
-        tenant_id=contract.tenant_id,
-        expert_id=contract.expert_id,
-        contract=contract,
-        kind=Adjustment.Kind.BONUS,
-        status=Adjustment.Status.POSTED,
-        amount_minor=amount.minor,
-        fee_minor=fee_for(amount.minor, terms.fee_bp),
-        currency=amount.currency,
+
+    code = "pay_is_contested"
+    title = gettext_lazy("This pay is being contested")
+    example_members: ClassVar[Mapping[str, Any]] = {"dispute": "dsp_01k9w3v6z8f2qj5t4h7xnm0ceg"}
+
+
+def request_correction(
+    *, entry: TimeEntry, counted: int, reason: str, decided_by: User, now: dt.datetime
+) -> Adjustment | AdjustmentProposal | None:
+    """Correct approved hours at once, or propose it where the difference takes a second person.
+
+    Raises OwnWork, InvalidInput, PayIsContested.
+    """
+    own_hours.refuse(expert=entry.expert, decided_by=decided_by)
+    former = counted_now(entry)
+    before, after = priced(entry, former), priced(entry, counted)
+    difference = after.gross_minor + after.fee_minor - before.gross_minor - before.fee_minor
+    if not four_eyes.needed(Money(difference, entry.currency)):
+        return correct(entry=entry, counted=counted, reason=reason, decided_by=decided_by, now=now)
+    _require_within(entry, counted)
+    refuse_contested(entry)
+    return four_eyes.propose(
+        act=AdjustmentProposal.Act.CORRECTION,
+        amount=Money(difference, entry.currency),
         reason=reason,
-        decided_by=decided_by,
-        decided_at=now,
-        created_at=now,
+        terms={"entry": entry.public_id, "counted": counted, "former": former, "gains": counted > former},
+        proposed_by=decided_by,
+        tenant_id=entry.tenant_id,
+        expert=entry.expert,
+        now=now,
     )
-    postings.bonus_paid(bonus=_grant(bonus), now=now)
-    _tell("bonus.paid", bonus, actor=by.label, now=now)
-    return bonus
+
+
+@four_eyes.carries_out(AdjustmentProposal.Act.CORRECTION)
+def _correct_as_approved(proposal: AdjustmentProposal, now: dt.datetime) -> str:
+    entry = TimeEntry.objects.settled().select_related("expert", "snapshot").get(public_id=proposal.terms["entry"])
+    hours_lock.take(entry.expert_id)
+    if counted_now(entry) != proposal.terms["former"]:
+        raise StaleProposal
+    made = correct(
+        entry=entry,
+        counted=proposal.terms["counted"],
+        reason=proposal.reason,
+        decided_by=proposal.proposed_by,
+        proposal=proposal,
+        now=now,
+    )
+    return made.public_id if made else ""
+
+
+class StaleProposal(Conflict):
+    """What was proposed refers to hours that somebody changed since. Refuse it and propose anew."""
+
+    code = "stale_proposal"
+    title = gettext_lazy("The hours changed since this was proposed")
 
 
 def correct(
-    *, entry: TimeEntry, counted: int, reason: str, decided_by: User | None, now: dt.datetime
+    *,
+    entry: TimeEntry,
+    counted: int,
+    reason: str,
+    decided_by: User | None,
+    now: dt.datetime,
+    proposal: AdjustmentProposal | None = None,
+    is_outcome: bool = False,
 ) -> Adjustment | None:
     """Set how many seconds of an approved entry count. The entry stays as it was approved; the journal is corrected.
 
     Its posting is reversed exactly and made anew with the corrected amounts. Returns None when nothing changes;
-    without ``decided_by`` the clock decided an appeal, in the expert's favour.
-    Raises OwnWork, InvalidInput beyond the entry's length.
+    without ``decided_by`` the clock decided an appeal, in the expert's favour. ``is_outcome`` says that this carries
+    out what a dispute about the entry came to.
+    Raises OwnWork, PayIsContested, InvalidInput beyond the entry's length or below what was taken back of it.
     """
     hours_lock.take(entry.expert_id)
     settled = _settled(entry.pk)
     if decided_by is not None:
         own_hours.refuse(expert=settled.expert, decided_by=decided_by)
+    if not is_outcome:
+        refuse_contested(settled)
     former = counted_now(settled)
-    if not 0 <= counted <= _measured(settled):
-        detail = _("The entry lasted %(time)s.") % {"time": format_duration(_measured(settled))}
-        raise InvalidInput(detail, errors=[FieldError("/counted", "out_of_range", detail)])
+    _require_within(settled, counted)
     if counted == former:
         return None
-    before, after = _priced(settled, former), _priced(settled, counted)
+    before, after = priced(settled, former), priced(settled, counted)
+    _require_above_taken(settled, after)
     correction = _write(
         settled,
         status=Adjustment.Status.POSTED,
@@ -78,11 +120,12 @@ def correct(
         fee_minor=after.fee_minor - before.fee_minor,
         reason=reason,
         decided_by=decided_by,
+        proposal=proposal,
         now=now,
     )
     _post_correction(settled, correction, before=before, after=after, now=now)
     actor = f"user:{decided_by.public_id}" if decided_by else ""
-    _tell("adjustment.made", correction, actor=actor, now=now)
+    tell_all("adjustment.made", [correction], actor=actor, now=now)
     return correction
 
 
@@ -102,46 +145,6 @@ def record_cut(*, entry: TimeEntry, seconds: int, reason: str, decided_by: User,
     )
 
 
-def claw_back(*, contract: Contract, amount: Money, reason: str, decided_by: User, now: dt.datetime) -> Adjustment:
-    """Take pay back for the lab, with the fee on it: netted against later pay, never collected.
-
-    Raises OwnWork, InvalidInput for another currency than the contract's.
-    """
-    own_hours.refuse(expert=contract.expert, decided_by=decided_by)
-    terms = marketplace.snapshot_at(contract_id=contract.pk, at=now)
-    if amount.currency != terms.currency:
-        detail = _("The contract pays in %(currency)s.") % {"currency": terms.currency}
-        raise InvalidInput(errors=[FieldError("/amount/currency", "wrong_currency", detail)])
-    taken = Adjustment.objects.create(
-        tenant_id=contract.tenant_id,
-        expert_id=contract.expert_id,
-        contract=contract,
-        kind=Adjustment.Kind.CLAWBACK,
-        status=Adjustment.Status.POSTED,
-        amount_minor=-amount.minor,
-        fee_minor=-fee_for(amount.minor, terms.fee_bp),
-        currency=amount.currency,
-        reason=reason,
-        decided_by=decided_by,
-        decided_at=now,
-        created_at=now,
-    )
-    postings.clawback(grant=_grant(taken), now=now)
-    experts.record_decision(
-        expert=contract.expert,
-        act="pay.clawed_back",
-        subject=taken.public_id,
-        reason_code="clawback",
-        explanation=reason,
-        evidence={"contract": contract.public_id, "amount": dict(amount.as_json())},
-        decided_by=decided_by,
-        now=now,
-        tenant_id=contract.tenant_id,
-    )
-    _tell("adjustment.made", taken, actor=f"user:{decided_by.public_id}", now=now)
-    return taken
-
-
 def counted_now(entry: TimeEntry) -> int:
     """Seconds of a settled entry that count after all its posted corrections."""
     posted = entry.adjustments.filter(kind=Adjustment.Kind.CORRECTION, status=Adjustment.Status.POSTED)
@@ -153,13 +156,42 @@ def _settled(pk: int) -> TimeEntry:
     return entries.select_related("expert", "snapshot", "contract").get(pk=pk)
 
 
+def refuse_contested(entry: TimeEntry) -> None:
+    """Raise PayIsContested while a dispute about the entry is undecided."""
+    dispute = Dispute.objects.undecided().filter(entry=entry.pk).first()
+    if dispute is not None:
+        raise PayIsContested(dispute=dispute.public_id)
+
+
+def taken_back(entry: TimeEntry) -> int:
+    """Minor units of the entry's pay that clawbacks took and nobody gave back."""
+    mine = Q(entry=entry.pk, kind=Adjustment.Kind.CLAWBACK)
+    given_back = Q(takes_back__entry=entry.pk, kind=Adjustment.Kind.REINSTATEMENT)
+    rows = Adjustment.objects.filter(mine | given_back, expert=entry.expert_id)
+    return -sum(rows.values_list("amount_minor", flat=True))
+
+
+def _require_within(entry: TimeEntry, counted: int) -> None:
+    if not 0 <= counted <= _measured(entry):
+        detail = _("The entry lasted %(time)s.") % {"time": format_duration(_measured(entry))}
+        raise InvalidInput(detail, errors=[FieldError("/counted", "out_of_range", detail)])
+
+
+def _require_above_taken(entry: TimeEntry, after: ApprovedTime) -> None:
+    """Pay is not taken away twice, by a clawback and by a correction."""
+    taken = taken_back(entry)
+    if after.gross_minor < taken:
+        detail = _("%(amount)s of it was taken back already.") % {"amount": Money(taken, entry.currency)}
+        raise InvalidInput(detail, errors=[FieldError("/counted", "taken_back_already", detail)])
+
+
 def _measured(entry: TimeEntry) -> int:
     """Everything the entry holds that could count."""
     return entry.seconds + entry.disallowed_seconds + entry.unconfirmed_seconds
 
 
-def _priced(entry: TimeEntry, seconds: int) -> ApprovedTime:
-    """What the entry would have posted with so many seconds, at its own frozen terms."""
+def priced(entry: TimeEntry, seconds: int) -> ApprovedTime:
+    """What the entry posts with so many seconds, at its own frozen terms. Its snapshot is joined."""
     frozen = settlement.approved_time(entry)
     gross = pay_for(seconds, entry.rate_minor or 0)
     return ApprovedTime(
@@ -210,6 +242,7 @@ def _write(
     reason: str,
     decided_by: User | None,
     now: dt.datetime,
+    proposal: AdjustmentProposal | None = None,
 ) -> Adjustment:
     return Adjustment.objects.create(
         tenant_id=entry.tenant_id,
@@ -217,6 +250,7 @@ def _write(
         contract_id=entry.contract_id,
         entry=entry,
         kind=Adjustment.Kind.CORRECTION,
+        proposal=proposal,
         status=status,
         seconds=seconds,
         amount_minor=amount_minor,
@@ -229,7 +263,8 @@ def _write(
     )
 
 
-def _grant(adjustment: Adjustment) -> Grant:
+def grant_of(adjustment: Adjustment) -> Grant:
+    """A bonus, clawback or reinstatement as the journal takes it."""
     return Grant(
         source_id=adjustment.public_id,
         expert_id=adjustment.expert_id,
@@ -241,26 +276,30 @@ def _grant(adjustment: Adjustment) -> Grant:
     )
 
 
-def _tell(event: str, adjustment: Adjustment, *, actor: str, now: dt.datetime) -> None:
-    outbox.publish(
-        event,
-        subject=adjustment.public_id,
-        tenant_id=adjustment.tenant_id,
-        user_id=adjustment.expert.user_id,
-        actor=actor,
-        payload={"adjustment": adjustment.public_id},
-        now=now,
+def tell_all(event: str, made: Sequence[Adjustment], *, actor: str, now: dt.datetime) -> None:
+    """News and a message with the way to contest for each; their experts are joined."""
+    outbox.publish_all(
+        [
+            Event(
+                name=event,
+                subject=adjustment.public_id,
+                tenant_id=adjustment.tenant_id,
+                user_id=adjustment.expert.user_id,
+                actor=actor,
+                payload={"adjustment": adjustment.public_id},
+                occurred_at=now,
+            )
+            for adjustment in made
+        ]
     )
-    experts.send_notice(
-        expert=adjustment.expert,
-        kind=event,
-        subject=adjustment.public_id,
-        title=_("%(kind)s: %(amount)s")
-        % {
-            "kind": adjustment.get_kind_display(),
-            "amount": str(Money(adjustment.amount_minor, adjustment.currency)),
-        },
-        body=adjustment.reason,
-        link=f"/api/v1/expert/earnings/{adjustment.public_id}/explain",
-        now=now,
-    )
+    news = [
+        PayNews(
+            expert=adjustment.expert,
+            kind=event,
+            subject=adjustment.public_id,
+            title=f"{adjustment.get_kind_display()}: {Money(adjustment.amount_minor, adjustment.currency)}",
+            body=adjustment.reason,
+        )
+        for adjustment in made
+    ]
+    pay_notices.tell_all(news, now=now)

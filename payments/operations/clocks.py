@@ -13,8 +13,8 @@ import structlog
 
 from core.public import Principal, unit_of_work
 from payments import tax
-from payments.models import Dispute, Overage, TaxProfile, TimeEntry, Timesheet
-from payments.operations import disputes, overages, tax_profiles, timers, timesheets, true_ups
+from payments.models import AdjustmentProposal, Dispute, Overage, TaxProfile, TimeEntry, Timesheet
+from payments.operations import disputes, four_eyes, overages, tax_profiles, timers, timesheets, true_ups
 
 BATCH = 500
 
@@ -66,6 +66,12 @@ def remind_of_tax_papers(*, by: Principal, now: dt.datetime) -> int:
         if expires_at and tax.reminder_due(expires_at=expires_at, reminded_days=reminded, now=now) is not None
     ]
     return _sweep(by, due, lambda pk: tax_profiles.remind(profile_id=pk, now=now))
+
+
+def let_proposals_lapse(*, by: Principal, now: dt.datetime) -> int:
+    """End proposals that no second person decided."""
+    overdue = AdjustmentProposal.objects.overdue(now=now).values_list("pk", flat=True)
+    return _sweep(by, overdue, lambda pk: four_eyes.let_lapse(proposal_id=pk, now=now))
 
 
 def true_up_weeks(*, by: Principal, now: dt.datetime) -> int:

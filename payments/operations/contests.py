@@ -1,20 +1,39 @@
-"""Appeals about hours: what may be contested, and what an appeal that was won changes."""
+"""Appeals about hours and pay: what may be contested, and what an appeal that was won changes."""
 
 from __future__ import annotations
 
 import datetime as dt
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 from django.utils.translation import gettext as _
 
 from core.public import User
 from experts.ports import Contestable
 from experts.public import Appeal
-from payments.models import Adjustment, Dispute, Overage, TimeEntry, Timesheet
-from payments.operations import adjustments
+from payments.models import (
+    Adjustment,
+    AdjustmentProposal,
+    Dispute,
+    Overage,
+    PlatformPay,
+    TimeEntry,
+    Timesheet,
+    WriteOff,
+)
+from payments.operations import adjustments, clawbacks, platform_pay
 
-PREFIXES: Final = ("tme", "tsh", "ovg", "dsp", "adj")
 WON: Final = frozenset({Appeal.Status.OVERTURNED, Appeal.Status.RESOLVED_BY_TIMEOUT})
+_TABLES: Final[dict[str, Any]] = {
+    "tsh": Timesheet,
+    "ovg": Overage,
+    "dsp": Dispute,
+    "adj": Adjustment,
+    "ppy": PlatformPay,
+    "wof": WriteOff,
+    "prp": AdjustmentProposal,
+}
+PREFIXES: Final = ("tme", *_TABLES)
 
 
 def find(*, subject: str, expert_id: int) -> Contestable | None:
@@ -23,33 +42,111 @@ def find(*, subject: str, expert_id: int) -> Contestable | None:
     if prefix == "tme":
         entry = TimeEntry.objects.filter(public_id=subject, expert=expert_id).select_related("timesheet").first()
         return None if entry is None else Contestable(entry.tenant_id, entry.timesheet.decided_by_id)
-    row = _decided(prefix, subject, expert_id)
-    return None if row is None else Contestable(row.tenant_id, row.decided_by_id)
+    row = _TABLES[prefix]._default_manager.filter(public_id=subject, expert=expert_id).first()
+    if row is None or (isinstance(row, AdjustmentProposal) and not _was_refused(row)):
+        return None
+    if isinstance(row, AdjustmentProposal):
+        return Contestable(row.tenant_id, row.decided_by_id)
+    proposal: AdjustmentProposal | None = getattr(row, "proposal", None)
+    return Contestable(
+        getattr(row, "tenant_id", None), row.decided_by_id, approved_by_id=proposal.decided_by_id if proposal else None
+    )
 
 
-def apply_outcome(*, subject: str, outcome: str, decided_by: User | None, now: dt.datetime) -> Adjustment | None:
-    """Pay what an overage's refusal or a dispute took away, when the appeal about it was won.
+def apply_outcome(*, subject: str, outcome: str, decided_by: User | None, now: dt.datetime) -> object | None:
+    """Put right what a contested act took, when the appeal about it was won.
 
     An appeal that was won in part is put right by the person who decided it, with a correction of the entry; so is
     one about an entry or a week as such, since no amount follows from it. Running it again changes nothing.
     """
     if outcome not in WON:
         return None
-    entry = _entry_behind(subject)
-    if entry is None:
+    reason = _("Appeal about %(subject)s: %(outcome)s.") % {
+        "subject": subject,
+        "outcome": Appeal.Status(outcome).label,
+    }
+    put_right = _REMEDIES.get(subject.partition("_")[0])
+    return put_right(subject, reason, decided_by, now) if put_right else None
+
+
+def _overage(subject: str, reason: str, decided_by: User | None, now: dt.datetime) -> object | None:
+    overage = Overage.objects.filter(public_id=subject, status=Overage.Status.DECLINED).first()
+    if overage is None:
         return None
+    entry = _entry(overage.entry_id)
     if not entry.is_settled:
         if entry.status != TimeEntry.Status.VOID:
             _give_back(entry)
         return None
-    return adjustments.correct(
-        entry=entry,
-        counted=entry.seconds + entry.disallowed_seconds,
-        reason=_("Appeal about %(subject)s: %(outcome)s.")
-        % {"subject": subject, "outcome": Appeal.Status(outcome).label},
-        decided_by=decided_by,
-        now=now,
+    return _count(entry, entry.seconds + entry.disallowed_seconds, reason, decided_by, now)
+
+
+def _dispute(subject: str, reason: str, decided_by: User | None, now: dt.datetime) -> object | None:
+    """What the dispute took is added to what counts now, up to what it contested."""
+    dispute = Dispute.objects.filter(public_id=subject, decided_at__isnull=False).first()
+    if dispute is None:
+        return None
+    entry = _entry(dispute.entry_id)
+    return _count(entry, dispute.claimed(entry), reason, decided_by, now)
+
+
+def _adjustment(subject: str, reason: str, decided_by: User | None, now: dt.datetime) -> object | None:
+    row = Adjustment.objects.select_related("expert").filter(public_id=subject, amount_minor__lt=0).first()
+    if row is None:
+        return None
+    if row.kind == Adjustment.Kind.CLAWBACK:
+        return clawbacks.reinstate(clawback=row, reason=reason, decided_by=decided_by, now=now)
+    if row.entry_id is None:
+        return None
+    entry = _entry(row.entry_id)
+    later = entry.adjustments.filter(kind=Adjustment.Kind.CORRECTION, status=Adjustment.Status.POSTED, pk__gt=row.pk)
+    if later.exists():  # somebody, or this very appeal, has put the hours right since
+        return None
+    return _count(entry, adjustments.counted_now(entry) - row.seconds, reason, decided_by, now)
+
+
+def _platform_pay(subject: str, reason: str, decided_by: User | None, now: dt.datetime) -> object | None:
+    row = PlatformPay.objects.select_related("expert").filter(public_id=subject, kind=PlatformPay.Kind.CLAWBACK).first()
+    return row and platform_pay.reinstate(clawback=row, reason=reason, decided_by=decided_by, now=now)
+
+
+def _proposal(subject: str, reason: str, decided_by: User | None, now: dt.datetime) -> object | None:
+    proposal = AdjustmentProposal.objects.filter(public_id=subject).first()
+    if proposal is None or not _was_refused(proposal):
+        return None
+    entry = _entry(TimeEntry.objects.get(public_id=proposal.terms["entry"]).pk)
+    return _count(entry, int(proposal.terms["counted"]), reason, decided_by, now)
+
+
+_Remedy = Callable[[str, str, User | None, dt.datetime], object | None]
+_REMEDIES: Final[dict[str, _Remedy]] = {
+    "ovg": _overage,
+    "dsp": _dispute,
+    "adj": _adjustment,
+    "ppy": _platform_pay,
+    "prp": _proposal,
+}
+
+
+def _was_refused(proposal: AdjustmentProposal) -> bool:
+    """Whether a correction in the expert's favour was refused, or forgotten."""
+    refused = (AdjustmentProposal.Status.REFUSED, AdjustmentProposal.Status.EXPIRED)
+    return (
+        proposal.status in refused
+        and proposal.act == AdjustmentProposal.Act.CORRECTION
+        and bool(proposal.terms.get("gains"))
     )
+
+
+def _count(entry: TimeEntry, counted: int, reason: str, decided_by: User | None, now: dt.datetime) -> Adjustment | None:
+    """Let so much count; an appeal never takes anything away."""
+    if counted <= adjustments.counted_now(entry):
+        return None
+    return adjustments.correct(entry=entry, counted=counted, reason=reason, decided_by=decided_by, now=now)
+
+
+def _entry(pk: int) -> TimeEntry:
+    return TimeEntry.objects.select_related("expert", "snapshot", "contract").get(pk=pk)
 
 
 def _give_back(entry: TimeEntry) -> None:
@@ -58,23 +155,3 @@ def _give_back(entry: TimeEntry) -> None:
     locked.seconds += locked.disallowed_seconds
     locked.disallowed_seconds = 0
     locked.save(update_fields=["seconds", "disallowed_seconds"])
-
-
-def _decided(prefix: str, subject: str, expert_id: int) -> Timesheet | Overage | Dispute | Adjustment | None:
-    mine = {"public_id": subject, "expert": expert_id}
-    if prefix == "tsh":
-        return Timesheet.objects.filter(**mine).first()
-    if prefix == "ovg":
-        return Overage.objects.filter(**mine).first()
-    if prefix == "dsp":
-        return Dispute.objects.filter(**mine).first()
-    return Adjustment.objects.filter(**mine).first()
-
-
-def _entry_behind(subject: str) -> TimeEntry | None:
-    entries = TimeEntry.objects.select_related("expert", "snapshot", "contract")
-    if subject.startswith("ovg_"):
-        return entries.filter(overage__public_id=subject, overage__status=Overage.Status.DECLINED).first()
-    if subject.startswith("dsp_"):
-        return entries.filter(dispute__public_id=subject).first()
-    return None

@@ -11,11 +11,13 @@ from django.utils.translation import gettext_lazy
 
 from core import outbox, states
 from core.durations import format_duration
+from core.money import Money
 from core.problems import Conflict, DomainError, FieldError, InvalidInput, map_constraint
 from core.public import Principal, User
 from experts import public as experts
 from payments.models import Dispute, TimeEntry, Timesheet
-from payments.operations import adjustments, hours_lock, own_hours, settlement
+from payments.operations import adjustments, hours_lock, late_disputes, own_hours, pay_notices, settlement
+from payments.operations.pay_notices import PayNews
 
 ANSWER_WINDOW: Final = dt.timedelta(days=3)
 DECISION_WINDOW: Final = dt.timedelta(days=7)
@@ -47,33 +49,54 @@ map_constraint("payments_dispute_not_by_its_opener", OwnDispute)
 
 
 def open_against(
-    *, entry: TimeEntry, reason: str, proposed_seconds: int, decided_by: User, by: Principal, now: dt.datetime
+    *,
+    entry: TimeEntry,
+    reason: str,
+    proposed_seconds: int,
+    decided_by: User,
+    by: Principal,
+    now: dt.datetime,
+    what_changed: str = "",
 ) -> Dispute:
-    """Take one entry out of a submitted week. The rest of the week is paid on schedule.
+    """Take one entry out of a submitted week, or set aside the pay of an approved one. The rest is paid on schedule.
 
     ``proposed_seconds`` is what the lab thinks should count: less than the entry's billable seconds.
-    Raises OwnWork, InvalidInput, InvalidTransition.
+    Raises OwnWork, InvalidInput, InvalidTransition; for approved hours AlreadyDisputed, ApprovedByTheLab,
+    DisputeWindowOver.
     """
     hours_lock.take(entry.expert_id)
     sheet = Timesheet.objects.select_for_update(no_key=True, of=("self",)).get(pk=entry.timesheet_id)
     contested = _entry(entry.pk)
     own_hours.refuse(expert=contested.expert, decided_by=decided_by)
-    states.move(contested, TimeEntry.Status.DISPUTED)
-    if proposed_seconds >= contested.seconds:
-        detail = _("Propose less than the %(time)s that count now.") % {"time": format_duration(contested.seconds)}
+    is_late = contested.is_settled
+    if is_late:
+        late_disputes.require_open(entry=contested, what_changed=what_changed, now=now)
+        counted = adjustments.counted_now(contested)
+    else:
+        states.move(contested, TimeEntry.Status.DISPUTED)
+        counted = contested.seconds
+    if proposed_seconds >= counted:
+        detail = _("Propose less than the %(time)s that count now.") % {"time": format_duration(counted)}
         raise InvalidInput(errors=[FieldError("/proposed", "too_large", detail)])
-    contested.save(update_fields=["status"])
-    dispute = Dispute.objects.create(
+    dispute = Dispute(
         tenant_id=contested.tenant_id,
         entry=contested,
-        expert_id=contested.expert_id,
+        expert=contested.expert,
         reason=reason,
         proposed_seconds=proposed_seconds,
+        claimed_seconds=counted,
+        after_approval=is_late,
+        what_changed=what_changed,
         opened_by=decided_by,
         answer_by=now + ANSWER_WINDOW,
         decide_by=now + DECISION_WINDOW,
         created_at=now,
     )
+    if is_late:
+        late_disputes.set_aside(dispute=dispute, entry=contested, now=now)
+    else:
+        contested.save(update_fields=["status"])
+    dispute.save()
     _publish("dispute.opened", dispute, actor=by.label, now=now)
     _notify_opened(dispute, week=sheet.iso_week, now=now)
     return dispute
@@ -111,7 +134,7 @@ def decide(
     entry = _entry(locked.entry_id)
     counted = _counted(locked, entry, outcome, seconds)
     states.move(locked, outcome)
-    if counted < entry.seconds and not locked.answered_at and now < locked.answer_by:
+    if counted < locked.claimed(entry) and not locked.answered_at and now < locked.answer_by:
         raise NotHeardYet(answer_by=f"{locked.answer_by:%Y-%m-%dT%H:%M:%SZ}")
     _close(locked, entry, counted=counted, note=note, decided_by=decided_by, now=now)
     return locked
@@ -124,7 +147,7 @@ def withdraw(*, dispute: Dispute, decided_by: User, note: str, now: dt.datetime)
     own_hours.refuse(expert=locked.expert, decided_by=decided_by)
     states.move(locked, Dispute.Status.WITHDRAWN)
     entry = _entry(locked.entry_id)
-    _close(locked, entry, counted=entry.seconds, note=note, decided_by=decided_by, now=now)
+    _close(locked, entry, counted=locked.claimed(entry), note=note, decided_by=decided_by, now=now)
     return locked
 
 
@@ -140,19 +163,20 @@ def resolve_by_silence(*, dispute_id: int, now: dt.datetime) -> None:
     states.move(locked, Dispute.Status.RESOLVED_BY_TIMEOUT)
     entry = _entry(locked.entry_id)
     note = _("Nobody decided before the deadline, so the hours count in full.")
-    _close(locked, entry, counted=entry.seconds, note=note, decided_by=None, now=now)
+    _close(locked, entry, counted=locked.claimed(entry), note=note, decided_by=None, now=now)
 
 
 def _counted(dispute: Dispute, entry: TimeEntry, outcome: str, seconds: int | None) -> int:
     """How many seconds count after an outcome. Raises InvalidInput where the two contradict each other."""
+    full = dispute.claimed(entry)
     if outcome in _FULL:
-        return entry.seconds
+        return full
     if outcome == Dispute.Status.UPHELD:
         return dispute.proposed_seconds
-    if seconds is None or not dispute.proposed_seconds < seconds < entry.seconds:
+    if seconds is None or not dispute.proposed_seconds < seconds < full:
         detail = _("Partly upheld counts more than %(low)s and less than %(high)s.") % {
             "low": format_duration(dispute.proposed_seconds),
-            "high": format_duration(entry.seconds),
+            "high": format_duration(full),
         }
         raise InvalidInput(detail, errors=[FieldError("/counted", "out_of_range", detail)])
     return seconds
@@ -167,27 +191,31 @@ def _close(
     dispute.decided_at = now
     dispute.outcome_note = note
     dispute.save(update_fields=["status", "decided_seconds", "decided_by", "decided_at", "outcome_note"])
-    cut = entry.seconds - counted
-    entry.seconds = counted
-    entry.disallowed_seconds += cut
-    settlement.settle(entries=[entry], to=TimeEntry.Status.ADJUSTED if cut else TimeEntry.Status.APPROVED, now=now)
+    cut = dispute.claimed(entry) - counted
+    if dispute.after_approval:
+        late_disputes.settle(dispute=dispute, entry=entry, now=now)
+    else:
+        entry.seconds = counted
+        entry.disallowed_seconds += cut
+        settlement.settle(entries=[entry], to=TimeEntry.Status.ADJUSTED if cut else TimeEntry.Status.APPROVED, now=now)
     if cut and decided_by is not None:
         _explain_cut(dispute, entry, cut=cut, decided_by=decided_by, now=now)
     _publish("dispute.resolved", dispute, actor="", now=now)
-    experts.send_notice(
+    news = PayNews(
         expert=dispute.expert,
         kind="dispute.resolved",
         subject=dispute.public_id,
         title=_("Dispute: %(outcome)s") % {"outcome": dispute.get_status_display()},
         body=_("%(time)s of the entry count. %(note)s") % {"time": format_duration(counted), "note": note},
         link=f"/api/v1/expert/earnings/{entry.public_id}/explain",
-        now=now,
     )
+    pay_notices.tell(news, now=now)
 
 
 def _explain_cut(dispute: Dispute, entry: TimeEntry, *, cut: int, decided_by: User, now: dt.datetime) -> None:
     """Hours that are taken away have an Adjustment and a Decision that can be contested."""
-    adjustments.record_cut(entry=entry, seconds=cut, reason=dispute.outcome_note, decided_by=decided_by, now=now)
+    if not dispute.after_approval:  # there the correction of the journal is the adjustment
+        adjustments.record_cut(entry=entry, seconds=cut, reason=dispute.outcome_note, decided_by=decided_by, now=now)
     experts.record_decision(
         expert=dispute.expert,
         act=ACT,
@@ -228,17 +256,23 @@ def _publish(event: str, dispute: Dispute, *, actor: str, now: dt.datetime) -> N
 
 
 def _notify_opened(dispute: Dispute, *, week: str, now: dt.datetime) -> None:
-    experts.send_notice(
+    news = PayNews(
         expert=dispute.expert,
         kind="dispute.opened",
         subject=dispute.public_id,
         title=_("The lab disputes an entry of %(week)s") % {"week": week},
-        body=_("%(reason)s\n\nAnswer by %(answer)s UTC. It is decided by %(decide)s UTC; silence until then pays you.")
+        body=_(
+            "%(reason)s\n\nSet aside until then: %(amount)s. Answer by %(answer)s UTC. It is decided by %(decide)s UTC;"
+            " silence until then pays you."
+        )
         % {
             "reason": dispute.reason,
+            "amount": Money(dispute.set_aside_minor, dispute.entry.snapshot.currency)
+            if dispute.after_approval
+            else _("the whole entry"),
             "answer": f"{dispute.answer_by:%Y-%m-%d %H:%M}",
             "decide": f"{dispute.decide_by:%Y-%m-%d %H:%M}",
         },
         link=f"/api/v1/expert/disputes/{dispute.public_id}",
-        now=now,
     )
+    pay_notices.tell(news, now=now)

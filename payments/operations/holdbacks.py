@@ -21,6 +21,7 @@ from core import scope
 from payments import accounts, ledger
 from payments.ledger import NewEntry
 from payments.models import JournalEntry, Posting, TimeEntry
+from payments.models.dispute import UNDECIDED
 from payments.operations.postings import HOLDBACK_RELEASED, TIME_APPROVED
 
 BATCH: Final = 1000
@@ -50,6 +51,7 @@ def _due(now: dt.datetime) -> QuerySet[TimeEntry]:
         .filter(~Exists(released), snapshot__holdback_bp__gt=0)
         .annotate(held_minor=Subquery(standing.values("amount")[:1]))
         .filter(held_minor__gt=0)
+        .exclude(dispute__status__in=UNDECIDED)
         .alias(release_at=ExpressionWrapper(F("approved_at") + days, output_field=DateTimeField()))
         .filter(release_at__lte=now)
         .select_related("tenant")

@@ -21,10 +21,14 @@ from payments.accounts import AccountKey
 from payments.ledger import Leg, NewEntry
 from payments.models import FundsReservation, JournalEntry
 from payments.operations import lab_funds, reservations
+from payments.operations.lab_funds import LabFunds
 
 TIME_APPROVED = "time_approved"
 BONUS = "bonus"
 HOLDBACK_RELEASED = "holdback_released"
+REFERRAL_BONUS = "referral_bonus"
+CLAWBACK_REVERSED = "clawback_reversed"
+WRITE_OFF = "write_off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,25 +123,81 @@ def _undone_by(corrected: ApprovedTime, correction_id: str, *, now: dt.datetime)
 
 def bonus_paid(*, bonus: Grant, now: dt.datetime) -> None:
     """Pay a bonus from the lab's balance and credit, or from the platform's pocket. Raises InsufficientFunds."""
-    tenant_id, currency = bonus.tenant_id, bonus.currency
-    if tenant_id is None:
-        _post(BONUS, bonus, [(accounts.expense("bonus", currency), -bonus.gross_minor), _to_payable(bonus)], now=now)
-        return
-    payable, total = _payable(bonus), bonus.gross_minor + bonus.fee_minor
-    funds = lab_funds.locked(tenant_id=tenant_id, currency=currency, now=now, also=[payable])
-    if funds.available < total and not _is_written(BONUS, bonus.source_id):
-        raise InsufficientFunds(
-            _("The balance does not cover the bonus and its fee."),
-            required=dict(Money(total, currency).as_json()),
-            available=dict(Money(funds.available, currency).as_json()),
+    bonuses_paid(bonuses=[bonus], now=now)
+
+
+def bonuses_paid(*, bonuses: Sequence[Grant], now: dt.datetime, kind: str = BONUS) -> None:
+    """Pay bonuses of one lab or of the platform: all or none, in one write. Raises InsufficientFunds."""
+    with scope.as_platform():
+        fresh = _unpaid(kind, bonuses)
+        payers = sorted({(bonus.tenant_id, bonus.currency) for bonus in fresh if bonus.tenant_id is not None})
+        sandboxes = _sandboxes({tenant_id for tenant_id, _currency in payers})
+        payables = [
+            accounts.payable(bonus.expert_id, bonus.currency, sandbox=bonus.tenant_id in sandboxes) for bonus in fresh
+        ]
+        ledger.lock(keys=[*payables, *(key for payer in payers for key in lab_funds.keys(*payer))], now=now)
+        funds = {
+            payer: lab_funds.locked(tenant_id=payer[0], currency=payer[1], now=now) for payer in payers
+        }
+        _require_covered(fresh, funds)
+        entries = []
+        for bonus, payable in zip(fresh, payables, strict=True):
+            cost = bonus.gross_minor + bonus.fee_minor
+            payer = None if bonus.tenant_id is None else funds[bonus.tenant_id, bonus.currency]
+            legs = [
+                *(payer.draw(cost) if payer else [(_giver(bonus), -cost)]),
+                (payable, bonus.gross_minor),
+                (accounts.fee_income(bonus.currency, sandbox=bonus.tenant_id in sandboxes), bonus.fee_minor),
+            ]
+            entries.append(NewEntry(kind, bonus.source_id, bonus.effective_at, legs, tenant_id=bonus.tenant_id))
+        ledger.post(entries=entries, now=now)
+
+
+def _require_covered(bonuses: Sequence[Grant], funds: dict[tuple[int, str], LabFunds]) -> None:
+    """Raise InsufficientFunds unless each lab can pay what is drawn on it, altogether."""
+    for (tenant_id, currency), held in funds.items():
+        mine = [bonus for bonus in bonuses if (bonus.tenant_id, bonus.currency) == (tenant_id, currency)]
+        cost = sum(bonus.gross_minor + bonus.fee_minor for bonus in mine)
+        if cost > held.available:
+            raise InsufficientFunds(
+                _("The balance does not cover the bonus and its fee."),
+                required=dict(Money(cost, currency).as_json()),
+                available=dict(Money(held.available, currency).as_json()),
+            )
+
+
+def _unpaid(kind: str, bonuses: Sequence[Grant]) -> list[Grant]:
+    written = set(
+        JournalEntry.objects.filter(kind=kind, source_id__in=[bonus.source_id for bonus in bonuses]).values_list(
+            "source_id", flat=True
         )
-    legs = [*funds.draw(total), (payable, bonus.gross_minor), (_fees(bonus), bonus.fee_minor)]
-    _post(BONUS, bonus, legs, now=now)
+    )
+    return [bonus for bonus in bonuses if bonus.source_id not in written]
 
 
 def clawback(*, grant: Grant, now: dt.datetime) -> None:
     """Take pay back for the lab: the payable may go below zero and is netted later, never collected."""
     _give_back("clawback", grant, taken_from=_payable(grant), now=now)
+
+
+def clawback_reversed(*, grant: Grant, now: dt.datetime) -> None:
+    """Give the expert back what a clawback took; the lab pays from its prepaid balance, and owes what is not there."""
+    if grant.tenant_id is None:
+        legs = [(_giver(grant), -grant.gross_minor), _to_payable(grant)]
+        _post(CLAWBACK_REVERSED, grant, legs, now=now)
+        return
+    prepaid, owing = _giver(grant), accounts.lab_receivable(grant.tenant_id, grant.currency)
+    total = grant.gross_minor + grant.fee_minor
+    drawn = min(max(ledger.lock(keys=[prepaid, owing, _payable(grant)], now=now)[prepaid], 0), total)
+    legs = [(prepaid, -drawn), (owing, drawn - total), _to_payable(grant), (_fees(grant), grant.fee_minor)]
+    _post(CLAWBACK_REVERSED, grant, legs, now=now)
+
+
+def written_off(*, debtor: AccountKey, source_id: str, minor: int, now: dt.datetime) -> None:
+    """Give up ``minor`` of what an expert or a lab owes: the platform's loss."""
+    ledger.lock(keys=[debtor], now=now)
+    legs = [(accounts.expense("write_off", debtor.currency), -minor), (debtor, minor)]
+    ledger.post(entries=[NewEntry(WRITE_OFF, source_id, now, legs, tenant_id=debtor.tenant_id)], now=now)
 
 
 def dispute_opened(*, dispute: Grant, now: dt.datetime) -> None:
@@ -147,15 +207,25 @@ def dispute_opened(*, dispute: Grant, now: dt.datetime) -> None:
     _post("dispute_opened", dispute, legs, now=now)
 
 
-def dispute_resolved_for_expert(*, dispute: Grant, now: dt.datetime) -> None:
-    """Give the expert what was set aside."""
-    legs = [(_holdback(dispute), -dispute.gross_minor), _to_payable(dispute)]
-    _post("dispute_resolved", dispute, legs, now=now)
+def dispute_resolved(*, dispute: Grant, now: dt.datetime) -> None:
+    """Give back what was set aside. What a decision takes from it is a correction of the entry, in the same breath."""
+    ledger.lock(keys=[_holdback(dispute), _payable(dispute)], now=now)
+    _post("dispute_resolved", dispute, [(_holdback(dispute), -dispute.gross_minor), _to_payable(dispute)], now=now)
 
 
-def dispute_resolved_for_lab(*, dispute: Grant, now: dt.datetime) -> None:
-    """Give the lab back what was set aside, with the fee it paid on it."""
-    _give_back("dispute_resolved", dispute, taken_from=_holdback(dispute), now=now)
+def lock_pay(*, tenant_id: int, contract_id: int, expert_id: int, currency: str, now: dt.datetime) -> dict[str, int]:
+    """Lock everything that the pay of one contract moves, all at once; balances by kind of account."""
+    with scope.as_platform():
+        held = reservations.of_contracts({contract_id})
+        sandbox = _is_sandbox(tenant_id)
+        keys = [
+            accounts.lab_prepaid(tenant_id, currency),
+            accounts.lab_receivable(tenant_id, currency),
+            accounts.payable(expert_id, currency, sandbox=sandbox),
+            accounts.holdback(expert_id, currency, sandbox=sandbox),
+            *(reservations.account_of(row) for row in held.values() if row.currency == currency),
+        ]
+        return {key.kind: minor for key, minor in ledger.lock(keys=keys, now=now).items()}
 
 
 def _give_back(kind: str, grant: Grant, *, taken_from: AccountKey, now: dt.datetime) -> None:

@@ -16,7 +16,7 @@ from django.db.models import F, Sum
 
 from core.money import Money, pay_for
 from payments import accounts, ledger, timekeeping
-from payments.models import Adjustment, Payout, PayRun, PayRunLine, TimeEntry, TrueUp
+from payments.models import Adjustment, Payout, PayRun, PayRunLine, PlatformPay, TimeEntry, TrueUp, WriteOff
 from payments.models.time_entry import SETTLED, TimeEntryQuerySet, pay_of
 from payments.queries.next_payout import currencies_of
 
@@ -96,6 +96,8 @@ def lines(*, expert_id: int, now: dt.datetime, week: str = "", contract: str = "
     found += [
         _line_of_true_up(row, runs) for row in added.select_related("contract", "timesheet").order_by("-pk")[:LINES]
     ]
+    if not week and not contract:
+        found += [_line_of_platform(row, runs) for row in _from_the_platform(expert_id)]
     return sorted(found, key=lambda line: (line.at, line.id), reverse=True)[:LINES]
 
 
@@ -104,14 +106,22 @@ def _narrowed(week: str, contract: str) -> dict[str, str]:
     return {path: value for path, value in wanted.items() if value}
 
 
-def line_of(*, source: TimeEntry | Adjustment | TrueUp, now: dt.datetime) -> Line:
+def line_of(*, source: TimeEntry | Adjustment | TrueUp | PlatformPay | WriteOff, now: dt.datetime) -> Line:
     """One entry or adjustment as a line; what it refers to is joined."""
-    runs = runs_of(source.expert_id)
+    runs = runs_of(source.expert_id or 0)
     if isinstance(source, TimeEntry):
         return _line_of_entry(source, runs, now=now)
     if isinstance(source, TrueUp):
         return _line_of_true_up(source, runs)
-    return _line_of_adjustment(source, runs)
+    return _line_of_adjustment(source, runs) if isinstance(source, Adjustment) else _line_of_platform(source, runs)
+
+
+def _from_the_platform(expert_id: int) -> list[PlatformPay | WriteOff]:
+    """What the platform itself paid, took back or gave up."""
+    return [
+        *PlatformPay.objects.filter(expert=expert_id).order_by("-pk")[:LINES],
+        *WriteOff.objects.filter(expert=expert_id).order_by("-pk")[:LINES],
+    ]
 
 
 def runs_of(expert_id: int) -> list[Paid]:
@@ -226,5 +236,20 @@ def _line_of_true_up(row: TrueUp, runs: list[Paid]) -> Line:
         seconds=0,
         amount=row.amount,
         bucket=bucket_after(runs, currency=row.currency, credited_at=row.posted_at),
+        is_estimate=False,
+    )
+
+
+def _line_of_platform(row: PlatformPay | WriteOff, runs: list[Paid]) -> Line:
+    return Line(
+        id=row.public_id,
+        kind=row.kind if isinstance(row, PlatformPay) else "write_off",
+        at=row.decided_at,
+        contract="",
+        week="",
+        activity="",
+        seconds=0,
+        amount=Money(row.amount_minor, row.currency),
+        bucket=bucket_after(runs, currency=row.currency, credited_at=row.decided_at),
         is_estimate=False,
     )

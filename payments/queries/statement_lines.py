@@ -15,7 +15,17 @@ from core import scope
 from core.money import Money, pay_for
 from marketplace.public import Lab
 from payments import accounts
-from payments.models import Adjustment, Dispute, JournalEntry, Payout, Posting, Statement, TimeEntry
+from payments.models import (
+    Adjustment,
+    Dispute,
+    JournalEntry,
+    Payout,
+    PlatformPay,
+    Posting,
+    Statement,
+    TimeEntry,
+    WriteOff,
+)
 
 # Every event that can move what an expert is owed; a test holds this to the events of docs/money.md.
 KINDS = {
@@ -23,7 +33,10 @@ KINDS = {
     "time_reversed": gettext_lazy("Hours taken back for correction"),
     "bonus": gettext_lazy("Bonus"),
     "true_up": gettext_lazy("Added up to the wage floor"),
+    "referral_bonus": gettext_lazy("Referral bonus"),
     "clawback": gettext_lazy("Taken back"),
+    "clawback_reversed": gettext_lazy("Given back"),
+    "write_off": gettext_lazy("Debt written off"),
     "dispute_opened": gettext_lazy("Set aside while contested"),
     "dispute_resolved": gettext_lazy("Contest resolved"),
     "holdback_released": gettext_lazy("Holdback released"),
@@ -68,6 +81,7 @@ class Sources:
     payouts: dict[str, Payout] = field(default_factory=dict)
     corrections: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
     aliases: dict[int, str] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
 
 
 def label_of(kind: str) -> str:
@@ -119,6 +133,10 @@ def sources_of(events: Sequence[JournalEntry]) -> Sources:
     )
     for entry_id, seconds in changes.order_by("pk").values_list("entry_id", "seconds"):
         found.corrections[entry_id or 0].append(seconds)
+    for prefix, table in (("ppy_", PlatformPay), ("wof_", WriteOff)):
+        if wanted := [public_id for public_id in ids if public_id.startswith(prefix)]:
+            rows = table._default_manager.filter(public_id__in=wanted)
+            found.reasons.update(rows.values_list("public_id", "reason"))
     tenants = {event.tenant_id for event in events if event.tenant_id}
     found.aliases = dict(Lab.objects.filter(tenant__in=tenants).values_list("tenant_id", "alias"))
     return found
@@ -141,7 +159,7 @@ def _line(leg: Posting, sources: Sources) -> Line:
         at=event.effective_at,
         kind=event.kind,
         subject=event.source_id,
-        text=_joined(label_of(event.kind), adjustment.reason if adjustment else ""),
+        text=_joined(label_of(event.kind), adjustment.reason if adjustment else sources.reasons.get(event.source_id, "")),
         amount=amount,
         entry=hours.public_id if hours else "",
         contract=contract.public_id if contract else "",

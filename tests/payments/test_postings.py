@@ -208,8 +208,7 @@ def test_a_clawback_may_leave_less_than_nothing_and_is_netted() -> None:
     assert payable(world) == 3_000
 
 
-@pytest.mark.parametrize("for_expert", [True, False])
-def test_contested_pay_waits_aside(for_expert: bool) -> None:
+def test_contested_pay_waits_aside() -> None:
     world = build(funded=300_000)
     approve(hours(world, 10_000, fee=3_000, source="tme_1"))
     dispute = Grant("dsp_1", world.expert.pk, "USD", 4_000, MONDAY, tenant_id=world.tenant.pk, fee_minor=1_200)
@@ -219,12 +218,9 @@ def test_contested_pay_waits_aside(for_expert: bool) -> None:
     assert payable(world) == 6_000
     assert balance(accounts.holdback(world.expert.pk, "USD")) == 4_000
     with platform():
-        if for_expert:
-            postings.dispute_resolved_for_expert(dispute=dispute, now=MONDAY)
-        else:
-            postings.dispute_resolved_for_lab(dispute=dispute, now=MONDAY)
-    assert payable(world) == (10_000 if for_expert else 6_000)
-    assert lab_money(world)[0] == available + (0 if for_expert else 5_200)
+        postings.dispute_resolved(dispute=dispute, now=MONDAY)
+    assert payable(world) == 10_000
+    assert lab_money(world)[0] == available
     assert balance(accounts.holdback(world.expert.pk, "USD")) == 0
 
 

@@ -87,12 +87,9 @@ class Model:
     def _contest(self, minor: int, fee: int) -> None:
         grant = self._grant(minor, fee)
         postings.dispute_opened(dispute=grant, now=NOW)
+        postings.dispute_resolved(dispute=grant, now=NOW)
         if minor % 2:
-            postings.dispute_resolved_for_expert(dispute=grant, now=NOW)
-        else:
-            postings.dispute_resolved_for_lab(dispute=grant, now=NOW)
-            self.sums.update(payable=-minor, fees=-fee)
-            self._credit_lab(minor + fee)
+            self._clawback(minor, fee)
 
     def _grant(self, minor: int, fee: int) -> Grant:
         return Grant(f"adj_{self.lab.pk}_{next(self.ids)}", self.expert.pk, "USD", minor, NOW, self.lab.pk, fee)
