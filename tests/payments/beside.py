@@ -95,7 +95,7 @@ class Desk:
         record_authentication(request, self.user, method="mfa", type="totp")
         request.session.save()
 
-    def act(self, model: str, action: str, pk: int, *, at: dt.datetime = LATER, **fields: str) -> str:
+    def act(self, model: str, action: str, pk: int, at: dt.datetime = LATER, **fields: str) -> str:
         """Use a button of a list; the page that follows, as text."""
         sent = {"action": action, "_selected_action": str(pk), "confirmed": "yes", **fields}
         with clock.frozen(at):

@@ -112,12 +112,12 @@ def test_a_person_decides_at_the_desk(
         dispute = Dispute.objects.get()
     fields = {"reason": "I read both sides."} | ({"choice": choice} if choice else {})
     if action != "overturn":
-        assert "may still answer" in desk.act("dispute", action, dispute.pk, at=LATER + DAY, **fields)
+        assert "may still answer" in desk.act("dispute", action, dispute.pk, LATER + DAY, **fields)
         assert pay(world) == (4_950, 6_050)
     expert = hours.expert_caller(world)
     answer = {"answer": "It was the revision you asked for."}
     assert expert("POST", f"/expert/disputes/{made['id']}/answer", answer, at=LATER).status_code == 200
-    desk.act("dispute", action, dispute.pk, at=LATER + DAY, **fields)
+    desk.act("dispute", action, dispute.pk, LATER + DAY, **fields)
     shown = expert("GET", f"/expert/disputes/{made['id']}").json()
     assert (shown["status"], shown["counted"]) == (status, counted)
     assert pay(world) == rest
@@ -204,9 +204,8 @@ def test_what_cannot_be_disputed_is_told(world: World, entry: TimeEntry, caller:
 def test_contested_pay_is_neither_corrected_nor_taken_back(world: World, entry: TimeEntry, caller: Caller) -> None:
     opened(world, entry, caller)
     desk = Desk("correct_hours", "adjust_pay")
-    fields = {"reason": "It was wrong."}
-    assert "being contested" in desk.act("timeentry", "correct", entry.pk, choice="none", **fields)
-    assert "being contested" in desk.act("timeentry", "take_back", entry.pk, given="10.00", **fields)
+    assert "being contested" in desk.act("timeentry", "correct", entry.pk, choice="none", reason="Wrong.")
+    assert "being contested" in desk.act("timeentry", "take_back", entry.pk, given="10.00", reason="Wrong.")
     assert pay(world) == (4_950, 6_050)
     with platform(), connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM payments_adjustment")

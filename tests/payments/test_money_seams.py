@@ -13,6 +13,7 @@ from payments import accounts, ledger
 from payments.models import Overage, TimeEntry, Timesheet
 from payments.operations import (
     adjustments,
+    clawbacks,
     contests,
     funding,
     holdbacks,
@@ -131,10 +132,10 @@ def test_what_a_lab_gets_back_pays_its_debt_first() -> None:
 def test_pay_taken_back_for_a_lab_in_debt_reduces_the_debt() -> None:
     with platform():
         world = hours.build(funded_minor=0)
-        approved(world)
+        entry = approved(world)
         assert lab(world) == (0, -14_300)
-        adjustments.claw_back(
-            contract=world.contract,
+        clawbacks.claw_back(
+            source=entry,
             amount=Money(1_000, "USD"),
             reason="Paid twice.",
             decided_by=User.objects.create_user("grace@cadre.example"),
