@@ -16,15 +16,16 @@ class PaymentsConfig(AppConfig):
         from experts.ports import appeal_subjects
         from marketplace import ports
         from payments import checks, subscribers  # noqa: F401  # importing them registers and subscribes
-        from payments.operations import bonuses, write_offs  # noqa: F401  # they register what two people decide
-        from payments.operations import (
+        from payments.operations import (  # noqa: F401  # some register what two people decide
             backup_withholding,
+            bonuses,
             completion,
             contests,
             hours_of_project,
             pay_run_holds,
             reservations,
             true_ups,
+            write_offs,
         )
 
         ports.funds.register(reservations)

@@ -5,26 +5,18 @@ from __future__ import annotations
 import datetime as dt
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from core import outbox, scope, states
 from core.money import Money
-from core.problems import DomainError, InvalidInput, map_constraint
+from core.problems import InvalidInput, map_constraint
 from core.public import Tenant, User
 from marketplace.ports import InsufficientFunds
 from payments import ledger
 from payments.models import CreditLimit
 from payments.operations import lab_funds
+from payments.operations.four_eyes import OwnProposal
 
 map_constraint("payments_within_credit", InsufficientFunds)
-
-
-class OwnProposal(DomainError):
-    """One person proposes, another one decides. The database refuses it as well: ask a colleague."""
-
-    code = "own_proposal"
-    status = 403
-    title = gettext_lazy("Somebody else has to decide this")
 
 
 map_constraint("payments_credit_two_people", OwnProposal)

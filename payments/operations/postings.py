@@ -136,9 +136,7 @@ def bonuses_paid(*, bonuses: Sequence[Grant], now: dt.datetime, kind: str = BONU
             accounts.payable(bonus.expert_id, bonus.currency, sandbox=bonus.tenant_id in sandboxes) for bonus in fresh
         ]
         ledger.lock(keys=[*payables, *(key for payer in payers for key in lab_funds.keys(*payer))], now=now)
-        funds = {
-            payer: lab_funds.locked(tenant_id=payer[0], currency=payer[1], now=now) for payer in payers
-        }
+        funds = {payer: lab_funds.locked(tenant_id=payer[0], currency=payer[1], now=now) for payer in payers}
         _require_covered(fresh, funds)
         entries = []
         for bonus, payable in zip(fresh, payables, strict=True):

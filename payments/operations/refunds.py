@@ -15,7 +15,7 @@ from core.public import User
 from payments import accounts, ledger
 from payments.ledger import NewEntry
 from payments.models import Funding, Refund
-from payments.operations.credit import OwnProposal
+from payments.operations.four_eyes import OwnProposal
 
 map_constraint("payments_refund_two_people", OwnProposal)
 

@@ -159,7 +159,9 @@ def _line(leg: Posting, sources: Sources) -> Line:
         at=event.effective_at,
         kind=event.kind,
         subject=event.source_id,
-        text=_joined(label_of(event.kind), adjustment.reason if adjustment else sources.reasons.get(event.source_id, "")),
+        text=_joined(
+            label_of(event.kind), adjustment.reason if adjustment else sources.reasons.get(event.source_id, "")
+        ),
         amount=amount,
         entry=hours.public_id if hours else "",
         contract=contract.public_id if contract else "",

@@ -8,7 +8,8 @@ from typing import Any
 from core.money import Money
 from experts.public import Expert
 from payments.models import Statement, TimeEntry
-from payments.operations import adjustments, time_entries, timesheets
+from payments.operations import adjustments, bonuses, time_entries, timesheets
+from payments.operations.bonuses import Bonus
 from tests.payments import hours_world as hours
 from tests.payments import ledger_story as story
 from tests.payments.hours_world import PLATFORM, World, platform
@@ -50,10 +51,8 @@ def with_extras(world: World) -> World:
     with platform():
         entries = worked(world, 150, 61, 47)
         later = APPROVED + dt.timedelta(hours=3)
-        adjustments.pay_bonus(
-            contract=world.contract,
-            amount=Money(12_345, "USD"),
-            reason="=Found a mistake",
+        bonuses.pay(
+            bonus=Bonus(world.contract, Money(12_345, "USD"), "=Found a mistake"),
             decided_by=world.member,
             by=PLATFORM,
             now=later,

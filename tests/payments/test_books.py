@@ -20,7 +20,7 @@ from core.public import Tenant
 from payments import accounts, journal_csv, ledger
 from payments.models import Account, Funding, Refund
 from payments.operations import funding, refunds
-from payments.operations.credit import OwnProposal
+from payments.operations.four_eyes import OwnProposal
 from payments.operations.refunds import NothingToRefund
 from payments.queries import account_statement, ledger_findings
 from tests.core.api.conftest import Caller

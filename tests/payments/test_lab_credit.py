@@ -17,7 +17,7 @@ from payments import accounts, ledger
 from payments.ledger import NewEntry
 from payments.models import CreditLimit, JournalEntry
 from payments.operations import credit, funding, postings, reservations
-from payments.operations.credit import OwnProposal
+from payments.operations.four_eyes import OwnProposal
 from payments.operations.postings import ApprovedTime, Grant
 from payments.queries import ledger_findings
 from tests.core.api.conftest import Caller

@@ -10,7 +10,7 @@ from django.db import connection
 from core.public import User
 from experts.public import Decision
 from payments.models import Adjustment, Dispute, Payout, TimeEntry
-from payments.operations import clocks, holdbacks
+from payments.operations import clocks, holdbacks, tax_profiles
 from tests.payments import hours_world as hours
 from tests.payments import ledger_story as story
 from tests.payments.beside import (
@@ -150,13 +150,15 @@ def test_an_appeal_that_is_won_pays_by_a_new_adjustment(world: World, entry: Tim
 def test_pay_that_has_left_stays_and_is_netted_later(world: World, entry: TimeEntry, caller: Caller) -> None:
     """The dispute comes while the payout is under way: another week's pay is not taken for it."""
     with platform():
-        from payments.operations import payees
-
         story.add_method(world.expert, account="acct-gone", now=DECIDED - 30 * DAY)
-        payees.declare_tax(
-            expert=world.expert, form="self_declaration", legal_name="A", country="US", tax_id="", signed_name="A",
+        tax_profiles.declare(
+            expert=world.expert,
+            form="self_declaration",
+            legal_name="A",
+            country="US",
+            signed_name="A",
             now=DECIDED - 30 * DAY,
-        )  # fmt: skip
+        )
     paid_at = DECIDED + 4 * DAY
     story.released_run(now=paid_at)
     assert pay(world) == (0, 1_100)
