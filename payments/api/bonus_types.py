@@ -88,13 +88,13 @@ class BulkBonusesIn(serializers.Serializer[None]):
     decided_by = StrictCharField(max_length=254, help_text=DECIDER)
 
 
-class DecideIn(serializers.Serializer[None]):
+class DecideBonusIn(serializers.Serializer[None]):
     """Who decides as the second person."""
 
     decided_by = StrictCharField(max_length=254, help_text=DECIDER)
 
 
-class RefuseIn(DecideIn):
+class RefuseBonusIn(DecideBonusIn):
     """Who decides, and why not."""
 
     reason = StrictCharField(max_length=1000)
