@@ -231,6 +231,7 @@ CHART_OF_ACCOUNTS: dict[str, str] = env.dict("CHART_OF_ACCOUNTS", {})
 PAYOUT_PROVIDERS: dict[str, str] = {
     "stripe_connect": "payments.providers.stripe_connect.StripeConnectProvider",
     "sandbox": "payments.providers.sandbox.SandboxProvider",
+    "sepa_file": "payments.providers.sepa_file.SepaFileProvider",
 }
 PAYOUT_RAILS: dict[str, str] = env.dict(
     "PAYOUT_RAILS",
@@ -286,6 +287,19 @@ DISPUTE_AFTER_APPROVAL_DAYS: int = env.int("DISPUTE_AFTER_APPROVAL_DAYS", 30)
 PAYOUT_LEASE_SECONDS: int = env.int("PAYOUT_LEASE_SECONDS", 60)  # after that, whoever was sending is taken for dead
 SANDBOX_PROVIDER_LATENCY: float = env.float("SANDBOX_PROVIDER_LATENCY", 0.0)  # seconds for each payout
 SANDBOX_PROVIDER_SETTLES_AFTER: int = env.int("SANDBOX_PROVIDER_SETTLES_AFTER", 0)  # seconds until it is paid
+# The account that pays by `sepa_file`, and how its files travel. `FUNDING_PROVIDER=sepa_file` where labs pay into it.
+BANK_ACCOUNT_NAME: str = env.str("BANK_ACCOUNT_NAME", "")
+BANK_ACCOUNT_IBAN: str = env.str("BANK_ACCOUNT_IBAN", "").replace(" ", "")
+BANK_ACCOUNT_BIC: str = env.str("BANK_ACCOUNT_BIC", "")
+BANK_PAIN001_VERSION: str = env.str("BANK_PAIN001_VERSION", "pain.001.001.09")
+BANK_CHANNEL: str = env.str("BANK_CHANNEL", "payments.providers.bank_channel.DirectoryChannel")
+BANK_FILES: str = env.str("BANK_FILES", str(CADRE_HOME / "bank"))  # with `out` and `in` below it
+BANK_FILE_MOST_BYTES: int = env.int("BANK_FILE_MOST_BYTES", 16 * 1024 * 1024)
+BANK_KNOWS_FILES_DAYS: int = env.int("BANK_KNOWS_FILES_DAYS", 5)  # so long a bank surely recognises a message id
+BANK_ANSWER_DAYS: int = env.int("BANK_ANSWER_DAYS", 3)  # silence about a file, or no statement, alarms after that
+FUNDING_SETTLES_BY_STATEMENT: bool = env.bool("FUNDING_SETTLES_BY_STATEMENT", True)  # reference and amount are exact
+RECONCILE_GRACE_DAYS: int = env.int("RECONCILE_GRACE_DAYS", 5)  # what we booked and the provider did not, until then
+RECONCILE_ALARM_HOURS: int = env.int("RECONCILE_ALARM_HOURS", 24)  # an item nobody decided about
 
 # --- Mail -----------------------------------------------------------------------------------------------------------
 EMAIL_BACKEND: str = env.str(

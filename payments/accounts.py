@@ -84,3 +84,13 @@ def vat(country: str, currency: str) -> AccountKey:
 def fx(currency: str) -> AccountKey:
     """Our open position in a currency from exchanges: positive while we owe the market less of it than we took."""
     return AccountKey("fx", currency)
+
+
+def suspense(provider: str, currency: str) -> AccountKey:
+    """Money that came in and whose owner is not known yet: we owe it to somebody."""
+    return AccountKey("suspense", currency, detail=provider)
+
+
+def capital(currency: str) -> AccountKey:
+    """The platform's own money: what was on an account before its first statement."""
+    return AccountKey("capital", currency)

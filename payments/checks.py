@@ -12,7 +12,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
 from payments import payout_details
-from payments.providers import registry
+from payments.operations import bank_files
+from payments.providers import bank_channel, pain001, registry, sepa_file
 from payments.providers.port import Capability, Host
 
 KEY_BYTES = 32
@@ -91,3 +92,18 @@ def stripe_has_its_secrets(**_options: Any) -> list[CheckMessage]:
         return []
     missing = [name for name in ("STRIPE_API_KEY", "STRIPE_WEBHOOK_SECRETS") if not getattr(settings, name)]
     return [Error(f"PAYOUT_RAILS names stripe_connect, and {name} is not set.", id="payments.E004") for name in missing]
+
+
+@register()
+def the_bank_account_can_pay(**_options: Any) -> list[CheckMessage]:
+    """Where a rail pays by file, the paying account, the version of the files and their channel are set."""
+    if sepa_file.NAME not in settings.PAYOUT_RAILS.values():
+        return []
+    faults = [f"BANK_ACCOUNT: {problem}" for problem in bank_files.debtor().problems()]
+    if settings.BANK_PAIN001_VERSION not in pain001.VERSIONS:
+        faults.append(f"BANK_PAIN001_VERSION: one of {', '.join(pain001.VERSIONS)}.")
+    try:
+        bank_channel.channel()
+    except ImportError as error:
+        faults.append(f"BANK_CHANNEL cannot be loaded: {error}")
+    return [Error(fault, id="payments.E005", hint="See docs/operations.md, paying by bank file.") for fault in faults]

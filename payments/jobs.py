@@ -8,7 +8,18 @@ from core import clock
 from core.jobs import job
 from core.public import Principal, unit_of_work
 from core.wake import wake
-from payments.operations import clocks, credit, holdbacks, inbox, invoices, onboarding, reservations, sending, tracking
+from payments.operations import (
+    clocks,
+    credit,
+    holdbacks,
+    inbox,
+    invoices,
+    onboarding,
+    provider_books,
+    reservations,
+    sending,
+    tracking,
+)
 
 
 @job(name="payments.send_payouts", bound=False)
@@ -129,6 +140,18 @@ def let_proposals_lapse() -> None:
     clocks.let_proposals_lapse(by=Principal.system("payments.let_proposals_lapse"), now=clock.now())
 
 
+@job(name="payments.collect_bank_files", bound=False)
+def collect_bank_files() -> None:
+    """Read what the bank left, and hand over again what somebody died over."""
+    provider_books.read_bank(now=clock.now())
+
+
+@job(name="payments.reconcile", bound=False)
+def reconcile() -> None:
+    """Lay the providers' books beside ours, and close the days that agree."""
+    provider_books.reconcile_all(now=clock.now())
+
+
 PERIODIC = {
     "payments.issue_invoices": dt.timedelta(hours=1),
     "payments.let_proposals_lapse": dt.timedelta(hours=1),
@@ -147,6 +170,8 @@ PERIODIC = {
     "payments.handle_inbound": dt.timedelta(minutes=1),
     "payments.onboard_payees": dt.timedelta(minutes=1),
     "payments.report_stuck_payouts": dt.timedelta(hours=1),
+    "payments.collect_bank_files": dt.timedelta(minutes=5),
+    "payments.reconcile": dt.timedelta(hours=1),
     "payments.release_holdbacks": dt.timedelta(hours=1),
     "payments.end_credit_limits": dt.timedelta(minutes=15),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from payments.admin import (
     adjustments,
+    bank,
     books,
     credit,
     dashboard,
@@ -16,11 +17,13 @@ from payments.admin import (
     payees,
     payouts,
     providers,
+    reconciliation,
     tax,
 )
 
 __all__ = [
     "adjustments",
+    "bank",
     "books",
     "credit",
     "dashboard",
@@ -33,5 +36,6 @@ __all__ = [
     "payees",
     "payouts",
     "providers",
+    "reconciliation",
     "tax",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from payments.models.adjustment import Adjustment
+from payments.models.bank import BankFile, BankMessage, BankTransfer
 from payments.models.credit_limit import CreditLimit
 from payments.models.dispute import Dispute
 from payments.models.document_series import DocumentSeries
@@ -19,6 +20,7 @@ from payments.models.payout import Payout, PayoutAttempt
 from payments.models.payout_decision import PayoutDecision
 from payments.models.platform_pay import Debt, Payee, PlatformPay, WriteOff
 from payments.models.proposal import AdjustmentProposal
+from payments.models.reconciliation import BankStatement, DayClose, ProviderEntry, ReconciliationItem
 from payments.models.reservation import FundsReservation
 from payments.models.sandbox_provider import ProviderFault, ProviderMovement
 from payments.models.self_billing import SelfBillingInvoice
@@ -37,9 +39,14 @@ __all__ = [
     "AdjustmentProposal",
     "BackupWithholding",
     "BankCharge",
+    "BankFile",
+    "BankMessage",
+    "BankStatement",
+    "BankTransfer",
     "Cap",
     "CreditLimit",
     "CreditNote",
+    "DayClose",
     "Debt",
     "Dispute",
     "DocumentSeries",
@@ -64,8 +71,10 @@ __all__ = [
     "PayoutMethod",
     "PlatformPay",
     "Posting",
+    "ProviderEntry",
     "ProviderFault",
     "ProviderMovement",
+    "ReconciliationItem",
     "Refund",
     "SelfBillingInvoice",
     "SendingLatch",

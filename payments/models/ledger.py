@@ -36,6 +36,8 @@ class Account(CadreModel):
         VAT = "vat", _("VAT charged to labs")
         EXPENSE = "expense", _("platform's expense")
         FX = "fx", _("currency exchange")
+        SUSPENSE = "suspense", _("money whose owner is not known yet")
+        CAPITAL = "capital", _("the platform's own money")
 
     wall = Wall.LEDGER
     sealed: ClassVar[bool] = True

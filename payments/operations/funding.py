@@ -52,6 +52,13 @@ def confirm(*, funding: Funding, by: User, now: dt.datetime, received: Money | N
     return funding
 
 
+def arrived(*, funding: Funding, now: dt.datetime) -> Funding:
+    """A bank statement shows the transfer, with this reference and exactly this amount."""
+    funding = locked(funding)
+    _settle(funding, now=now)
+    return funding
+
+
 def fail(*, funding: Funding, reason: str, by: User, now: dt.datetime) -> Funding:
     """The announced money will not come."""
     funding = locked(funding)

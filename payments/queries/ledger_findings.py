@@ -67,6 +67,15 @@ _CHECKS = {
             (SELECT id FROM payments_account WHERE kind = 'expert_payable' AND expert_id = t.expert_id)
         GROUP BY t.id HAVING COALESCE(sum(p.amount), 0) <> t.amount_minor""",
     ),
+    "at_provider": (
+        "The movement {0} of {1} is matched to a posting of {2}.",
+        """SELECT pe.public_id, pe.amount_minor, COALESCE(sum(p.amount), 0)
+        FROM payments_providerentry pe
+        LEFT JOIN (payments_posting p JOIN payments_account a ON a.id = p.account_id AND a.kind = 'cash')
+            ON p.entry_id = pe.journal_entry_id AND a.detail = pe.provider AND a.currency = pe.currency
+        WHERE pe.journal_entry_id IS NOT NULL
+        GROUP BY pe.id HAVING COALESCE(sum(p.amount), 0) <> -pe.amount_minor""",
+    ),
     "statement": (
         "Statement {0} opens with {1}, moves {2} and closes with {3}.",
         """SELECT s.public_id, s.opening_minor, COALESCE(sum(p.amount), 0), s.closing_minor

@@ -1,0 +1,103 @@
+"""The round that keeps providers' books and ours together: read, follow, match, close, alarm."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import structlog
+from django.conf import settings
+from django.db.models import Q
+
+from core.public import unit_of_work
+from payments.models import BankFile, BankMessage, BankStatement, Payout, ProviderEntry, ReconciliationItem
+from payments.operations import (
+    bank_files,
+    bank_messages,
+    day_close,
+    matching,
+    reconciliation,
+    statement_chain,
+    tracking,
+)
+from payments.operations.reconciliation import RECONCILER
+from payments.providers import registry
+from payments.providers.port import Movement, ProviderUnavailable
+from payments.providers.sepa_file import NAME as BANK
+
+log = structlog.get_logger(__name__)
+
+
+def read_bank(*, now: dt.datetime) -> int:
+    """Everything the bank left since the last time; how many files. Does nothing where no bank account is set up."""
+    if not settings.BANK_ACCOUNT_IBAN:
+        return 0
+    bank_files.hand_over_unfinished(now=now)
+    count = bank_messages.collect(provider=BANK, now=now)
+    if count:
+        tracking.follow_settlements(now=now)
+        reconcile(provider=BANK, now=now)
+    return count
+
+
+def reconcile_all(*, now: dt.datetime) -> None:
+    """Every provider that moved or holds our money, and the alarms about what nobody looks after."""
+    with unit_of_work(RECONCILER):
+        paid = Payout.objects.filter(created_at__gte=now - tracking.LOOK_BACK)
+        names = {*paid.values_list("provider", flat=True).distinct()}
+        names |= {*ProviderEntry.objects.values_list("provider", flat=True).distinct()}
+    for name in sorted(names):
+        reconcile(provider=name, now=now)
+    with unit_of_work(RECONCILER):
+        alarm(now=now)
+
+
+def reconcile(*, provider: str, now: dt.datetime) -> None:
+    """One provider: take down what it settled, match it, look for what is missing, close days."""
+    movements = _settlements(provider, now)
+    with unit_of_work(RECONCILER):
+        if provider != BANK:
+            reconciliation.take_settlements(provider=provider, movements=movements, now=now)
+        matching.match_all(provider=provider, now=now)
+        for currency in day_close.accounts_of(provider):
+            statement_chain.check(provider=provider, currency=currency, now=now)
+            day_close.find_missing(provider=provider, currency=currency, now=now)
+            day_close.close_days(provider=provider, currency=currency, now=now)
+
+
+def alarm(*, now: dt.datetime) -> list[str]:
+    """Say loudly what waits for too long; the same things stand in the desk's queues. Returns what was said."""
+    said = []
+    silent = now - dt.timedelta(days=settings.BANK_ANSWER_DAYS)
+    overdue = now - dt.timedelta(hours=settings.RECONCILE_ALARM_HOURS)
+    waits = {
+        "bank_file_without_answer": BankFile.objects.filter(
+            Q(status=BankFile.Status.HANDED_OVER, handed_over_at__lte=silent)
+            | Q(status__in=(BankFile.Status.WRITTEN, BankFile.Status.SENDING), created_at__lte=overdue)
+        ),
+        "bank_message_not_applied": BankMessage.objects.filter(
+            status=BankMessage.Status.RECEIVED, created_at__lte=now - dt.timedelta(hours=1)
+        ),
+        "reconciliation_item_open": ReconciliationItem.objects.filter(
+            status=ReconciliationItem.Status.OPEN, created_at__lte=overdue
+        ),
+    }
+    for event, rows in waits.items():
+        if count := rows.count():
+            log.error(event, count=count)
+            said.append(event)
+    latest = BankStatement.objects.filter(provider=BANK).order_by("-day").first()
+    if latest is not None and latest.day < silent.date() - dt.timedelta(days=2):  # a weekend has no statements
+        log.error("bank_statement_missing", last=latest.day.isoformat())
+        said.append("bank_statement_missing")
+    return said
+
+
+def _settlements(provider: str, now: dt.datetime) -> list[Movement]:
+    """What a provider without statements settled lately; nothing when it cannot be asked."""
+    if provider == BANK:
+        return []
+    try:
+        return registry.provider(provider).settlements(since=now - tracking.LOOK_BACK, now=now)
+    except ProviderUnavailable as error:
+        log.warning("provider_unavailable", provider=provider, error=str(error))
+        return []
