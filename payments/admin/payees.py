@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from core import clock
@@ -11,6 +13,7 @@ from core.desk import CadreAdmin, confirmed, register_queue
 from payments.admin.staff import staff
 from payments.models import PayoutMethod
 from payments.operations import payees
+from payments.providers import registry
 
 VERIFY = "payments.verify_payoutmethod"
 
@@ -25,6 +28,13 @@ class PayoutMethodAdmin(CadreAdmin):
     list_select_related = ("expert",)
     exclude = ("sealed_details",)
     actions = ("verify",)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """With the rails that new methods can have."""
+        lines = [f"{rail.method_type} {rail.currency} {rail.country} → {rail.provider}" for rail in registry.rails()]
+        extra = {**(extra_context or {}), "subtitle": _("Rails: %(rails)s") % {"rails": " · ".join(lines) or "–"}}
+        response: HttpResponse = super().changelist_view(request, extra)
+        return response
 
     @confirmed(description=_("Verify: the account is the expert's"), permission=VERIFY)
     def verify(self, request: HttpRequest, row: PayoutMethod) -> None:

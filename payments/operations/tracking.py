@@ -10,11 +10,12 @@ from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, Subquery
 
 from core import states
+from core.money import Money
 from core.public import Principal, unit_of_work
 from core.wake import wake_after_commit
 from payments.models import Payout, PayoutAttempt, PayoutMethod
 from payments.models.payout import PayoutQuerySet
-from payments.operations import payouts, sending, sending_latch
+from payments.operations import bank_charges, payouts, sending, sending_latch
 from payments.operations.pay_runs import note_progress
 from payments.providers import registry
 from payments.providers.port import Answer, Movement, Provider, ProviderUnavailable, Standing, Verdict
@@ -58,7 +59,18 @@ def follow_settlements(*, now: dt.datetime) -> int:
         with unit_of_work(TRACKER):
             sending_latch.fall_before_strangers([movement.key for movement in movements], now=now)
             moved += _apply(name, {movement.key: movement for movement in movements}, now=now)
+            _book_fees(name, movements, now=now)
     return moved
+
+
+def _book_fees(name: str, movements: list[Movement], *, now: dt.datetime) -> None:
+    """What a provider took for our movements, each once: the movement's id is the fee's reference."""
+    charged = {movement.key: movement for movement in movements if movement.fee_minor > 0}
+    ours = PayoutAttempt.objects.filter(idem_key__in=charged, payout__provider=name).order_by("pk")
+    for key in ours.values_list("idem_key", flat=True):
+        movement = charged[key]
+        amount = Money(movement.fee_minor, movement.currency)
+        bank_charges.fee(provider=name, reference=movement.movement_id, amount=amount, now=now)
 
 
 def look_up(name: str, keys: list[str], *, now: dt.datetime) -> None:

@@ -17,7 +17,7 @@ from core.public import unit_of_work
 from experts.public import Expert
 from payments import jobs
 from payments.models import InboundEvent, PayeeAccount, Payout, PayoutAttempt
-from payments.operations import onboarding, payees, tax_profiles
+from payments.operations import onboarding, payees, tax_profiles, tracking
 from payments.providers.port import Order
 from payments.queries import ledger_findings
 from tests.payments import ledger_story as story
@@ -103,12 +103,20 @@ def onboarded(fake: Fake, name: str = "Ada") -> Expert:
     return expert
 
 
-def to_be_paid(fake: Fake, name: str = "Ada") -> Expert:
-    """An onboarded expert who is owed 200.00 USD by a released run."""
-    expert = onboarded(fake, name)
-    story.earn(expert, AMOUNT, lab=story.new_lab(funded=100_000))
+def to_be_paid(fake: Fake, *names: str) -> Expert:
+    """Onboarded experts (Ada unless named) who are owed 200.00 USD each by a released run; the last one."""
+    lab = story.new_lab(funded=100_000)
+    for name in names or ("Ada",):
+        expert = onboarded(fake, name)
+        story.earn(expert, AMOUNT, lab=lab)
     story.released_run()
     return expert
+
+
+def alarms(at: dt.datetime) -> int:
+    """How many payouts are reported as stuck."""
+    with unit_of_work(SYSTEM):
+        return tracking.report_stuck(now=at)
 
 
 def the_payout() -> Payout:

@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 from experts.public import Notice
-from payments.models import PayoutAttempt
+from payments.models import BankCharge, PayeeAccount, Payout, PayoutAttempt
 from payments.operations import payouts
+from payments.providers import stripe_connect, stripe_movements
 from payments.providers.port import Verdict
 from payments.providers.stripe_connect import StripeConnectProvider
 from tests.payments import ledger_story as story
@@ -19,6 +20,7 @@ from tests.payments.stripe_world import (
     HOUR,
     MINUTE,
     ON_CONNECTED,
+    alarms,
     assert_the_books_hold,
     attempts,
     break_once,
@@ -246,3 +248,54 @@ def test_what_stripe_takes_for_a_transfer_is_told(fake: Fake) -> None:
     work(now)
     (movement,) = StripeConnectProvider().settlements(since=now - DAY, now=now)
     assert (movement.amount_minor, movement.currency, movement.fee_minor) == (AMOUNT, "USD", 25)
+    for days in (1, 2):
+        work(now + days * DAY, settle=True)
+    (charge,) = BankCharge.objects.all()
+    assert (charge.provider, charge.amount_minor, charge.reference) == ("stripe_connect", 25, movement.movement_id)
+    assert_the_books_hold()
+
+
+def test_a_payout_that_stays_open_raises_the_alarm_and_is_asked_about_ever_more_rarely(fake: Fake) -> None:
+    to_be_paid(fake)
+    now = start()
+    work(now)
+    waits = []
+    for hours in (1, 24, 24 * 6):
+        send(now + hours * HOUR)
+        waits.append(the_payout().next_attempt_at - (now + hours * HOUR))
+    assert waits == [5 * MINUTE, 2 * HOUR, 6 * HOUR]
+    assert (alarms(now + 6 * DAY), alarms(now + 7 * DAY)) == (0, 1)
+    fake.books.settle()
+    send(now + 8 * DAY)
+    assert (the_payout().status, alarms(now + 9 * DAY)) == ("paid", 0)
+
+
+def test_an_outcome_that_stays_unknown_raises_the_alarm_sooner(fake: Fake) -> None:
+    to_be_paid(fake)
+    break_once(fake, "error_500_before")
+    now = start()
+    send(now)
+    assert (the_payout().status, alarms(now + HOUR), alarms(now + 2 * HOUR)) == ("unknown", 0, 1)
+
+
+def test_one_account_that_cannot_be_reached_does_not_hold_up_the_others(fake: Fake) -> None:
+    to_be_paid(fake, "Ada", "Bob")
+    now = start()
+    work(now)
+    ada, _bob = Payout.objects.order_by("pk")
+    del fake.books.accounts[PayeeAccount.objects.get(expert=ada.expert).account]
+    fake.books.settle()
+    send(now + HOUR)
+    assert list(Payout.objects.order_by("pk").values_list("status", flat=True)) == ["in_transit", "paid"]
+
+
+def test_a_balance_that_is_read_by_pages_is_read_to_the_end(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stripe_connect, "PAGE", 1)
+    monkeypatch.setattr(stripe_movements, "PAGE", 1)
+    to_be_paid(fake, "Ada", "Bob", "Eve")
+    now = start()
+    work(now)
+    fake.books.settle()
+    movements = StripeConnectProvider().settlements(since=now - DAY, now=now)
+    assert {movement.standing for movement in movements} == {"paid"}
+    assert len(movements) == 3

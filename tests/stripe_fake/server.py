@@ -103,6 +103,8 @@ class Fake:
         owner = asked.headers.get("Stripe-Account", PLATFORM)
 
         def execute() -> Answer:
+            if owner:
+                self.books.account(owner)
             if fault == "error_500_before":
                 raise Refusal(500, "api_error")
             with self.books.lock:
