@@ -120,6 +120,12 @@ def end_credit_limits() -> None:
     credit.end_expired(now=clock.now())
 
 
+@job(name="payments.write_self_billing", bound=False)
+def write_self_billing() -> None:
+    """Write invoices in the name of experts who agreed to it."""
+    clocks.write_self_billing(by=Principal.system("payments.write_self_billing"), now=clock.now())
+
+
 @job(name="payments.true_up_weeks", bound=False)
 def true_up_weeks() -> None:
     """Add what decided weeks lack to the wage floor."""
@@ -166,6 +172,7 @@ PERIODIC = {
     "payments.track_payouts": dt.timedelta(minutes=1),
     "payments.follow_settlements": dt.timedelta(hours=1),
     "payments.follow_terms": dt.timedelta(hours=1),
+    "payments.write_self_billing": dt.timedelta(hours=1),
     "payments.remind_of_tax_papers": dt.timedelta(hours=6),
     "payments.handle_inbound": dt.timedelta(minutes=1),
     "payments.onboard_payees": dt.timedelta(minutes=1),

@@ -16,6 +16,7 @@ from payments.api import (
     payees,
     payouts,
     provider_events,
+    self_billing,
     statements,
     tax,
     time_entries,
@@ -52,6 +53,9 @@ expert_urlpatterns = [
     path("payout-methods/<str:method_id>/onboarding", payees.PayoutMethodOnboarding.as_view()),
     path("payout-methods/<str:method_id>/remove", payees.PayoutMethodRemove.as_view()),
     path("tax-profile", tax.TaxProfileDetail.as_view()),
+    path("self-billing-invoices", self_billing.SelfBillingInvoiceList.as_view()),
+    path("self-billing-invoices/<str:invoice_id>", self_billing.SelfBillingInvoiceDetail.as_view()),
+    path("self-billing-invoices/<str:invoice_id>/download", self_billing.SelfBillingInvoiceDownload.as_view()),
     path("tax-forms/<int:year>", tax.TaxFormDetail.as_view()),
 ]
 

@@ -14,7 +14,16 @@ import structlog
 from core.public import Principal, unit_of_work
 from payments import tax
 from payments.models import AdjustmentProposal, Dispute, Overage, TaxProfile, TimeEntry, Timesheet
-from payments.operations import disputes, four_eyes, overages, tax_profiles, timers, timesheets, true_ups
+from payments.operations import (
+    disputes,
+    four_eyes,
+    overages,
+    self_billing,
+    tax_profiles,
+    timers,
+    timesheets,
+    true_ups,
+)
 
 BATCH = 500
 
@@ -79,6 +88,12 @@ def true_up_weeks(*, by: Principal, now: dt.datetime) -> int:
     with unit_of_work(by):
         due = true_ups.stale(now=now)
     return _sweep(by, due, lambda pk: true_ups.check(timesheet_id=pk, now=now))
+
+
+def write_self_billing(*, by: Principal, now: dt.datetime) -> int:
+    """Write the invoices and credit notes that payouts miss."""
+    due = self_billing.due(now=now).values_list("pk", flat=True)
+    return _sweep(by, due, lambda pk: self_billing.issue(payout_id=pk, now=now))
 
 
 def _sweep(by: Principal, due: Iterable[int], step: Callable[[int], object]) -> int:
