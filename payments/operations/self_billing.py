@@ -22,8 +22,10 @@ def due(*, now: dt.datetime) -> QuerySet[Payout]:
     """Payouts whose paper is missing: paid ones without an invoice, and returned ones without a credit note for it.
 
     Only of experts who agreed, whose VAT id was confirmed, and whose services are not taxed at home. What was paid
-    before somebody agreed is his own to invoice.
+    before somebody agreed is his own to invoice. Nothing is due while the settings do not say where the platform is.
     """
+    if not settings.ISSUER["country"]:
+        return Payout.objects.none()
     papers = SelfBillingInvoice.objects.filter(payout=OuterRef("pk"))
     agreed = TaxProfile.objects.filter(
         expert=OuterRef("expert"),
@@ -70,9 +72,21 @@ def _invoice(payout: Payout, *, now: dt.datetime) -> SelfBillingInvoice:
         "country": profile.country,
         "vat_id": tax_profiles.tax_id_of(profile),
     }
-    customer = {name: settings.ISSUER[name] for name in ("name", "address", "country", "vat_id")}
+    customer = _customer()
     treatment = tax.vat_treatment(supplier=profile.country, customer=customer["country"])
     return _write(payout, INVOICE, supplier=supplier, customer=customer, treatment=treatment, now=now)
+
+
+def _customer() -> dict[str, str]:
+    """The platform as its settings name it today."""
+    issuer: dict[str, str] = settings.ISSUER
+    town = f"{issuer['postal_code']} {issuer['city']}".strip()
+    return {
+        "name": issuer["legal_name"],
+        "address": "\n".join(filter(None, (issuer["street"], town))),
+        "country": issuer["country"],
+        "vat_id": issuer["vat_id"],
+    }
 
 
 def _credit(former: SelfBillingInvoice, *, now: dt.datetime) -> SelfBillingInvoice:
