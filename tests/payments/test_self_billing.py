@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
-from collections.abc import Iterator
 from typing import Any
 
 import pypdf
@@ -37,10 +36,9 @@ FRENCH = {
 
 
 @pytest.fixture(autouse=True)
-def issuer(settings: Settings) -> Iterator[None]:
+def issuer(settings: Settings) -> None:
     """The platform is a French company."""
     settings.ISSUER = FRENCH
-    return
 
 
 def business(name: str = "Ada", *, confirmed: bool = True, **changes: Any) -> Expert:
@@ -94,7 +92,15 @@ def test_a_paid_payout_becomes_an_invoice_that_says_all_it_must() -> None:
     assert told["reference"].endswith("-2026-000001")
     path = f"expert/self-billing-invoices/{told['id']}/download"
     page = get(expert_caller(ada), path).content.decode()
-    must = ("Self-billing", "Reverse charge", "DE136695976", "FR40303265045", "Ada GmbH", "Cadre SAS", told["reference"])
+    must = (
+        "Self-billing",
+        "Reverse charge",
+        "DE136695976",
+        "FR40303265045",
+        "Ada GmbH",
+        "Cadre SAS",
+        told["reference"],
+    )
     for words in must:
         assert words in page
     pdf = pypdf.PdfReader(io.BytesIO(get(expert_caller(ada), f"{path}?format=pdf").content))
@@ -165,7 +171,7 @@ def test_each_expert_has_a_series_of_his_own_and_each_year_begins_one() -> None:
 def test_two_sweeps_at_once_write_each_paper_once() -> None:
     everybody = [business(f"E{n}") for n in range(4)]
     pay(*everybody)
-    together(*[lambda: clocks.write_self_billing(by=SYSTEM, now=NOW)] * 3)
+    together([lambda: clocks.write_self_billing(by=SYSTEM, now=NOW)] * 3)
     assert [len(papers_of(expert)) for expert in everybody] == [1, 1, 1, 1]
 
 
@@ -174,7 +180,10 @@ def test_the_database_keeps_papers_as_they_are() -> None:
     sweep()
     with unit_of_work(SYSTEM):
         paper = SelfBillingInvoice.objects.get()
-    for change in ("UPDATE payments_selfbillinginvoice SET amount_minor = 1", "DELETE FROM payments_selfbillinginvoice"):
+    for change in (
+        "UPDATE payments_selfbillinginvoice SET amount_minor = 1",
+        "DELETE FROM payments_selfbillinginvoice",
+    ):
         with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(change)
     with clock.frozen(NOW), unit_of_work(SYSTEM):
