@@ -95,7 +95,9 @@ def _amounts(invoice: SelfBillingInvoice, formats: Formats) -> Table:
 
 def _notes(invoice: SelfBillingInvoice) -> tuple[str, ...]:
     notes = {
-        Treatment.REVERSE_CHARGE: _("Reverse charge: the customer is liable for the VAT (2006/112/EC, article 196)."),
+        Treatment.REVERSE_CHARGE: _(
+            "Reverse charge: the recipient of the service owes the VAT (Article 196 of Directive 2006/112/EC)."
+        ),
         Treatment.OUTSIDE_SCOPE: _("Outside the scope of EU VAT: supplied where the customer is (article 44)."),
     }
     return (
