@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from core import clock
 from core.desk import CadreAdmin, ReadOnlyInline, confirmed
-from marketplace.models import Amendment, Contract, InstructionAcknowledgement, RateSnapshot
+from marketplace.models import Amendment, Contract, ContractPause, InstructionAcknowledgement, RateSnapshot
 from marketplace.operations import amendments, contracts
 
 MANAGE = "marketplace.manage_contract"
@@ -42,6 +42,21 @@ class SnapshotInline(ReadOnlyInline):
     )
 
 
+class AmendmentInline(ReadOnlyInline):
+    """Later terms that were proposed."""
+
+    model = Amendment
+    fields = ("public_id", "status", "rate", "week_cap_seconds", "effective_at", "decided_at")
+    readonly_fields = ("public_id", "rate")
+
+
+class PauseInline(ReadOnlyInline):
+    """When it stood still."""
+
+    model = ContractPause
+    fields = ("cause", "period")
+
+
 class AcknowledgementInline(ReadOnlyInline):
     """Which instructions he read."""
 
@@ -57,7 +72,7 @@ class ContractAdmin(CadreAdmin):
     list_filter = ("status", "end_reason")
     search_fields = ("public_id", "expert__legal_name", "expert__public_id", "project__name", "tenant__name")
     list_select_related = ("expert", "project", "tenant")
-    inlines = (SnapshotInline, AcknowledgementInline)
+    inlines = (SnapshotInline, AmendmentInline, PauseInline, AcknowledgementInline)
     actions = ("pause", "resume", "end")
 
     @confirmed(description=_("Pause"), permission=MANAGE, reason=True, choices=lambda: PAUSES)

@@ -24,6 +24,7 @@ from payments.models import (
     Posting,
     Statement,
     TimeEntry,
+    TrueUp,
     WriteOff,
 )
 
@@ -79,6 +80,7 @@ class Sources:
     adjustments: dict[str, Adjustment] = field(default_factory=dict)
     disputes: dict[str, Dispute] = field(default_factory=dict)
     payouts: dict[str, Payout] = field(default_factory=dict)
+    true_ups: dict[str, TrueUp] = field(default_factory=dict)
     corrections: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
     aliases: dict[int, str] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
@@ -123,6 +125,9 @@ def sources_of(events: Sequence[JournalEntry]) -> Sources:
         disputes={row.public_id: row for row in disputes},
         payouts={row.public_id: row for row in Payout.objects.filter(public_id__in=ids)},
     )
+    if any(event.kind == "true_up" for event in events):
+        added = TrueUp.objects.filter(public_id__in=ids).select_related("contract__lab_expert", "timesheet")
+        found.true_ups = {true_up.public_id: true_up for true_up in added}
     ids |= {event.reverses.source_id for event in events if event.reverses}
     entries = TimeEntry.objects.filter(public_id__in=ids).select_related("contract__lab_expert")
     found.entries = {row.public_id: row for row in entries}
@@ -154,13 +159,15 @@ def _line(leg: Posting, sources: Sources) -> Line:
     adjustment = sources.adjustments.get(event.source_id)
     if adjustment is not None:
         hours = adjustment.entry
-    contract = adjustment.contract if adjustment else hours.contract if hours else None
+    true_up = sources.true_ups.get(event.source_id)
+    contract = adjustment.contract if adjustment else hours.contract if hours else true_up.contract if true_up else None
+    week = _("week %(week)s") % {"week": true_up.timesheet.iso_week} if true_up else ""
     return Line(
         at=event.effective_at,
         kind=event.kind,
         subject=event.source_id,
         text=_joined(
-            label_of(event.kind), adjustment.reason if adjustment else sources.reasons.get(event.source_id, "")
+            label_of(event.kind), adjustment.reason if adjustment else sources.reasons.get(event.source_id, week)
         ),
         amount=amount,
         entry=hours.public_id if hours else "",

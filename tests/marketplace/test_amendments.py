@@ -17,6 +17,7 @@ from marketplace.models import Amendment, Contract, RateSnapshot
 from marketplace.subscribers import withdraw_amendments
 from payments import jobs as payment_jobs
 from tests.core.api.conftest import pointers, problem
+from tests.marketplace.test_desk import Desk
 from tests.marketplace.test_journey import ok
 from tests.marketplace.world import (
     NOW,
@@ -309,3 +310,21 @@ def test_the_weekly_budget_bounds_what_is_agreed(world: World) -> None:
     ok(world.api("PATCH", project, {"weekly_budget": {**week, "amount": "1950.00"}}))
     ok(world.answer(proposed))
     assert rates_of(world.contract)[-1] == (15_000, RAISE, None)
+
+
+def test_the_desk_sees_them_and_may_withdraw(world: World) -> None:
+    proposed = ok(world.propose(), 201)
+    desk = Desk("view_amendment", "view_contract", "manage_contract")
+    with platform():
+        row = Amendment.objects.get()
+    assert proposed["id"] in desk.client.get("/admin/marketplace/amendment/").content.decode()
+    assert desk.client.get(f"/admin/marketplace/amendment/{row.pk}/change/").status_code == 200
+    contract = desk.client.get(f"/admin/marketplace/contract/{world.contract.pk}/change/").content.decode()
+    assert proposed["id"] in contract
+    looker = Desk("view_amendment", email="ivy@example.org")
+    looker.act(row, "withdraw")
+    assert ok(world.api("GET", f"{V1}/amendments/{proposed['id']}"))["status"] == "proposed"
+    desk.client.post(f"/admin/marketplace/amendment/{row.pk}/change/", {"rate_minor": 1, "status": "accepted"})
+    desk.act(row, "withdraw")
+    assert ok(world.api("GET", f"{V1}/amendments/{proposed['id']}"))["status"] == "withdrawn"
+    assert rates_of(world.contract) == [(14_300, NOW, None)]

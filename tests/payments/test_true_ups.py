@@ -11,13 +11,15 @@ from django.db import DatabaseError, transaction
 from django.db.models import Sum
 
 from core import clock, outbox
-from core.public import Event
+from core.public import Event, Tenant
 from experts.public import Notice
+from marketplace.public import LabMember
 from payments import jobs
 from payments.models import Dispute, FloorCheck, JournalEntry, Overage, Posting, TimeEntry, Timesheet, TrueUp
 from payments.operations import adjustments, disputes, overages, true_ups
-from payments.queries import ledger_findings
+from payments.queries import ledger_findings, statement_lines
 from tests.concurrency.together import together
+from tests.marketplace.test_desk import Desk
 from tests.payments import hours_world as hours
 from tests.payments.hours_world import HOUR, MONDAY, Caller, World, platform
 from tests.payments.test_time_weeks import staff
@@ -353,4 +355,52 @@ def test_two_who_look_at_once_add_it_once() -> None:
             return true_ups.check(timesheet_id=pk, now=LATER) is not None
 
     assert sorted(together([look] * 4)) == [False, False, False, True]
+    assert added() == [(1_390, 1, 0)]
+
+
+def test_a_statement_and_the_desk_name_it() -> None:
+    story = Story()
+    story.log("assessment", 60)
+    story.approve()
+    with platform():
+        (line,) = statement_lines.describe(
+            Posting.objects.filter(entry__kind="true_up", account__kind="expert_payable").select_related("entry")
+        )
+        assert (line.text, line.amount.minor) == ("Added up to the wage floor: week 2026-W47", 1_390)
+        assert line.contract == story.world.contract.public_id
+        true_up, check = TrueUp.objects.get(), FloorCheck.objects.get()
+    desk = Desk("view_trueup", "view_floorcheck")
+    page = desk.client.get(f"/admin/payments/trueup/{true_up.pk}/change/").content.decode()
+    assert "asks for 13.90 EUR" in page
+    assert "13.90 EUR" in desk.client.get("/admin/payments/floorcheck/").content.decode()
+    desk.client.post(f"/admin/payments/trueup/{true_up.pk}/change/", {"amount_minor": 1})
+    desk.client.post(f"/admin/payments/floorcheck/{check.pk}/change/", {"added_minor": 10**6})
+    assert added() == [(1_390, 1, 0)]
+    with platform():
+        assert FloorCheck.objects.get().added_minor == 1_390
+
+
+def test_in_a_sandbox_play_money_pays_it() -> None:
+    story = Story()
+    with platform():
+        live = Tenant.objects.create(name="Live side")
+        Tenant.objects.filter(pk=story.world.tenant.pk).update(live=live)
+        LabMember.objects.create(tenant=live, user=story.world.member, role=LabMember.Role.MANAGER)
+    story.log("assessment", 60)
+    story.approve()
+    assert (account("expense"), added()) == (0, [(1_390, 1, 0)])
+    with platform():
+        assert TrueUp.objects.get().paid_by == "lab"
+        leg = Posting.objects.get(entry__kind="true_up", account__kind="expert_payable")
+        assert leg.account.detail == "sandbox"
+    assert story.lines() == []
+
+
+def test_an_appeal_may_name_it() -> None:
+    story = Story()
+    story.log("assessment", 60)
+    story.approve()
+    line = story.lines()[0]["id"]
+    ok(story.me("POST", "/expert/appeals", {"subject": line, "reason": "Too little."}, at=LATER), 201)
+    outbox.drain(now=LATER)
     assert added() == [(1_390, 1, 0)]
