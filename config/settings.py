@@ -249,6 +249,9 @@ PAYOUT_METHOD_HOLD_HOURS: int = env.int("PAYOUT_METHOD_HOLD_HOURS", 72)  # a new
 PAYOUT_MINIMUM_MINOR: dict[str, int] = {"USD": 100, "EUR": 100}  # other currencies: one minor unit
 # Weekly cutoff by currency: weekday (0 is Monday), hour (UTC), days to the payday.
 PAY_SCHEDULES: dict[str, tuple[int, int, int]] = {"*": (0, 0, 2)}
+# Paydays move on over the closing days of a currency's payment system (`payments.bank_holidays`) and over days added here.
+PAY_CLOSED: dict[str, str] = env.dict("PAY_CLOSED", default={"EUR": "target", "USD": "fedwire"})
+PAY_CLOSED_DAYS: list[str] = env.list("PAY_CLOSED_DAYS", default=[])  # ISO dates, for every currency
 # Rows beside the table of minimum wages (payments/wage_floors.py), as "DE:USD:2026-01-01:1500", minor units an hour.
 WAGE_FLOORS: list[str] = env.list("WAGE_FLOORS", [])
 TRUE_UPS_PAID_BY: str = env.str("TRUE_UPS_PAID_BY", "platform")  # or "lab": who pays what a week lacks to the floor

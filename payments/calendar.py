@@ -6,6 +6,7 @@ weekday some days later, so that there is time to prepare and release, and every
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
@@ -40,7 +41,9 @@ def next_cutoff(schedule: PaySchedule, now: datetime) -> datetime:
     return last_cutoff(schedule, now) + _WEEK
 
 
-def payday(schedule: PaySchedule, cutoff: datetime) -> date:
-    """The day by which a run with this cutoff is paid; never a Saturday or Sunday."""
+def payday(schedule: PaySchedule, cutoff: datetime, *, closed: Collection[date] = ()) -> date:
+    """The day by which a run with this cutoff is paid: never a Saturday or Sunday, nor a day when banks are ``closed``."""
     day = cutoff.astimezone(UTC).date() + timedelta(days=schedule.days_to_payday)
-    return day + timedelta(days=7 - day.weekday()) if day.weekday() >= _SATURDAY else day
+    while day.weekday() >= _SATURDAY or day in closed:
+        day += timedelta(days=1)
+    return day

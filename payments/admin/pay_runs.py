@@ -82,7 +82,9 @@ class PayRunAdmin(CadreAdmin):
         if request.method != "GET" or not self.has_view_permission(request):
             raise PermissionDenied
         run = get_object_or_404(PayRun.objects.select_related("prepared_by", "released_by"), pk=object_id)
-        return self._page(request, "payments/admin/pay_run.html", str(run), **pay_run_review.review_of(run))
+        asked = {name: request.GET.get(key, "") for name, key in (("show", "show"), ("search", "q"), ("page", "page"))}
+        review = pay_run_review.review_of(run, **asked)
+        return self._page(request, "payments/admin/pay_run.html", str(run), **review)
 
     def prepare_view(self, request: HttpRequest) -> HttpResponse:
         """Choose a currency; what is owed and the next cutoff are shown."""

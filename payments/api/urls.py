@@ -13,6 +13,7 @@ from payments.api import (
     funding,
     invoices,
     overages,
+    pay_calendar,
     payees,
     payouts,
     provider_events,
@@ -24,6 +25,8 @@ from payments.api import (
 )
 
 expert_urlpatterns = [
+    path("pay-calendar", pay_calendar.ExpertPayCalendar.as_view()),
+    path("pay-runs", pay_calendar.OwnPayRuns.as_view()),
     path("time-entries", time_entries.ExpertTimeEntryList.as_view()),
     path("time-entries/start", time_entries.ExpertTimeEntryStart.as_view()),
     path("time-entries/<str:entry_id>", time_entries.ExpertTimeEntryDetail.as_view()),
@@ -60,6 +63,7 @@ expert_urlpatterns = [
 ]
 
 lab_urlpatterns = [
+    path("pay-calendar", pay_calendar.LabPayCalendar.as_view()),
     path("time-entries", time_entries.LabTimeEntryList.as_view()),
     path("time-entries/<str:entry_id>", time_entries.LabTimeEntryDetail.as_view()),
     path("time-entries/<str:entry_id>/dispute", disputes.LabTimeEntryDispute.as_view()),

@@ -224,7 +224,7 @@ def outlook(*, expert_id: int, currency: str, cutoff: dt.datetime, now: dt.datet
 def forecast(*, currency: str, cutoff: dt.datetime, now: dt.datetime) -> list[Forecast]:
     """What a run with this cutoff would pay and leave out, by reason, judged by what is known now."""
     values = {**LATEST, **_terms(currency, now=now), "currency": currency, "cutoff": cutoff, "now": now}
-    with scope.as_platform(), connection.cursor() as cursor:
+    with over_everybody() as cursor:
         cursor.execute(LIVE + _FORECAST, {**values, "expert": None})
         return [Forecast(*row) for row in cursor.fetchall()]
 

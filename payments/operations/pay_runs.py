@@ -14,7 +14,7 @@ from core.money import exponent_of
 from core.problems import Conflict, DomainError, InvalidInput, map_constraint
 from core.public import User
 from core.wake import wake_after_commit
-from payments import accounts, calendar
+from payments import accounts, bank_holidays, calendar
 from payments.calendar import PaySchedule
 from payments.ledger import NewEntry
 from payments.models import Payout, PayRun
@@ -68,6 +68,13 @@ def schedule_of(currency: str) -> PaySchedule:
     return PaySchedule(*schedules.get(currency, schedules["*"]))
 
 
+def payday_of(currency: str, cutoff: dt.datetime) -> dt.date:
+    """The day on which a run of this currency and cutoff is paid, known in advance to everybody."""
+    system, extra = settings.PAY_CLOSED.get(currency, ""), tuple(settings.PAY_CLOSED_DAYS)
+    closed = bank_holidays.closed_days(system, cutoff.year, extra)
+    return calendar.payday(schedule_of(currency), cutoff, closed=closed)
+
+
 def prepare(*, currency: str, by: User, now: dt.datetime, off_cycle: bool = False) -> PayRun:
     """Open a run for the last cutoff (off-cycle: for this instant) and calculate it. Raises PayRunExists."""
     try:
@@ -86,7 +93,7 @@ def prepare(*, currency: str, by: User, now: dt.datetime, off_cycle: bool = Fals
         currency=currency,
         type=kind,
         cutoff=cutoff,
-        pays_on=now.date() if off_cycle else max(now.date(), calendar.payday(schedule, cutoff)),
+        pays_on=now.date() if off_cycle else max(now.date(), payday_of(currency, cutoff)),
         prepared_by=by,
     )
     return _calculate(run, now=now)

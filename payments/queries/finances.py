@@ -15,7 +15,7 @@ from core.money import Money
 from payments import calendar
 from payments.models import Account, Payout, PayRunExclusion
 from payments.operations import pay_run_calculation
-from payments.operations.pay_runs import schedule_of
+from payments.operations.pay_runs import payday_of, schedule_of
 
 AGES: Final = (7, 30, 90)
 """Upper ends, in days, of the buckets of age; the last bucket is open."""
@@ -128,7 +128,7 @@ def _next_run(currency: str, *, now: dt.datetime) -> NextRun:
     return NextRun(
         currency=currency,
         cutoff=cutoff,
-        pays_on=calendar.payday(schedule, cutoff),
+        pays_on=payday_of(currency, cutoff),
         people=paid.people if paid else 0,
         total=Money(paid.amount_minor if paid else 0, currency),
         left_out=[

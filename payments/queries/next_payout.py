@@ -11,7 +11,7 @@ from core.problems import Remedy
 from payments import calendar
 from payments.models import AccountBalance, PayRun, PayRunExclusion, PayRunLine
 from payments.operations import pay_run_calculation
-from payments.operations.pay_runs import schedule_of
+from payments.operations.pay_runs import payday_of, schedule_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def next_payout(*, expert_id: int, currency: str, now: dt.datetime) -> NextPayou
     cutoff = calendar.next_cutoff(schedule, now)
     found = pay_run_calculation.outlook(expert_id=expert_id, currency=currency, cutoff=cutoff, now=now)
     return NextPayout(
-        pays_on=calendar.payday(schedule, cutoff),
+        pays_on=payday_of(currency, cutoff),
         cutoff=cutoff,
         amount=Money(found.amount_minor, currency),
         withheld=Money(found.withheld_minor, currency),
