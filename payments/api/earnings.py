@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from django.utils.translation import gettext as _
 from rest_framework import serializers
 
 from core.api.call import Call
 from core.api.endpoint import endpoint
 from core.api.fields import PublicIdField
-from core.api.lookup import get_or_404
 from core.api.types import (
     render_duration,
     render_money,
@@ -24,7 +20,6 @@ from payments.api.earnings_types import (
     BucketsOut,
     ContractRateOut,
     EarningBlockerOut,
-    EarningExplanationOut,
     EarningLineOut,
     EarningsOut,
     NextPayoutOut,
@@ -35,14 +30,11 @@ from payments.api.earnings_types import (
 )
 from payments.api.effective_rates import render_effective_rate
 from payments.api.hours_types import (
-    ENTRY_RELATIONS,
-    AdjustmentOut,
     render_adjustment,
     render_entry,
-    render_platform_pay,
     render_time,
 )
-from payments.models import Adjustment, PlatformPay, TimeEntry, TrueUp, WriteOff
+from payments.models import TimeEntry, TrueUp
 from payments.operations import true_ups
 from payments.queries import blockers, earnings, effective_rates, explanation
 from payments.queries.blockers import Blocker
@@ -218,48 +210,3 @@ class ExpertEarnings(ExpertView):
         latest = list(marketplace.contracts_of(call.principal).order_by("-pk")[:50])
         found = effective_rates.of_contracts(latest, now=call.now)
         return [render_contract_rate(contract, found[contract.pk]) for contract in latest]
-
-
-class ExpertEarningExplain(ExpertView):
-    """How one amount comes about."""
-
-    @endpoint(summary="Explain one of my earnings", returns=EarningExplanationOut)
-    def get(self, call: Call, earning_id: str) -> EarningExplanationOut:
-        """Of a time entry (`tme_…`): segments, rounding, terms, caps, fee and holdback. Of an adjustment: its reason. Of a top-up to the wage floor (`tru_…`): time, pay and floor of its week."""
-        source = self._find(call, earning_id)
-        line = earnings.line_of(source=source, now=call.now)
-        return {
-            "id": line.id,
-            "kind": line.kind,
-            "bucket": line.bucket,
-            "amount": render_money(line.amount),
-            "is_estimate": line.is_estimate,
-            "exchange": _("none"),
-            "currency": line.amount.currency,
-            "time": render_time_explanation(source) if isinstance(source, TimeEntry) else None,
-            "adjustment": self._render(source),
-            "true_up": render_true_up(source) if isinstance(source, TrueUp) else None,
-        }
-
-    @staticmethod
-    def _render(source: Any) -> AdjustmentOut | None:
-        if isinstance(source, PlatformPay | WriteOff):
-            return render_platform_pay(source)
-        return render_adjustment(source) if isinstance(source, Adjustment) else None
-
-    @staticmethod
-    def _find(call: Call, earning_id: str) -> Any:
-        if earning_id.startswith("tru_"):
-            return get_or_404(
-                TrueUp.objects.visible_to(call.principal).select_related("contract", "timesheet"), earning_id
-            )
-        if earning_id.startswith("ppy_"):
-            return get_or_404(PlatformPay.objects.visible_to(call.principal), earning_id)
-        if earning_id.startswith("wof_"):
-            return get_or_404(WriteOff.objects.visible_to(call.principal), earning_id)
-        if earning_id.startswith("adj_"):
-            return get_or_404(
-                Adjustment.objects.visible_to(call.principal).select_related("contract", "entry"), earning_id
-            )
-        entries = TimeEntry.objects.live().visible_to(call.principal).select_related(*ENTRY_RELATIONS)
-        return get_or_404(entries, earning_id)

@@ -7,7 +7,9 @@ from typing import Annotated, TypedDict
 from core.api.types import Currency, Day, Doc, Duration, Example, Link, MoneyOut, RateOut, Timestamp
 from payments.api.hours_types import AdjustmentOut, ContractId, MeasuredTimeOut, TimeEntryOut
 
-EarningId = Annotated[str, Doc("A time entry, an adjustment or a top-up."), Example("tme_01k9w3v6z8f2qj5t4h7xnm0ceg")]
+EarningId = Annotated[
+    str, Doc("A time entry, an adjustment, a top-up, a dispute or a payout."), Example("tme_01k9w3v6z8f2qj5t4h7xnm0ceg")
+]
 Bucket = Annotated[
     str,
     Doc("in_progress, in_review, approved, on_hold, disputed, scheduled or paid."),
@@ -169,16 +171,46 @@ class TrueUpOut(TypedDict):
     text: Annotated[str, Doc("The same in words.")]
 
 
+class EarningMovementOut(TypedDict):
+    """One line of the ledger. For hours: gross = ROUND_HALF_UP(seconds × rate ÷ 3600), amount = gross - held_back."""
+
+    at: Timestamp
+    kind: Annotated[str, Example("time_approved")]
+    text: Annotated[str, Example("Approved hours: task")]
+    account: Annotated[str, Doc("payable (owed to you) or holdback (waits for its date)."), Example("payable")]
+    amount: Annotated[MoneyOut, Doc("Negative when it left the account.")]
+    seconds: Annotated[int | None, Doc("Negative where hours were taken back."), Example(5400)]
+    rate: RateOut | None
+    gross: MoneyOut | None
+    held_back: MoneyOut | None
+
+
+class PayoutExplanationOut(TypedDict):
+    """How the amount of a payout comes about: opening + credited = gross + closing, and gross = sent + withheld."""
+
+    statement: Annotated[str, Doc("Its lines are the sum."), Example("stm_01k9w3v6z8f2qj5t4h7xnm0ceg")]
+    opening: MoneyOut
+    credited: Annotated[MoneyOut, Doc("Every other line of the statement.")]
+    gross: Annotated[MoneyOut, Doc("What was owed and is paid out.")]
+    withheld: Annotated[MoneyOut, Doc("Tax kept back of the gross.")]
+    sent: MoneyOut
+    closing: MoneyOut
+    account: Annotated[str, Doc("Where to: its last characters."), Example("DE••••3000")]
+    status: Annotated[str, Example("paid")]
+
+
 class EarningExplanationOut(TypedDict):
     """One line, recomputable by hand."""
 
     id: EarningId
     kind: Annotated[str, Example("time_entry")]
-    bucket: Bucket
-    amount: MoneyOut
+    bucket: Annotated[Bucket | None, Doc("Null for a dispute, whose entry has one.")]
+    amount: Annotated[MoneyOut, Doc("Of a payout: what was sent.")]
     is_estimate: bool
     exchange: Annotated[str, Doc("Contract, ledger and payout have one currency."), Example("none")]
     currency: Currency
     time: TimeExplanationOut | None
     adjustment: AdjustmentOut | None
     true_up: TrueUpOut | None
+    payout: PayoutExplanationOut | None
+    movements: Annotated[list[EarningMovementOut], Doc("All that it did in the ledger, in order.")]

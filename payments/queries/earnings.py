@@ -141,6 +141,11 @@ def bucket_of_pay_line(line: PayRunLine) -> str:
     return "scheduled" if line.run.status in _CALCULATED else "approved"
 
 
+def bucket_of_payout(payout: Payout) -> str:
+    """Where a payout stands; one that came back is approved again."""
+    return _BUCKET_OF_PAYOUT.get(payout.status, "approved")
+
+
 def bucket_after(runs: Iterable[Paid], *, currency: str, credited_at: dt.datetime) -> str:
     """Where an amount credited at an instant stands: in the first run after it that did not give it back."""
     for run in runs:
