@@ -56,7 +56,7 @@ class Formats:
 
     def day(self, day: dt.date) -> Text:
         """A calendar day, "16 Nov 2026"."""
-        return Text(format_date(day, "d MMM y", locale=self._locale).translate(_MARKS))
+        return Text(format_date(day, "d MMM y", locale=self._locale).translate(_MARKS).replace(" ", _NO_BREAK))
 
     def instant(self, at: dt.datetime) -> Text:
         """An instant to the minute, in UTC."""

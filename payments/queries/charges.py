@@ -107,10 +107,16 @@ def charges(*, tenant_id: int, currency: str, after: int, upto: int) -> tuple[li
 
 
 def subject_of(event: JournalEntry, sources: Sources) -> str:
-    """The time entry that an event is about in the end, else its own source."""
+    """The time entry, or else the bonus, that an event is about in the end; else its own source."""
     origin = (event.reverses or event).source_id
-    about = sources.adjustments.get(origin) or sources.disputes.get(origin)
-    return about.entry.public_id if about is not None and about.entry is not None else origin
+    if origin in sources.disputes:
+        return sources.disputes[origin].entry.public_id
+    about = sources.adjustments.get(origin)
+    while about is not None and about.takes_back is not None:
+        about = about.takes_back
+    if about is None:
+        return origin
+    return about.entry.public_id if about.entry else about.public_id
 
 
 def sorted_to_papers(found: Iterable[Charge], earlier: list[Invoice]) -> Bill:

@@ -117,7 +117,7 @@ def sources_of(events: Sequence[JournalEntry]) -> Sources:
     """What these events are about; what they reverse is joined. Needs the platform's reach."""
     ids = {event.source_id for event in events}
     adjustments = Adjustment.objects.filter(public_id__in=ids).select_related(
-        "contract__lab_expert", "entry__contract__lab_expert"
+        "contract__lab_expert", "entry__contract__lab_expert", "takes_back__takes_back__entry", "takes_back__entry"
     )
     disputes = Dispute.objects.filter(public_id__in=ids).select_related("entry__contract__lab_expert")
     found = Sources(

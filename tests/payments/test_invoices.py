@@ -19,7 +19,7 @@ from core.money import Money
 from core.public import Event
 from payments import jobs
 from payments.models import CreditNote, DocumentSeries, Invoice, Posting
-from payments.operations import adjustments, invoices
+from payments.operations import adjustments, clawbacks, invoices
 from tests.payments import hours_world as hours
 from tests.payments import ledger_story as story
 from tests.payments import paper_world as papers
@@ -135,8 +135,9 @@ def test_what_is_corrected_after_its_invoice_is_credited_to_it(world: World) -> 
         entry = world.contract.time_entries.order_by("pk")[0]
         when = DECEMBER + 7 * papers.DAY
         adjustments.correct(entry=entry, counted=3_600, reason="Idle", decided_by=world.member, now=when)
-        adjustments.claw_back(
-            contract=world.contract, amount=Money(1_000, "USD"), reason="Paid twice", decided_by=world.member, now=when
+        other = world.contract.time_entries.order_by("pk")[2]
+        clawbacks.claw_back(
+            source=other, amount=Money(1_000, "USD"), reason="Paid twice", decided_by=world.member, now=when
         )
     run_job(JANUARY)
     issued, (note,) = papers_of(world)

@@ -11,7 +11,7 @@ import pytest
 
 from core.money import Money
 from payments.models import Payout
-from payments.operations import adjustments, holdbacks, payouts
+from payments.operations import clawbacks, holdbacks, payouts
 from payments.queries.statement_lines import KINDS
 from tests.payments import hours_world as hours
 from tests.payments import ledger_story as story
@@ -23,7 +23,17 @@ pytestmark = pytest.mark.django_db(transaction=True)
 WEEK = dt.timedelta(days=7)
 CENT = Decimal("0.01")
 # Told by their own tests; everything else is played here. A new event belongs into one of the two.
-ELSEWHERE = {"dispute_opened", "dispute_resolved", "holdback_reversed", "true_up", "fx_exchanged", "payout_rejected"}
+ELSEWHERE = {
+    "clawback_reversed",
+    "dispute_opened",
+    "dispute_resolved",
+    "fx_exchanged",
+    "holdback_reversed",
+    "payout_rejected",
+    "referral_bonus",
+    "true_up",
+    "write_off",
+}
 
 
 @pytest.fixture
@@ -36,9 +46,8 @@ def world() -> World:
         holdbacks.release_due(now=NOW + 5 * WEEK)
         taken = Money(1_234, "USD")
         when = NOW + 5 * WEEK
-        adjustments.claw_back(
-            contract=world.contract, amount=taken, reason="Paid twice", decided_by=world.member, now=when
-        )
+        entry = world.contract.time_entries.order_by("pk")[0]
+        clawbacks.claw_back(source=entry, amount=taken, reason="Paid twice", decided_by=world.member, now=when)
     story.released_run(now=NOW + 6 * WEEK)
     story.send_and_track(NOW + 6 * WEEK)
     return world
