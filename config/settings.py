@@ -285,6 +285,20 @@ ADJUSTMENT_FOUR_EYES_MINOR: dict[str, int] = {
     "JPY": 150_000,
     "*": 100_000,
 }
+# The referral programme, by the day from which new invitations are made under it; an invitation keeps its terms.
+# An empty list takes no new ones. Seconds of approved hours, days, minor units, most open or paid at once.
+REFERRAL_PROGRAMME: list[dict[str, Any]] = [
+    {
+        "from": "2026-01-01",
+        "version": "2026-01",
+        "bonus_minor": 25_000,
+        "currency": "USD",
+        "threshold_seconds": 20 * 3600,
+        "join_days": 30,
+        "reach_days": 180,
+        "cap": 20,
+    }
+]
 PROPOSAL_EXPIRES_DAYS: int = env.int("PROPOSAL_EXPIRES_DAYS", 14)
 DISPUTE_AFTER_APPROVAL_DAYS: int = env.int("DISPUTE_AFTER_APPROVAL_DAYS", 30)
 PAYOUT_LEASE_SECONDS: int = env.int("PAYOUT_LEASE_SECONDS", 60)  # after that, whoever was sending is taken for dead

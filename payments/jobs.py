@@ -158,8 +158,22 @@ def reconcile() -> None:
     provider_books.reconcile_all(now=clock.now())
 
 
+@job(name="payments.check_milestones", bound=False)
+def check_milestones() -> None:
+    """Award milestones that events did not tell of, and pay those that waited for money."""
+    clocks.check_milestones(by=Principal.system("payments.check_milestones"), now=clock.now())
+
+
+@job(name="payments.check_referrals", bound=False)
+def check_referrals() -> None:
+    """Pay referrals that reached their hours, and end those whose time is over."""
+    clocks.check_referrals(by=Principal.system("payments.check_referrals"), now=clock.now())
+
+
 PERIODIC = {
     "payments.issue_invoices": dt.timedelta(hours=1),
+    "payments.check_milestones": dt.timedelta(minutes=10),
+    "payments.check_referrals": dt.timedelta(hours=1),
     "payments.let_proposals_lapse": dt.timedelta(hours=1),
     "payments.stop_silent_timers": dt.timedelta(minutes=1),
     "payments.submit_forgotten_weeks": dt.timedelta(minutes=5),

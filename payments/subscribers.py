@@ -8,7 +8,9 @@ from core import outbox
 from core.public import Event
 from experts.public import Appeal
 from marketplace.public import Contract
-from payments.operations import backup_withholding, contests, pay_run_holds, timers, true_ups
+from payments.models import Timesheet
+from payments.operations import backup_withholding, contests, milestones, pay_run_holds, referrals, timers, true_ups
+from tasks.public import Submission
 
 
 @outbox.subscribe("appeal.decided", name="payments.apply_appeal")
@@ -40,3 +42,22 @@ def stop_timers(event: Event, now: dt.datetime) -> None:
     contract = Contract.objects.filter(public_id=event.subject, status__in=stopped).first()
     if contract is not None:
         timers.stop_with_contract(contract=contract, at=event.occurred_at, now=now)
+
+
+@outbox.subscribe("submission.accepted", name="payments.milestones_of_work")
+def milestones_of_work(event: Event, now: dt.datetime) -> None:
+    """Accepted work may have reached a milestone."""
+    rows = Submission.objects.select_related("claim__contract__expert", "claim__contract__lab_expert")
+    work = rows.filter(public_id=event.subject).first()
+    if work is not None and work.claim.contract is not None:
+        milestones.check(contract=work.claim.contract, now=now)
+
+
+@outbox.subscribe("timesheet.*", name="payments.bonuses_of_hours")
+def bonuses_of_hours(event: Event, now: dt.datetime) -> None:
+    """Approved hours may have reached a milestone, or the threshold of a referral."""
+    sheets = Timesheet.objects.select_related("contract__expert", "contract__lab_expert")
+    sheet = sheets.filter(public_id=event.subject, decided_at__isnull=False).first()
+    if sheet is not None:
+        milestones.check(contract=sheet.contract, now=now)
+        referrals.check_of(expert_id=sheet.expert_id, now=now)

@@ -13,7 +13,7 @@ from core.api.endpoint import endpoint
 from core.api.fields import StrictCharField
 from core.api.limits import address_of
 from core.api.lookup import get_or_404
-from core.api.types import Doc, Example, IdOf, RateOut, Timestamp, render_rate
+from core.api.types import Doc, Example, IdOf, Link, RateOut, Timestamp, render_rate
 from core.api.views import ExpertView
 from core.problems import InvalidTransition
 from experts.public import LegalNameMissing, NameMismatch, Signature
@@ -56,6 +56,7 @@ class MyOfferOut(TypedDict):
     terms: TermsOut
     ai_assistance: Annotated[str, Doc("forbidden, disclosed or allowed."), Example("disclosed")]
     documents: Annotated[list[OfferDocumentOut], Doc("What you sign by accepting.")]
+    milestones: Annotated[Link, Doc("Bonuses that the lab promises beforehand for this opening.")]
     message: Annotated[str, Doc("From the lab.")]
     extended_at: Timestamp
     expires_at: Timestamp
@@ -121,6 +122,7 @@ def render_my_offer(offer: Any, *, now: dt.datetime) -> MyOfferOut:
         "terms": render_terms({name: getattr(offer, name) for name in TERMS}, rate=offer.rate, now=now),
         "ai_assistance": offer.opening.project.ai_assistance,
         "documents": [_document(document) for document in offer.documents.all()],
+        "milestones": f"/api/v1/expert/milestones?opening={offer.opening.public_id}",
         "message": offer.message,
         "extended_at": offer.extended_at,
         "expires_at": offer.expires_at,

@@ -12,6 +12,7 @@ from payments.models.fx import BankCharge, FxConversion, FxQuote
 from payments.models.inbound_event import InboundEvent
 from payments.models.invoice import CreditNote, Invoice, LabBillingProfile
 from payments.models.ledger import Account, AccountBalance, JournalEntry, Posting
+from payments.models.milestone import Milestone, MilestoneAward
 from payments.models.overage import Cap, Overage
 from payments.models.pay_run import PayRun, PayRunExclusion, PayRunLine
 from payments.models.payee import PayoutMethod
@@ -21,6 +22,7 @@ from payments.models.payout_decision import PayoutDecision
 from payments.models.platform_pay import Debt, Payee, PlatformPay, WriteOff
 from payments.models.proposal import AdjustmentProposal
 from payments.models.reconciliation import BankStatement, DayClose, ProviderEntry, ReconciliationItem
+from payments.models.referral import Referral
 from payments.models.reservation import FundsReservation
 from payments.models.sandbox_provider import ProviderFault, ProviderMovement
 from payments.models.self_billing import SelfBillingInvoice
@@ -59,6 +61,8 @@ __all__ = [
     "Invoice",
     "JournalEntry",
     "LabBillingProfile",
+    "Milestone",
+    "MilestoneAward",
     "Overage",
     "PayRun",
     "PayRunExclusion",
@@ -75,6 +79,7 @@ __all__ = [
     "ProviderFault",
     "ProviderMovement",
     "ReconciliationItem",
+    "Referral",
     "Refund",
     "SelfBillingInvoice",
     "SendingLatch",

@@ -13,11 +13,23 @@ import structlog
 
 from core.public import Principal, unit_of_work
 from payments import tax
-from payments.models import AdjustmentProposal, Dispute, Overage, TaxProfile, TimeEntry, Timesheet
+from payments.models import (
+    AdjustmentProposal,
+    Dispute,
+    Milestone,
+    MilestoneAward,
+    Overage,
+    Referral,
+    TaxProfile,
+    TimeEntry,
+    Timesheet,
+)
 from payments.operations import (
     disputes,
     four_eyes,
+    milestones,
     overages,
+    referrals,
     self_billing,
     tax_profiles,
     timers,
@@ -94,6 +106,21 @@ def write_self_billing(*, by: Principal, now: dt.datetime) -> int:
     """Write the invoices and credit notes that payouts miss."""
     due = self_billing.due(now=now).values_list("pk", flat=True)
     return _sweep(by, due, lambda pk: self_billing.issue(payout_id=pk, now=now))
+
+
+def check_milestones(*, by: Principal, now: dt.datetime) -> int:
+    """Award what was reached, end what is over, and try again to pay what waits for a lab's money."""
+    still = Milestone.objects.open().values_list("pk", flat=True)
+    found = _sweep(by, still, lambda pk: milestones.check_all(milestone_id=pk, now=now))
+    waiting = MilestoneAward.objects.filter(status=MilestoneAward.Status.WAITING).order_by("tenant_id")
+    labs = waiting.values_list("tenant_id", flat=True).distinct()
+    return found + _sweep(by, labs, lambda pk: milestones.pay_waiting(tenant_id=pk, now=now))
+
+
+def check_referrals(*, by: Principal, now: dt.datetime) -> int:
+    """Pay referrals that reached their hours, and end those whose time is over."""
+    still = Referral.objects.undecided().values_list("pk", flat=True)
+    return _sweep(by, still, lambda pk: referrals.check(referral_id=pk, now=now))
 
 
 def _sweep(by: Principal, due: Iterable[int], step: Callable[[int], object]) -> int:

@@ -15,13 +15,15 @@ from payments.models import (
     Adjustment,
     AdjustmentProposal,
     Dispute,
+    MilestoneAward,
     Overage,
     PlatformPay,
+    Referral,
     TimeEntry,
     Timesheet,
     WriteOff,
 )
-from payments.operations import adjustments, clawbacks, platform_pay
+from payments.operations import adjustments, clawbacks, platform_pay, referrals
 
 WON: Final = frozenset({Appeal.Status.OVERTURNED, Appeal.Status.RESOLVED_BY_TIMEOUT})
 _TABLES: Final[dict[str, Any]] = {
@@ -32,6 +34,8 @@ _TABLES: Final[dict[str, Any]] = {
     "ppy": PlatformPay,
     "wof": WriteOff,
     "prp": AdjustmentProposal,
+    "mwd": MilestoneAward,
+    "ref": Referral,
 }
 PREFIXES: Final = ("tme", *_TABLES)
 
@@ -42,6 +46,9 @@ def find(*, subject: str, expert_id: int) -> Contestable | None:
     if prefix == "tme":
         entry = TimeEntry.objects.filter(public_id=subject, expert=expert_id).select_related("timesheet").first()
         return None if entry is None else Contestable(entry.tenant_id, entry.timesheet.decided_by_id)
+    if prefix == "ref":
+        joined = Referral.objects.filter(public_id=subject, referrer=expert_id, referred__isnull=False)
+        return Contestable(None, None) if joined.exists() else None
     row = _TABLES[prefix]._default_manager.filter(public_id=subject, expert=expert_id).first()
     if row is None or (isinstance(row, AdjustmentProposal) and not _was_refused(row)):
         return None
@@ -49,7 +56,9 @@ def find(*, subject: str, expert_id: int) -> Contestable | None:
         return Contestable(row.tenant_id, row.decided_by_id)
     proposal: AdjustmentProposal | None = getattr(row, "proposal", None)
     return Contestable(
-        getattr(row, "tenant_id", None), row.decided_by_id, approved_by_id=proposal.decided_by_id if proposal else None
+        getattr(row, "tenant_id", None),
+        getattr(row, "decided_by_id", None),
+        approved_by_id=proposal.decided_by_id if proposal else None,
     )
 
 
@@ -118,6 +127,13 @@ def _proposal(subject: str, reason: str, decided_by: User | None, now: dt.dateti
     return _count(entry, int(proposal.terms["counted"]), reason, decided_by, now)
 
 
+def _referral(subject: str, _reason: str, _decided_by: User | None, now: dt.datetime) -> object | None:
+    referral = Referral.objects.filter(public_id=subject, referred__isnull=False).first()
+    if referral is not None:
+        referrals.pay_after_all(referral=referral, now=now)
+    return referral
+
+
 _Remedy = Callable[[str, str, User | None, dt.datetime], object | None]
 _REMEDIES: Final[dict[str, _Remedy]] = {
     "ovg": _overage,
@@ -125,6 +141,7 @@ _REMEDIES: Final[dict[str, _Remedy]] = {
     "adj": _adjustment,
     "ppy": _platform_pay,
     "prp": _proposal,
+    "ref": _referral,
 }
 
 

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from core.durations import format_duration
 from core.problems import Remedy
-from payments.models import Dispute, Overage, TimeEntry, Timesheet
+from payments.models import Dispute, MilestoneAward, Overage, TimeEntry, Timesheet
 from payments.queries.next_payout import NextPayout, currencies_of, next_payout
 
 SHOWN = 20
@@ -46,6 +46,7 @@ def blockers(*, expert_id: int, payouts: list[NextPayout]) -> list[Blocker]:
         *_to_answer(expert_id),
         *_undecided(expert_id),
         *_awaiting(expert_id),
+        *_unfunded(expert_id),
     ]
 
 
@@ -117,3 +118,15 @@ def _awaiting(expert_id: int) -> Iterator[Blocker]:
                 subject=sheet.public_id,
                 until=sheet.approve_by,
             )
+
+
+def _unfunded(expert_id: int) -> Iterator[Blocker]:
+    waiting = MilestoneAward.objects.filter(expert=expert_id, status=MilestoneAward.Status.WAITING)
+    for award in waiting.select_related("milestone").order_by("pk")[:SHOWN]:
+        yield Blocker(
+            code="milestone_unfunded",
+            text=_("A milestone that you reached is paid as soon as the lab's balance covers it: %(title)s")
+            % {"title": award.milestone.title},
+            subject=award.public_id,
+            currency=award.milestone.currency,
+        )
