@@ -70,7 +70,7 @@ class MilestoneIn(serializers.Serializer[None]):
     decided_by = StrictCharField(max_length=254, help_text=DECIDER)
 
 
-class EndIn(serializers.Serializer[None]):
+class EndMilestoneIn(serializers.Serializer[None]):
     """Who decides."""
 
     decided_by = StrictCharField(max_length=254, help_text=DECIDER)
@@ -219,7 +219,7 @@ class MilestoneEnd(LabView):
     @endpoint(
         summary="End a milestone",
         scope="bonuses:write",
-        body=EndIn,
+        body=EndMilestoneIn,
         returns=MilestoneOut,
         errors=[InvalidTransition],
         example={"decided_by": "ops@aurora.example"},
