@@ -133,7 +133,8 @@ class EndpointSchema(AutoSchema):
 
     def _body(self) -> _SchemaType | None:
         if self.spec.raw:
-            return {"content": {self.spec.raw: {"schema": {"type": "object"}}}, "required": True}
+            signed = {"schema": {"type": "object"}, "example": self.spec.example or {}}
+            return {"content": {self.spec.raw: signed}, "required": True}
         if self.spec.body is None:
             return None
         schema, required = self._get_request_for_media_type(self.spec.body, "request")

@@ -33,6 +33,12 @@ class ProviderEvents(PublicView):
         returns=EventReceiptOut,
         errors=[InvalidEventSignature],
         operation_id="providers_events_receive",
+        example={
+            "id": "evt_1Pgc76B7WZ01zgkW",
+            "object": "event",
+            "type": "payout.paid",
+            "data": {"object": {"id": "po_1Pgc79B7WZ01zgkW", "object": "payout"}},
+        },
     )
     def post(self, call: Call, provider: str) -> EventReceiptOut:
         """Signed by the provider over the raw body (Stripe: the header `Stripe-Signature`), no other credentials.

@@ -18,7 +18,7 @@ from core.problems import Conflict, DomainError, NotFound
 from core.public import Principal, unit_of_work
 from core.wake import wake_after_commit
 from payments.models import InboundEvent, PayoutAttempt
-from payments.operations import onboarding, tracking
+from payments.operations import onboarding, sending_latch, tracking
 from payments.providers import registry
 from payments.providers.port import Capability, InvalidSignature, ProviderUnavailable
 
@@ -176,6 +176,7 @@ def _handle(event: InboundEvent, *, now: dt.datetime) -> None:
 def _look_into(event: InboundEvent, *, now: dt.datetime) -> None:
     """Ask the provider about everything the event names. Raises _UnknownObject when none of it is ours."""
     with unit_of_work(HANDLER):
+        sending_latch.fall_before_strangers(event.keys, now=now)
         mine = PayoutAttempt.objects.filter(idem_key__in=event.keys, payout__provider=event.provider)
         keys = sorted(mine.values_list("idem_key", flat=True))
         is_payee = bool(event.account) and onboarding.look_again(

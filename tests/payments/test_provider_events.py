@@ -173,6 +173,15 @@ def test_money_that_we_know_nothing_of_waits_for_a_person(fake: Fake) -> None:
         inbox.handle_again(event=event, now=now + HOUR)
 
 
+def test_a_payout_of_ours_that_this_database_never_heard_of_stops_all_sending(fake: Fake) -> None:
+    """The database was restored from before it: nothing more is sent until finance has reconciled."""
+    raw, signature = fake.sign(of_something(cadre_key="pay_01k9w3v6z8f2qj5t4h7xnm0ceg-1"))
+    assert post(raw, signature).status_code == 200
+    to_be_paid(fake)
+    work(start())
+    assert (the_payout().status, fake.posts("/v1/transfers")) == ("ready", [])
+
+
 def test_an_event_is_looked_into_again_while_stripe_cannot_be_asked(hooked: Fake) -> None:
     sent_and_paid_at_stripe(hooked)
     hooked.deliver(of_kind(hooked, "payout.paid"))
@@ -210,6 +219,7 @@ def test_the_rate_of_one_sender_is_limited(fake: Fake, settings: Settings) -> No
     assert [post(b"{}", "x").status_code for _ in range(3)] == [400, 400, 429]
 
 
-def of_something() -> dict[str, Any]:
-    """A payout of somebody else's."""
-    return {"id": "evt_9", "object": "event", "type": "payout.paid", "data": {"object": {"id": "po_9", "metadata": {}}}}
+def of_something(**metadata: str) -> dict[str, Any]:
+    """A payout of somebody else's, or of an unknown key of ours."""
+    about = {"id": "po_9", "object": "payout", "metadata": metadata}
+    return {"id": "evt_9", "object": "event", "type": "payout.paid", "data": {"object": about}}
