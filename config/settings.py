@@ -245,6 +245,7 @@ STRIPE_TIMEOUT_SECONDS: float = env.float("STRIPE_TIMEOUT_SECONDS", 30.0)
 PAYEE_RETURN_URL: str = env.str("PAYEE_RETURN_URL", f"{BASE_URL}/")  # where a provider's own pages lead back to
 PAYOUT_STUCK_HOURS: int = env.int("PAYOUT_STUCK_HOURS", 24 * 7)  # an attempt open for longer raises the alarm
 PAYOUT_UNKNOWN_HOURS: int = env.int("PAYOUT_UNKNOWN_HOURS", 2)  # and so does one whose outcome is unknown for longer
+PAYOUT_BATCHES: dict[str, int] = {"sepa_file": 250}  # how many payouts go in one call; 25 where nothing is said
 PAYOUT_METHOD_HOLD_HOURS: int = env.int("PAYOUT_METHOD_HOLD_HOURS", 72)  # a new method waits: accounts are taken over
 PAYOUT_MINIMUM_MINOR: dict[str, int] = {"USD": 100, "EUR": 100}  # other currencies: one minor unit
 # Weekly cutoff by currency: weekday (0 is Monday), hour (UTC), days to the payday.

@@ -85,6 +85,9 @@ def receive(
         with transaction.atomic():
             row.save()
     except IntegrityError:
+        again = _read_before(row)
+        if again is not None:
+            return again
         return _refuse(row, "duplicate", _("The same file, or another one with its message id, came before."))
     wake_after_commit("payments.collect_bank_files")
     return row
@@ -192,6 +195,13 @@ _PARTS: Final[dict[str, Callable[[BankMessage, Message, dt.datetime], str]]] = {
 
 def _is_ours(account: str) -> bool:
     return bool(account) and account.replace(" ", "") == settings.BANK_ACCOUNT_IBAN
+
+
+def _read_before(row: BankMessage) -> BankMessage | None:
+    """The same file of the channel, which somebody read and did not live to put away (or reads right now)."""
+    kept = BankMessage.objects.exclude(status=BankMessage.Status.REFUSED)
+    same = kept.filter(provider=row.provider, sha256=row.sha256, name=row.name, brought_by=COLLECTOR.label)
+    return same.first() if row.brought_by == COLLECTOR.label else None
 
 
 def _refuse(row: BankMessage, problem: str, detail: str) -> BankMessage:

@@ -48,28 +48,36 @@ def take_report(*, message: BankMessage, report: Report, now: dt.datetime) -> in
 
 def take_settlements(*, provider: str, movements: Iterable[Movement], now: dt.datetime) -> int:
     """Take down what a provider without statements settled; how many movements are new. They count on today."""
-    new = 0
-    for movement in movements:
-        sides = {
-            Standing.PAID: ((ProviderEntry.Kind.PAYOUT, "", -1),),
-            Standing.RETURNED: ((ProviderEntry.Kind.PAYOUT, "", -1), (ProviderEntry.Kind.RETURN, ":return", 1)),
-        }.get(movement.standing, ())
-        for kind, suffix, sign in sides:
-            _row, is_new = ProviderEntry.objects.get_or_create(
-                provider=provider,
-                reference=f"{movement.movement_id}{suffix}"[:100],
-                defaults={
-                    "kind": kind,
-                    "key": movement.key,
-                    "amount_minor": sign * movement.amount_minor,
-                    "currency": movement.currency,
-                    "booked_on": now.date(),
-                    "code": movement.code,
-                    "created_at": now,
-                },
-            )
-            new += is_new
-    return new
+    return sum([_settled(provider, one, *side, now) for one in movements for side in _sides(one)])
+
+
+def _sides(movement: Movement) -> list[tuple[str, str, int]]:
+    """Kind, ending of the reference, and signed amount of each thing that moved."""
+    if movement.standing not in {Standing.PAID, Standing.RETURNED}:
+        return []
+    sides = [(str(ProviderEntry.Kind.PAYOUT), "", -movement.amount_minor)]
+    if movement.fee_minor:
+        sides.append((str(ProviderEntry.Kind.FEE), ":fee", -movement.fee_minor))
+    if movement.standing is Standing.RETURNED:
+        sides.append((str(ProviderEntry.Kind.RETURN), ":return", movement.amount_minor))
+    return sides
+
+
+def _settled(provider: str, movement: Movement, kind: str, ending: str, minor: int, now: dt.datetime) -> bool:
+    _row, is_new = ProviderEntry.objects.get_or_create(
+        provider=provider,
+        reference=f"{movement.movement_id}{ending}"[:100],
+        defaults={
+            "kind": kind,
+            "key": movement.key,
+            "amount_minor": minor,
+            "currency": movement.currency,
+            "booked_on": now.date(),
+            "code": movement.code,
+            "created_at": now,
+        },
+    )
+    return is_new
 
 
 def raise_item(

@@ -79,9 +79,10 @@ def take(*, now: dt.datetime) -> tuple[Batch, int]:
     if not sending_latch.is_open(now=now):
         return Batch("", []), 0
     due = Payout.objects.filter(status=Payout.Status.READY, next_attempt_at__lte=now).order_by("next_attempt_at", "id")
-    rows = list(
-        due.select_for_update(no_key=True, skip_locked=True, of=("self",)).select_related("payout_method")[:BATCH]
-    )
+    free = due.select_for_update(no_key=True, skip_locked=True, of=("self",)).select_related("payout_method")
+    rows = list(free[:BATCH])
+    if rows and (more := settings.PAYOUT_BATCHES.get(rows[0].provider, BATCH) - BATCH) > 0:
+        rows += free.filter(provider=rows[0].provider).exclude(pk__in=[row.pk for row in rows])[:more]
     if not rows:
         return Batch("", []), 0
     provider, blocked = rows[0].provider, blocked_experts(now=now)

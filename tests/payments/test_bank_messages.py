@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
-from payments.models import BankFile, BankMessage, ProviderEntry
+from core import ids
+from payments.models import BankFile, BankMessage, ProviderEntry, SendingLatch
 from payments.operations import provider_books
 from payments.providers import iso20022, pain001
+from payments.providers.bank_channel import DirectoryChannel
 from payments.providers.iso20022 import Unreadable
 from payments.providers.port import Order, Verdict
 from payments.providers.sepa_file import SepaFileProvider
@@ -197,6 +199,31 @@ class TestReceiving:
         provider_books.read_bank(now=NOW)
         assert [status for _name, status, _why in came()] == ["applied", "refused", "refused"]
         assert list(ProviderEntry.objects.values_list("reference", "amount_minor")) == [("B1", 1_000)]
+
+    def test_a_death_before_a_file_was_put_away_reads_it_once(
+        self, bank: Bank, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        leave(bank, "1.xml", statement(entry("10.00", reference="B1"), closing="10.00"))
+
+        def die(*_args: object, **_kwargs: object) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(DirectoryChannel, "put_away", die)
+        with pytest.raises(KeyboardInterrupt):
+            provider_books.read_bank(now=NOW)
+        monkeypatch.undo()
+        provider_books.read_bank(now=NOW)
+        assert (came(), bank.waiting()) == ([("1.xml", "applied", "")], [])
+        assert ProviderEntry.objects.count() == 1
+
+    def test_a_payout_that_a_restored_database_forgot_stops_all_sending(self, bank: Bank) -> None:
+        forgotten = f"pay.{ids.new_id('pay').partition('_')[2]}-1"
+        leave(bank, "1.xml", statement(entry("10.00", side="DBIT", reference="B1", e2e=forgotten), closing="0.00"))
+        provider_books.read_bank(now=NOW)
+        assert (SendingLatch.objects.get().is_open, world.open_items()[0]) == (False, "unknown_debit")
+        paid_run(bank, ("Ada", GOOD, 20_000))
+        we_send(NOW + HOUR)
+        assert (statuses(), BankFile.objects.count()) == (["ready"], 0)
 
     def test_a_part_of_accounts_that_are_not_ours_is_left_out(self, bank: Bank) -> None:
         mine = statement(entry("10.00", reference="B1"), closing="10.00").decode()

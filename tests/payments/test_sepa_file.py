@@ -76,6 +76,14 @@ def test_the_file_is_committed_sealed_and_names_no_account_in_our_tables(bank: B
     assert (transfer.account, transfer.end_to_end_id) == ("NL••••0005", transfer.key.replace("_", "."))
 
 
+def test_a_run_goes_in_one_file(bank: Bank) -> None:
+    paid_run(bank, *((f"Payee {n}", GOOD, 1_000 + n) for n in range(28)))
+    we_send()
+    assert bank.read_our_files() == ["ACCP"]
+    we_collect(NOW + HOUR)
+    assert (set(statuses()), BankFile.objects.get().orders, len(bank.movements())) == ({"paid"}, 28, 28)
+
+
 def test_two_accepted_and_one_closed_account(bank: Bank) -> None:
     paid_run(bank, ("Ada", GOOD, 20_000), ("Bob", CLOSED, 10_000), ("Cem", GOOD, 5_000))
     we_send()
