@@ -103,7 +103,7 @@ def _credit(entry: ProviderEntry, now: dt.datetime) -> bool:
     exact = exact and announced.provider == entry.provider
     if exact and announced.status == Funding.Status.PENDING and settings.FUNDING_SETTLES_BY_STATEMENT:
         announced = funding.arrived(funding=announced, now=now)
-    if exact and announced.status == Funding.Status.SETTLED:
+    if announced.status == Funding.Status.SETTLED:  # perhaps by hand, with another amount than was announced
         for twin in postings_like(entry, "lab_funded"):
             if twin.source_id == announced.public_id:
                 link(entry, twin, now=now)

@@ -106,7 +106,8 @@ def _open_items(statement: BankStatement, kind: str, reference: str = "") -> Que
 
 
 def _raise(statement: BankStatement, kind: str, reference: str, amount_minor: int, text: str) -> None:
-    reconciliation.raise_item(
+    """Before people, with the figures of today as long as nobody decided."""
+    item = reconciliation.raise_item(
         provider=statement.provider,
         kind=kind,
         reference=reference,
@@ -115,3 +116,6 @@ def _raise(statement: BankStatement, kind: str, reference: str, amount_minor: in
         day=statement.day,
         detail=text,
     )
+    if item.status == ReconciliationItem.Status.OPEN and (item.amount_minor, item.detail) != (amount_minor, text[:300]):
+        item.amount_minor, item.detail = amount_minor, text[:300]
+        item.save(update_fields=["amount_minor", "detail"])

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
+import structlog
 from django.conf import settings
 from django.utils.module_loading import import_string
 
 TAKEN, REFUSED = "taken", "refused"
+log = structlog.get_logger(__name__)
 _UNFINISHED: Final = (".tmp", ".part", ".filepart")
 
 
@@ -93,8 +95,13 @@ class DirectoryChannel:
         for path in sorted(self.into.iterdir()):
             if path.name.startswith(".") or path.name.endswith(_UNFINISHED) or path.is_symlink() or not path.is_file():
                 continue
-            size = path.stat().st_size
-            yield Inbound(path.name, path.read_bytes() if size <= most_bytes else None, size)
+            try:
+                size = path.stat().st_size
+                content = path.read_bytes() if size <= most_bytes else None
+            except OSError as error:  # somebody else took it, or we may not read it: that must not stop the others
+                log.warning("bank_file_unreadable", name=path.name, error=str(error))
+                continue
+            yield Inbound(path.name, content, size)
 
     def put_away(self, name: str, *, refused: bool) -> None:
         """Into `in/taken` or `in/refused`, never over another file."""

@@ -117,6 +117,13 @@ class TestMoneyThatComesIn:
         with pytest.raises(AlreadyDecided):
             decide(reconciliation_acts.explain, item=item_, reason="Again.")
 
+    def test_what_was_confirmed_with_another_amount_is_found_by_what_came(self, bank: Bank) -> None:
+        wanted = announced(50_000)
+        decide(funding.confirm, funding=wanted, received=Money(49_000, EUR))
+        bank.credit(49_000, note=wanted.reference)
+        we_collect(NOW + HOUR)
+        assert (our_cash(), world.open_items()) == (49_000, [])
+
     def test_a_transfer_confirmed_by_hand_before_is_not_counted_twice(self, bank: Bank) -> None:
         wanted = announced(50_000)
         decide(funding.confirm, funding=wanted)
