@@ -72,7 +72,7 @@ def test_it_says_what_differs_from_the_last_run(people: dict[str, Expert]) -> No
     }
     shown = review(run)
     assert shown["more"].minor == run.total_minor - first.total_minor
-    assert {row.line.expert for row in shown["rows"]} == {fresh, people["Moves"], people["Jumps"]}
+    assert {row.line.expert for row in shown["rows"]} == {fresh, people["Moves"], people["Jumps"], people["Owes"]}
     assert [(name, n, net.minor, tax.minor) for name, n, net, tax in shown["providers"]] == [
         ("sandbox", 6, 63_600, 900)
     ]
