@@ -17,7 +17,8 @@ from payments import accounts, ledger
 from payments.ledger import NewEntry
 from payments.models import JournalEntry, Payout, PayRun, ProviderMovement
 from payments.operations import pay_runs, postings, sending, tracking
-from payments.operations.pay_runs import PayRunChanged, PayRunExists
+from payments.operations.pay_run_calculation import PayRunChanged
+from payments.operations.pay_runs import PayRunExists
 from payments.operations.postings import Grant
 from payments.queries import ledger_findings
 from tests.concurrency.together import together

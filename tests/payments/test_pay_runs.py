@@ -11,7 +11,8 @@ from core.public import User, unit_of_work
 from core.states import InvalidTransition
 from payments.models import Payout, PayoutMethod, PayRun, PayRunExclusion, Statement
 from payments.operations import pay_run_holds, pay_runs
-from payments.operations.pay_runs import NothingToPay, PayRunChanged, PayRunExists, SamePerson, StepUpRequired
+from payments.operations.pay_run_calculation import PayRunChanged
+from payments.operations.pay_runs import NothingToPay, PayRunExists, SamePerson, StepUpRequired
 from payments.queries import ledger_findings
 from payments.queries.next_payout import next_payout
 from tests.payments import ledger_story as story

@@ -11,7 +11,7 @@ from core.public import unit_of_work
 from experts.public import Expert
 from payments.models import JournalEntry, Payout, PayRun, TaxProfile
 from payments.operations import pay_runs, payouts, tracking
-from payments.operations.pay_runs import PayRunChanged
+from payments.operations.pay_run_calculation import PayRunChanged
 from payments.queries import earnings, ledger_findings
 from payments.queries.next_payout import next_payout
 from tests.payments import ledger_story as story
