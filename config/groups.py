@@ -39,6 +39,7 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "experts.view_expert",
             "payments.adjust_pay",
             "payments.confirm_funding",
+            "payments.decide_payout",
             "payments.handle_bankfile",
             "payments.prepare_payrun",
             "payments.propose_credit",

@@ -15,6 +15,7 @@ from config.demo.stage import Stage, amount
 
 PAY_RUNS = "/admin/payments/payrun/"
 PAYOUTS = "/admin/payments/payout/"
+PAYOUT_DECISIONS = "/admin/payments/payoutdecision/"
 FAULTS = "/admin/payments/providerfault/"
 FAILING = cast.NURSE
 CURRENCIES = ("USD", "EUR")
@@ -58,10 +59,14 @@ def pay(stage: Stage) -> None:
 
 
 def retry(stage: Stage) -> None:
-    """Finance sends the failed payout again; this time it arrives."""
-    stage.desk(cast.RELEASER).on(PAYOUTS, "retry", stage.ids[f"payout {FAILING.email}"])
+    """One person of finance proposes to send the failed payout again, another one approves; this time it arrives."""
+    payout = stage.ids[f"payout {FAILING.email}"]
+    for who in (cast.PREPARER, cast.RELEASER):
+        stage.desk(who).prove_again(PAYOUTS)
+    stage.desk(cast.PREPARER).on(PAYOUTS, "retry", payout, reason="The account takes payments again.")
+    stage.desk(cast.RELEASER).on(PAYOUT_DECISIONS, "approve", payout)
     stage.wait("the payout that was retried", lambda: _payout(stage, FAILING, "paid"))
-    stage.step(f"{cast.RELEASER.name} sent it again, and it arrived")
+    stage.step(f"{cast.PREPARER.name} proposed to send it again, {cast.RELEASER.name} approved, and it arrived")
 
 
 def prepare(stage: Stage, currency: str) -> str:
