@@ -46,7 +46,7 @@ fmt: $(READY) ## Format code and templates, fix what can be fixed
 	$(BIN)/ruff format .
 	$(TEMPLATES) -exec $(BIN)/djade --target-version 5.2 {} +
 
-bench: $(READY) ## Measure the hot paths against stock DRF and the naive ORM
+bench: $(READY) .venv-bench/.installed ## Measure the hot paths against stock DRF, the naive ORM and django-hordak
 	@CADRE_MODE=development $(SCRATCH) $(BIN)/python -m bench
 
 faults: $(READY) ## Kill everything that moves money 200 times and count it [ARGS="--seed 7 --write"]
@@ -59,9 +59,17 @@ openapi: $(READY) ## Write docs/openapi.yaml and docs/errors.md anew
 lock: $(READY) ## Write the lock files anew from pyproject.toml [UPGRADE=1]
 	$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml -o requirements.lock
 	$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --group dev -o requirements-dev.lock
+	$(COMPILE) $(if $(UPGRADE),--upgrade) --group pyproject.toml:bench -o requirements-bench.lock
 
 # uv where there is one, else uv by its own lock, else (where uv has no wheel) pip: each checks every hash.
 # UV_SYSTEM_CERTS: behind a company's proxy the system knows its certificate and uv alone does not.
+.venv-bench/.installed: requirements-bench.lock $(READY)
+	@test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
+	@PATH="$$PWD/$(BIN):$$PATH"; \
+	    UV_SYSTEM_CERTS=1 uv pip install --quiet --python .venv-bench/bin/python --require-hashes -r requirements-bench.lock \
+	    || .venv-bench/bin/pip install --quiet --require-hashes -r requirements-bench.lock
+	@touch $@
+
 $(READY): requirements-dev.lock requirements-uv.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	    || { echo "Cadre needs Python 3.11 or newer: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }

@@ -17,7 +17,7 @@ def main() -> None:
     from django.db import connection
 
     call_command("migrate", verbosity=0)
-    from bench import accrual, pay_run, rest
+    from bench import accrual, guards, pay_run, rest
     from bench.measure import table
 
     results = [*rest.run(), *accrual.run()]
@@ -26,6 +26,7 @@ def main() -> None:
     )
     print(table(results))
     print(pay_run.report(pay_run.run()))
+    print(guards.report())
 
 
 if __name__ == "__main__":

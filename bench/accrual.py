@@ -1,10 +1,11 @@
-"""Approved hours into the ledger: our set-based writer against an object-by-object ledger on the same ORM."""
+"""Approved hours into the ledger: our set-based writer against an object-by-object ledger and against django-hordak."""
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 
-from bench import plain_ledger
+from bench import hordak, plain_ledger
 from bench.measure import Result, compare
 from core.money import Money, fee_for
 from core.public import Principal, Tenant, User, unit_of_work
@@ -19,19 +20,25 @@ SYSTEM = Principal.system("bench")
 
 
 def run() -> list[Result]:
-    """One entry has four legs or so; the unit is an entry. The database must be migrated."""
+    """One entry has three legs, the unit is an entry. The database must be migrated."""
     lab, people = _world()
     plain_ledger.make_tables()
-    return [
-        compare(
-            f"accrual, {ENTRIES} entries",
-            ours=lambda: _ours(lab, people),
-            other=lambda: _naive(people),
-            other_name="naive ORM ledger",
-            units=ENTRIES,
-            unit="entry",
-        )
-    ]
+    ways: list[tuple[str, Callable[[], None]]] = [("naive ORM ledger", lambda: _naive(people))]
+    with hordak.running() as other:
+        if other is not None:
+            ways.append(("django-hordak, row by row", lambda: other.do("rows", ENTRIES)))
+            ways.append(("django-hordak, bulk_create", lambda: other.do("bulk", ENTRIES)))
+        return [
+            compare(
+                f"accrual, {ENTRIES} entries",
+                ours=lambda: _ours(lab, people),
+                other=way,
+                other_name=name,
+                units=ENTRIES,
+                unit="entry",
+            )
+            for name, way in ways
+        ]
 
 
 def _world() -> tuple[int, list[int]]:

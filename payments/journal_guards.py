@@ -60,7 +60,7 @@ class EntryHasLegs(guards.Guard):
 class LegsBalance(guards.Guard):
     """Legs come complete, balance per entry and currency, and move the balance rows of their accounts.
 
-    Entry and account of every leg exist. What a lab owes by its own choice (reservations, bonuses) stays within its
+    One pass finds whether anything is wrong; what it is, is asked only then. Entry and account of every leg exist. What a lab owes by its own choice (reservations, bonuses) stays within its
     credit; hours that were approved post whatever it owes.
     """
 
@@ -69,25 +69,33 @@ class LegsBalance(guards.Guard):
     when = pgtrigger.After
     operation = pgtrigger.Insert
     referencing = LEGS
-    declare = [("wrong", "bigint")]
+    declare = [("suspect", "bigint"), ("wrong", "bigint"), ("misfits", "integer")]
     func = """
-        SELECT entry_id INTO wrong FROM legs GROUP BY entry_id, currency HAVING sum(amount) <> 0 LIMIT 1;
-        IF wrong IS NOT NULL THEN
-            RAISE EXCEPTION 'journal entry % does not balance', wrong
-                USING ERRCODE = 'check_violation', CONSTRAINT = 'payments_entry_balances';
+        EXECUTE 'SELECT l.entry_id FROM (SELECT entry_id, count(*) AS n, max(position) AS last, sum(amount) AS total,'
+            ' min(currency COLLATE "C") = max(currency COLLATE "C") AS alike FROM legs GROUP BY 1) l'
+            ' LEFT JOIN payments_journalentry e ON e.id = l.entry_id WHERE l.total <> 0 OR NOT l.alike'
+            ' OR e.legs IS DISTINCT FROM l.n OR e.legs IS DISTINCT FROM l.last LIMIT 1' INTO suspect;
+        IF suspect IS NOT NULL THEN
+            SELECT entry_id INTO wrong FROM legs GROUP BY entry_id, currency HAVING sum(amount) <> 0 LIMIT 1;
+            IF wrong IS NOT NULL THEN
+                RAISE EXCEPTION 'journal entry % does not balance', wrong
+                    USING ERRCODE = 'check_violation', CONSTRAINT = 'payments_entry_balances';
+            END IF;
+            SELECT l.entry_id INTO wrong
+                FROM (SELECT entry_id, count(*) AS n, max(position) AS last FROM legs GROUP BY 1) l
+                LEFT JOIN payments_journalentry e ON e.id = l.entry_id
+                WHERE e.legs IS DISTINCT FROM l.n OR e.legs IS DISTINCT FROM l.last LIMIT 1;
+            IF wrong IS NOT NULL THEN
+                RAISE EXCEPTION 'the legs of journal entry % did not come complete', wrong
+                    USING ERRCODE = 'check_violation', CONSTRAINT = 'payments_entry_complete';
+            END IF;
         END IF;
-        EXECUTE 'SELECT l.entry_id FROM (SELECT entry_id, count(*) AS n, max(position) AS last FROM legs GROUP BY 1) l'
-            ' LEFT JOIN payments_journalentry e ON e.id = l.entry_id'
-            ' WHERE e.legs IS DISTINCT FROM l.n OR e.legs IS DISTINCT FROM l.last LIMIT 1'
-            INTO wrong;
-        IF wrong IS NOT NULL THEN
-            RAISE EXCEPTION 'the legs of journal entry % did not come complete', wrong
-                USING ERRCODE = 'check_violation', CONSTRAINT = 'payments_entry_complete';
-        END IF;
-        EXECUTE 'SELECT l.entry_id FROM legs l LEFT JOIN payments_account a ON a.id = l.account_id'
-            ' WHERE a.currency IS DISTINCT FROM l.currency LIMIT 1' INTO wrong;
-        IF wrong IS NOT NULL THEN
-            RAISE EXCEPTION 'a leg of journal entry % has another currency than its account', wrong
+        EXECUTE 'SELECT a.id FROM (SELECT account_id, currency FROM legs GROUP BY 1, 2) l'
+            ' LEFT JOIN payments_account a ON a.id = l.account_id AND a.currency = l.currency'
+            ' WHERE a.id IS NULL LIMIT 1' INTO wrong;
+        GET DIAGNOSTICS misfits = ROW_COUNT;
+        IF misfits > 0 THEN
+            RAISE EXCEPTION 'a leg has no account, or another currency than its account'
                 USING ERRCODE = 'check_violation', CONSTRAINT = 'payments_leg_currency';
         END IF;
         EXECUTE 'UPDATE payments_accountbalance b SET balance = b.balance + d.amount'

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from django.db import connection
 
 from core import scope
+from payments.queries import ledger_checks
 
 _CHECKS = {
     "trial_balance": (
@@ -97,11 +98,16 @@ class Finding:
     text: str
 
 
+def checks() -> dict[str, tuple[str, str]]:
+    """Every check: how a deviation reads, and the query that finds it; of the journal itself, then against business."""
+    return {**_CHECKS, **ledger_checks.CHECKS}
+
+
 def findings() -> list[Finding]:
     """Everything wrong with the ledger; empty when it holds. Reads every row."""
     found = []
     with scope.as_platform(), connection.cursor() as cursor:
-        for check, (text, query) in _CHECKS.items():
+        for check, (text, query) in checks().items():
             cursor.execute(query)
             found += [Finding(check, text.format(*row)) for row in cursor.fetchall()]
     return found

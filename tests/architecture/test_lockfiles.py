@@ -17,9 +17,9 @@ def requirements(lock: Path) -> list[str]:
     return [line for line in text.replace("\\\n", " ").splitlines() if line.strip()]
 
 
-def test_there_is_a_lock_for_running_one_for_developing_and_one_for_the_installer() -> None:
+def test_there_is_a_lock_for_running_developing_measuring_and_for_the_installer() -> None:
     names = [lock.name for lock in LOCKS]
-    assert names == ["requirements-dev.lock", "requirements-uv.lock", "requirements.lock"]
+    assert names == ["requirements-bench.lock", "requirements-dev.lock", "requirements-uv.lock", "requirements.lock"]
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)

@@ -16,9 +16,8 @@ from core.api import wire
 from core.public import Principal, Tenant, TenantAccess, User, unit_of_work
 from experts.public import Expert
 from marketplace.public import Contract, Lab, LabExpert, LabMember, Offer, Opening, Project, RateSnapshot
-from payments import accounts, ledger
-from payments.ledger import NewEntry
-from payments.operations import reservations
+from payments.models import Funding
+from payments.operations import funding, reservations
 from tasks.public import Batch, Claim, Task
 
 HOUR = 3600
@@ -111,12 +110,18 @@ def make_expert(email: str, *, zone: str = "Europe/Berlin", country: str = "CH")
 
 
 def fund(tenant: Tenant, currency: str, minor: int) -> None:
-    """Money in the lab's prepaid balance."""
-    legs = [(accounts.cash("tests", currency), -minor), (accounts.lab_prepaid(tenant.pk, currency), minor)]
-    entry = NewEntry(
-        kind="lab_funded", source_id=f"fund-{tenant.pk}-{minor}", effective_at=SIGNED, legs=legs, tenant_id=tenant.pk
-    )
-    ledger.post(entries=[entry], now=SIGNED)
+    """Money in the lab's prepaid balance, as finance confirms it."""
+    if minor:
+        row = Funding.objects.create(
+            tenant=tenant,
+            amount_minor=minor,
+            currency=currency,
+            provider="tests",
+            reference=f"CDR-{tenant.public_id}-{Funding.objects.count()}",
+            requested_by="tests",
+        )
+        finance = User.objects.create_user(f"{row.public_id}@finance.example", "pass")
+        funding.confirm(funding=row, by=finance, now=SIGNED)
 
 
 def _contract(tenant: Tenant, expert: Expert, *, currency: str, zone: str, rate_minor: int, week_cap: int) -> Contract:
@@ -172,6 +177,11 @@ def _contract(tenant: Tenant, expert: Expert, *, currency: str, zone: str, rate_
         signed_at=SIGNED,
         activated_at=SIGNED,
     )
+
+
+def contract_of(world: World, expert: Expert) -> Contract:
+    """A contract of another expert with the same lab, without terms or money behind it."""
+    return _contract(world.tenant, expert, currency="USD", zone="Europe/Berlin", rate_minor=11_000, week_cap=10 * HOUR)
 
 
 def raise_rate(world: World, *, rate_minor: int, at: dt.datetime) -> RateSnapshot:

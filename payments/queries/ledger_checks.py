@@ -1,0 +1,131 @@
+"""What must hold between the journal and the tables of business: a text for each deviation, and the query that finds it.
+
+The queries count from rows alone, so that they also find what no guard could have let through. Credit is positive in the
+journal: money we own is negative there.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+_CASH: Final = """
+    SELECT a.currency, -sum(p.amount) AS minor FROM payments_posting p
+    JOIN payments_account a ON a.id = p.account_id JOIN payments_journalentry e ON e.id = p.entry_id
+    WHERE a.kind = 'cash' AND e.kind IN ({kinds}) GROUP BY 1
+"""
+_COMPARED: Final = """
+    SELECT COALESCE(j.currency, b.currency), COALESCE(j.minor, 0), COALESCE(b.minor, 0)
+    FROM ({journal}) j FULL JOIN ({business}) b ON b.currency = j.currency
+    WHERE COALESCE(j.minor, 0) <> COALESCE(b.minor, 0)
+"""
+_PAID_IN: Final = """
+    SELECT currency, sum(minor) AS minor FROM (
+        SELECT currency, COALESCE(received_minor, amount_minor) AS minor FROM payments_funding WHERE status = 'settled'
+        UNION ALL SELECT r.currency, -r.amount_minor FROM payments_refund r JOIN payments_funding f ON f.id = r.funding_id
+            WHERE r.status = 'paid' AND f.status = 'settled') f
+    GROUP BY 1
+"""
+_PAID_OUT: Final = """
+    SELECT currency, -sum(amount_minor) AS minor FROM payments_payout WHERE status = 'paid' GROUP BY 1
+"""
+_CHARGED: Final = """
+    SELECT currency, sum(minor) AS minor FROM (
+        SELECT currency, -amount_minor AS minor FROM payments_bankcharge
+        UNION ALL SELECT bought_currency, bought_minor FROM payments_bankcharge WHERE type = 'exchange') c
+    GROUP BY 1
+"""
+_ALL: Final = f"SELECT currency, sum(minor) AS minor FROM (({_PAID_IN}) UNION ALL ({_PAID_OUT}) UNION ALL ({_CHARGED})) m GROUP BY 1"  # noqa: S608  # our own constants, here and below
+_FUNDED: Final = "'lab_funded', 'funding_reversed', 'lab_refunded'"
+_SENT: Final = "'payout_settled', 'payout_returned'"
+_BANK: Final = "'provider_fee', 'fx_covered'"
+
+
+def _compared(kinds: str, business: str) -> str:
+    return _COMPARED.format(journal=_CASH.format(kinds=kinds), business=business)
+
+
+def _without(kind: str, table: str, where: str) -> str:
+    """Rows of business that the journal does not know."""
+    return f"""SELECT b.public_id, '{kind}' FROM {table} b WHERE {where} AND NOT EXISTS (
+        SELECT FROM payments_journalentry e WHERE e.source_id = b.public_id AND e.kind = '{kind}')"""  # noqa: S608
+
+
+CHECKS: Final[dict[str, tuple[str, str]]] = {
+    "conservation": (
+        "In {0}, the journal holds {1} in cash; what came in, less what went out, is {2}.",
+        _compared(f"{_FUNDED}, {_SENT}, {_BANK}", _ALL),
+    ),
+    "funding": ("In {0}, labs' payments moved {1} in cash and are {2} themselves.", _compared(_FUNDED, _PAID_IN)),
+    "payouts": ("In {0}, payouts moved {1} in cash and are {2} themselves.", _compared(_SENT, _PAID_OUT)),
+    "bank_charges": ("In {0}, banks' charges moved {1} in cash and are {2} themselves.", _compared(_BANK, _CHARGED)),
+    "funding_without_entry": (
+        "{0} settled without {1}.",
+        _without("lab_funded", "payments_funding", "status = 'settled'"),
+    ),
+    "refund_without_entry": (
+        "{0} was paid without {1}.",
+        _without("lab_refunded", "payments_refund", "status = 'paid'"),
+    ),
+    "payout_without_entry": ("{0} was made without {1}.", _without("payout_initiated", "payments_payout", "true")),
+    "conversion_without_entry": ("{0} has no {1}.", _without("fx_exchanged", "payments_fxconversion", "true")),
+    "approved_without_entry": (
+        "{0} is approved and has no {1}.",
+        _without("time_approved", "payments_timeentry", "approved_at IS NOT NULL AND gross_minor > 0"),
+    ),
+    "adjustment_without_entry": (
+        "{0} ({1}) is posted and has no entry.",
+        """SELECT b.public_id, b.kind FROM payments_adjustment b WHERE b.status = 'posted'
+        AND (b.amount_minor <> 0 OR b.fee_minor <> 0) AND NOT EXISTS (
+            SELECT FROM payments_journalentry e WHERE e.source_id = b.public_id)""",
+    ),
+    "approved_amount": (
+        "{0} was approved for {1} and its lab was charged {2}.",
+        """SELECT t.public_id, t.gross_minor + t.fee_minor, -sum(p.amount)
+        FROM payments_timeentry t
+        JOIN payments_journalentry e ON e.source_id = t.public_id AND e.kind = 'time_approved' AND e.seq = 0
+        JOIN payments_posting p ON p.entry_id = e.id
+        JOIN payments_account a ON a.id = p.account_id
+            AND a.kind IN ('lab_prepaid', 'lab_reserved', 'lab_receivable')
+        GROUP BY t.id HAVING t.gross_minor + t.fee_minor <> -sum(p.amount)
+            AND NOT EXISTS (SELECT FROM payments_adjustment x WHERE x.entry_id = t.id)""",
+    ),
+    "reservation": (
+        "Reservation {0} is {1} with {2} in it, of {3}.",
+        """SELECT r.public_id, r.status, COALESCE(b.balance, 0), r.target_minor FROM payments_fundsreservation r
+        LEFT JOIN payments_account a ON a.kind = 'lab_reserved' AND a.detail = r.public_id AND a.currency = r.currency
+        LEFT JOIN payments_accountbalance b ON b.account_id = a.id
+        WHERE COALESCE(b.balance, 0) > CASE r.status WHEN 'held' THEN r.target_minor ELSE 0 END""",
+    ),
+    "reserved_without_row": (
+        "{0} holds {1} for a reservation that does not exist.",
+        """SELECT a.key, b.balance FROM payments_account a JOIN payments_accountbalance b ON b.account_id = a.id
+        WHERE a.kind = 'lab_reserved' AND b.balance <> 0
+        AND NOT EXISTS (SELECT FROM payments_fundsreservation r WHERE r.public_id = a.detail)""",
+    ),
+    "holdback": (
+        "{0} left {1} held back after its release, or less than nothing.",
+        """SELECT source_id, sum(amount) FROM (
+            SELECT COALESCE(o.source_id, e.source_id) AS source_id, p.amount,
+                e.kind IN ('holdback_released', 'dispute_resolved') AND NOT EXISTS (
+                    SELECT FROM payments_journalentry r WHERE r.reverses_id = e.id) AS ends
+            FROM payments_posting p JOIN payments_account a ON a.id = p.account_id AND a.kind = 'expert_holdback'
+            JOIN payments_journalentry e ON e.id = p.entry_id
+            LEFT JOIN payments_journalentry o ON o.id = e.reverses_id) h
+        GROUP BY source_id HAVING sum(amount) < 0 OR (bool_or(ends) AND sum(amount) <> 0)""",
+    ),
+    "debt_beside_money": (
+        "Lab {0} owes {2} in {1} and has {3} prepaid.",
+        """SELECT t.public_id, o.currency, -ob.balance, pb.balance FROM payments_account o
+        JOIN payments_accountbalance ob ON ob.account_id = o.id AND ob.balance < 0
+        JOIN payments_account p ON p.kind = 'lab_prepaid' AND p.tenant_id = o.tenant_id AND p.currency = o.currency
+        JOIN payments_accountbalance pb ON pb.account_id = p.id AND pb.balance > 0
+        JOIN core_tenant t ON t.id = o.tenant_id WHERE o.kind = 'lab_receivable'""",
+    ),
+    "credit": (
+        "{0} may owe {1}; the limit in force is {2}.",
+        """SELECT a.key, b.credit_minor, COALESCE(l.limit_minor, 0) FROM payments_account a
+        JOIN payments_accountbalance b ON b.account_id = a.id
+        LEFT JOIN payments_creditlimit l ON l.tenant_id = a.tenant_id AND l.currency = a.currency AND l.status = 'active'
+        WHERE a.kind = 'lab_receivable' AND b.credit_minor IS DISTINCT FROM COALESCE(l.limit_minor, 0)""",
+    ),
+}

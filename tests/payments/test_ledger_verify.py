@@ -1,0 +1,167 @@
+"""Every check of ``ledger_verify`` is broken once, as the owner of the database could, and named."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from decimal import Decimal
+from io import StringIO
+
+import psycopg
+import pytest
+from django.conf import settings
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from core.money import Money
+from payments.models import Adjustment, Funding
+from payments.operations import bank_charges, fx, postings, refunds, time_entries, timesheets
+from payments.operations.postings import Grant
+from payments.queries import ledger_findings
+from tests.payments import hours_world
+from tests.payments import ledger_story as story
+from tests.payments.hours_world import MONDAY, World
+from tests.payments.ledger_story import NOW, platform
+
+pytestmark = pytest.mark.django_db(transaction=True)
+LATER = MONDAY + dt.timedelta(days=7)
+RENAME = "UPDATE payments_journalentry SET kind = 'x' WHERE kind = "
+CASH_LEG = "(SELECT id FROM payments_posting WHERE account_id IN (SELECT id FROM payments_account WHERE kind = 'cash') LIMIT 1)"
+BREAKAGES = {
+    "conservation": "UPDATE payments_funding SET received_minor = received_minor + 1",
+    "funding": "UPDATE payments_funding SET received_minor = received_minor + 1",
+    "payouts": "UPDATE payments_payout SET amount_minor = amount_minor + 1",
+    "bank_charges": "UPDATE payments_bankcharge SET amount_minor = amount_minor + 1",
+    "funding_without_entry": f"{RENAME}'lab_funded'",
+    "refund_without_entry": f"{RENAME}'lab_refunded'",
+    "payout_without_entry": f"{RENAME}'payout_initiated'",
+    "conversion_without_entry": f"{RENAME}'fx_exchanged'",
+    "approved_without_entry": f"{RENAME}'time_approved'",
+    "adjustment_without_entry": "UPDATE payments_journalentry SET source_id = 'x' WHERE kind = 'bonus'",
+    "approved_amount": "UPDATE payments_timeentry SET fee_minor = fee_minor + 1",
+    "reservation": "UPDATE payments_fundsreservation SET target_minor = target_minor - 1",
+    "reserved_without_row": "UPDATE payments_account SET detail = 'rsv_gone' WHERE kind = 'lab_reserved'",
+    "holdback": "UPDATE payments_posting SET amount = -1 WHERE account_id IN"
+    " (SELECT id FROM payments_account WHERE kind = 'expert_holdback')",
+    "debt_beside_money": "UPDATE payments_accountbalance SET balance = -1 WHERE credit_minor IS NOT NULL",
+    "credit": "UPDATE payments_accountbalance SET credit_minor = 7 WHERE credit_minor IS NOT NULL",
+    "trial_balance": f"UPDATE payments_posting SET amount = amount - 1 WHERE id = {CASH_LEG}",
+    "entry_balance": f"UPDATE payments_posting SET amount = amount - 1 WHERE id = {CASH_LEG}",
+    "entry_complete": "UPDATE payments_journalentry SET legs = legs + 1",
+    "one_entry_per_event": "ALTER TABLE payments_journalentry DROP CONSTRAINT payments_entry_once;"
+    "INSERT INTO payments_journalentry (kind, source_id, seq, legs, effective_at, created_at)"
+    " SELECT kind, source_id, seq, legs, effective_at, created_at FROM payments_journalentry LIMIT 1",
+    "balance_row": "UPDATE payments_accountbalance SET balance = balance + 1",
+    "transit": "UPDATE payments_payout SET status = 'submitted'",
+    "tax_withheld": "UPDATE payments_payout SET withheld_minor = withheld_minor + 1",
+    "statement": "UPDATE payments_statement SET closing_minor = closing_minor + 1",
+}
+"""By check: what somebody does to the tables who may switch off triggers."""
+
+
+def owner() -> psycopg.Connection:
+    """A session of the schema's owner; what it does is rolled back unless it commits."""
+    here, login = connection.settings_dict, settings.DATABASE_OWNER
+    return psycopg.connect(
+        host=here["HOST"] or None,
+        port=here["PORT"] or None,
+        dbname=here["NAME"],
+        user=login["USER"],
+        password=login["PASSWORD"],
+    )
+
+
+def break_it(session: psycopg.Connection, statements: str) -> None:
+    """With every guard switched off meanwhile."""
+    rows = session.execute(
+        "SELECT relname FROM pg_class WHERE relkind = 'r' AND starts_with(relname, 'payments_')"
+        " AND relnamespace = 'public'::regnamespace"
+    )
+    tables = [name for (name,) in rows.fetchall()]
+    for table in tables:
+        session.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER".encode())
+    for statement in statements.split(";"):
+        session.execute(statement.encode())
+    session.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    for table in tables:
+        session.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER".encode())
+
+
+def a_bit_of_everything() -> None:
+    """Hours with a holdback, a bonus, a payout that arrived, a refund, an exchange, a fee."""
+    with platform():
+        world = hours_world.build(funded_minor=400_000, holdback_bp=1_000)
+        (entry,) = time_entries.log(
+            contract=world.contract,
+            activity="task",
+            claim=None,
+            started_at=MONDAY,
+            ended_at=MONDAY + dt.timedelta(hours=1),
+            reason="no timer at hand",
+            now=MONDAY + dt.timedelta(hours=2),
+        )
+        sheet = timesheets.submit(timesheet=entry.timesheet, by=hours_world.PLATFORM, now=LATER)
+        timesheets.approve(timesheet=sheet, decided_by=world.member, by=hours_world.PLATFORM, now=LATER)
+        _bonus(world)
+    lab, ada = story.new_lab(funded=100_000), story.new_expert()
+    story.earn(ada, 20_000, lab=lab)
+    story.released_run()
+    story.send_and_track()
+    with platform():
+        refunds.refund(funding=Funding.objects.get(tenant=lab), reason="unused", by=story.new_user(), now=NOW)
+        rate = fx.quote(
+            sell="USD", buy="EUR", rate=Decimal("0.9"), spread_bp=0, valid_until=NOW + dt.timedelta(hours=1),
+            source="tests", by="tests", now=NOW,
+        )  # fmt: skip
+        fx.convert(tenant_id=world.tenant.pk, quote=rate, sold=Money(1_000, "USD"), by=story.SYSTEM, now=NOW)
+        bank_charges.fee(provider="sandbox", reference="F-1", amount=Money(5, "USD"), now=NOW)
+
+
+def _bonus(world: World) -> None:
+    paid = Adjustment.objects.create(
+        tenant=world.tenant,
+        expert=world.expert,
+        contract=world.contract,
+        kind="bonus",
+        status="posted",
+        amount_minor=500,
+        currency="USD",
+        reason="good work",
+        decided_by=world.member,
+        decided_at=NOW,
+    )
+    grant = Grant(paid.public_id, world.expert.pk, "USD", 500, NOW, tenant_id=world.tenant.pk)
+    postings.bonus_paid(bonus=grant, now=NOW)
+
+
+def test_every_check_finds_what_it_is_there_for() -> None:
+    a_bit_of_everything()
+    checks = ledger_findings.checks()
+    assert set(checks) == set(BREAKAGES)
+    with owner() as session:
+        standing = {check: session.execute(query.encode()).fetchall() for check, (_text, query) in checks.items()}
+        assert standing == {check: [] for check in checks}
+        session.rollback()
+        for check, statements in BREAKAGES.items():
+            break_it(session, statements)
+            text, query = checks[check]
+            rows = session.execute(query.encode()).fetchall()
+            assert rows, check
+            assert text.format(*rows[0])
+            session.rollback()
+
+
+def test_the_command_names_it_fails_and_speaks_json() -> None:
+    story.new_lab(funded=1_000)
+    out = StringIO()
+    call_command("ledger_verify", "--json", stdout=out)
+    assert json.loads(out.getvalue()) == {"holds": True, "trial_balance": {"USD": 0}, "findings": []}
+    with owner() as session:
+        break_it(session, BREAKAGES["balance_row"])
+    told, out = StringIO(), StringIO()
+    with pytest.raises(CommandError, match="does not hold"):
+        call_command("ledger_verify", "--json", stdout=out, stderr=told)
+    answer = json.loads(out.getvalue())
+    assert not answer["holds"]
+    assert "balance_row" in {finding["check"] for finding in answer["findings"]}
+    assert "balance_row: The balance of" in told.getvalue()
