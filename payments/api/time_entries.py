@@ -227,6 +227,7 @@ class ExpertTimeEntryHeartbeat(ExpertView):
     @endpoint(
         summary="Keep my timer alive",
         body=HeartbeatIn,
+        example={"idle_for": "PT3M"},
         returns=TimeEntryOut,
         errors=[InvalidTransition],
         idempotency="none",
