@@ -91,14 +91,18 @@ LAWS: Final = {
         SELECT t.public_id, t.status FROM payments_timeentry t
         JOIN payments_journalentry e ON e.source_id = t.public_id AND e.kind = 'time_approved'
         WHERE t.status NOT IN ('approved', 'auto_approved', 'adjusted')""",
-    "money that a lab paid in is in the journal once": """
-        SELECT f.public_id, f.status, f.amount_minor, COALESCE(sum(p.amount), 0)
+    "money that a lab paid in is in the journal once, and what went back to it": """
+        SELECT f.public_id, f.status, f.received_minor, COALESCE(sum(p.amount), 0)
         FROM payments_funding f
         LEFT JOIN payments_journalentry e ON e.source_id = f.public_id AND e.kind IN ('lab_funded', 'funding_reversed')
         LEFT JOIN payments_posting p ON p.entry_id = e.id
             AND p.account_id IN (SELECT id FROM payments_account WHERE kind = 'cash')
         GROUP BY f.id
-        HAVING -COALESCE(sum(p.amount), 0) <> CASE WHEN f.status = 'settled' THEN f.amount_minor ELSE 0 END""",
+        HAVING -COALESCE(sum(p.amount), 0) <> CASE f.status
+            WHEN 'settled' THEN COALESCE(f.received_minor, f.amount_minor)
+            WHEN 'reversed' THEN COALESCE((SELECT sum(amount_minor) FROM payments_refund r
+                WHERE r.funding_id = f.id AND r.status = 'paid'), 0)
+            ELSE 0 END""",
     "nobody prepared and released the same run, or one that pays himself": """
         SELECT r.public_id FROM payments_payrun r WHERE r.released_by_id IS NOT NULL AND (
             r.prepared_by_id = r.released_by_id OR EXISTS (

@@ -33,16 +33,21 @@ def new_expert(name: str = "Ada", *, account: str = "", currency: str = "USD", r
     expert = Expert.objects.create(user=new_user(name), legal_name=name, country="US")
     if ready:
         add_method(expert, account=account or f"acct-{expert.pk}", currency=currency)
-        with unit_of_work(SYSTEM):
-            tax_profiles.declare(
-                expert=expert,
-                form="self_declaration",
-                legal_name=name,
-                country="US",
-                signed_name=name,
-                now=LONG_AGO,
-            )
+        sign_tax(expert)
     return expert
+
+
+def sign_tax(expert: Expert) -> None:
+    """His tax papers, long ago."""
+    with unit_of_work(SYSTEM):
+        tax_profiles.declare(
+            expert=expert,
+            form="self_declaration",
+            legal_name=expert.legal_name,
+            country="US",
+            signed_name=expert.legal_name,
+            now=LONG_AGO,
+        )
 
 
 def add_method(
