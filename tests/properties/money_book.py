@@ -40,6 +40,23 @@ class Terms:
 
 
 @dataclass
+class Taken:
+    """What was paid at once, and what of it was taken back so far with which fee."""
+
+    gross: int
+    fee: int
+    taken: int = 0
+    fee_taken: int = 0
+
+    def take(self, minor: int) -> int:
+        """Take so much more back; the fee that goes with it. Taking all gives all of the fee back."""
+        self.taken += minor
+        fee = max(0, half_up(Decimal(self.fee) * self.taken / self.gross) - self.fee_taken)
+        self.fee_taken += fee
+        return fee
+
+
+@dataclass
 class Stretch:
     """One time entry, as far as money is concerned."""
 

@@ -30,11 +30,23 @@ from core.problems import DomainError
 from core.public import User
 from marketplace.models import Lab
 from marketplace.public import Contract, RateSnapshot
-from payments.models import Dispute, Funding, Payout, ProviderMovement, TimeEntry, Timesheet
+from payments.models import (
+    Adjustment,
+    AdjustmentProposal,
+    Dispute,
+    Funding,
+    Payout,
+    ProviderMovement,
+    TimeEntry,
+    Timesheet,
+)
 from payments.operations import (
     adjustments,
+    bonuses,
+    clawbacks,
     clocks,
     disputes,
+    four_eyes,
     funding,
     holdbacks,
     pay_runs,
@@ -46,21 +58,31 @@ from payments.operations import (
     timesheets,
     tracking,
 )
+from payments.operations.bonuses import Bonus
 from tests import database
 from tests.invariants import assert_money_is_whole
 from tests.marketplace import world
 from tests.payments import ledger_story as story
 from tests.payments.ledger_story import SYSTEM, platform
-from tests.properties.money_book import Book, Stretch, Terms
+from tests.properties.money_book import Book, Stretch, Taken, Terms
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
-EXAMPLES = int(os.environ.get("CADRE_MONEY_EXAMPLES", "10"))
-STEPS = int(os.environ.get("CADRE_MONEY_STEPS", "50"))
+EXAMPLES = int(os.environ.get("CADRE_MONEY_EXAMPLES", "6"))
+STEPS = int(os.environ.get("CADRE_MONEY_STEPS", "40"))
 AMOUNTS = st.integers(1, 400_000)
 WHICH = st.integers(0, 99)
 MINUTE, HOUR, DAY = dt.timedelta(minutes=1), dt.timedelta(hours=1), dt.timedelta(days=1)
-FAULTS = "timeout_executed timeout_not_executed server_error cached_error rate_limited reject late_failure return".split()
+FAULTS = [
+    "timeout_executed",
+    "timeout_not_executed",
+    "server_error",
+    "cached_error",
+    "rate_limited",
+    "reject",
+    "late_failure",
+    "return",
+]
 
 _POSITIONS = """
     SELECT a.kind, COALESCE(a.tenant_id, a.expert_id, 0), sum(p.amount)
@@ -90,6 +112,8 @@ class MoneyMachine(RuleBasedStateMachine):
             story.sign_tax(expert)
         self.staff = [User.objects.create_user(f"staff{n}@cadre.example") for n in range(3)]
         self.contracts: list[tuple[Contract, Terms]] = []
+        self.bonuses: list[tuple[str, Taken]] = []
+        self.hours_taken: dict[int, Taken] = {}
         self.offer_and_accept(0, 0)
 
     # -- Labs' money
@@ -252,31 +276,65 @@ class MoneyMachine(RuleBasedStateMachine):
         counted = stretch.measured * tenths // 10
         with platform():
             entry = TimeEntry.objects.get(pk=pk)
-            made = adjustments.correct(
+        made = self._try(
+            lambda: adjustments.correct(
                 entry=entry, counted=counted, reason="Checked.", decided_by=self.staff[2], now=self._later()
             )
+        )
         if made is not None and made.status == "posted":
             self.book.correct(pk, counted)
 
     @precondition(lambda self: self.contracts)
     @rule(which=WHICH, minor=AMOUNTS)
     def bonus(self, which: int, minor: int) -> None:
-        """A lab pays a bonus if it has the money."""
+        """A lab pays a bonus if it has the money; above the threshold a second member approves it."""
         contract, terms = self._contract(which)
-        before = story.prepaid(contract.tenant)
-        made = self._adjust(adjustments.pay_bonus, contract, minor, by=SYSTEM)
+        covered = story.prepaid(contract.tenant) >= minor + terms.fee(minor)
+        bonus = Bonus(contract, Money(minor, "USD"), "Because.")
+        made = self._by_two(
+            lambda: bonuses.pay(bonus=bonus, decided_by=self.staff[1], by=SYSTEM, now=self._later()), side="lab"
+        )
+        assert (made is not None) is covered
         if made is not None:
             self.book.grant(contract.tenant_id, contract.expert_id, minor, terms.fee(minor))
-        elif before >= minor + terms.fee(minor):
-            raise AssertionError("A bonus was refused that was covered.")
+            self.bonuses.append((made.public_id, Taken(minor, terms.fee(minor))))
 
-    @precondition(lambda self: self.contracts)
-    @rule(which=WHICH, minor=AMOUNTS)
-    def claw_back(self, which: int, minor: int) -> None:
-        """Pay is taken back, more than there is if it must be."""
-        contract, terms = self._contract(which)
-        if self._adjust(adjustments.claw_back, contract, minor) is not None:
-            self.book.grant(contract.tenant_id, contract.expert_id, -minor, -terms.fee(minor))
+    @precondition(lambda self: self.bonuses)
+    @rule(which=WHICH, percent=st.integers(1, 130))
+    def claw_back_a_bonus(self, which: int, percent: int) -> None:
+        """Pay is taken back, never more than was paid; the balance may fall below zero."""
+        public_id, paid = self.bonuses[which % len(self.bonuses)]
+        self._claw_back(public_id, paid, percent)
+
+    @precondition(lambda self: self._entries("approved"))
+    @rule(which=WHICH, percent=st.integers(1, 130))
+    def claw_back_hours(self, which: int, percent: int) -> None:
+        """The same for approved hours, at what they came to with their corrections."""
+        pk, stretch = self._pick(self._entries("approved"), which)
+        former = self.hours_taken.get(pk, Taken(0, 0))
+        paid = Taken(stretch.gross, stretch.fee, former.taken, former.fee_taken)
+        with platform():
+            public_id = TimeEntry.objects.get(pk=pk).public_id
+        self._claw_back(public_id, paid, percent)
+        self.hours_taken[pk] = paid
+
+    def _claw_back(self, public_id: str, paid: Taken, percent: int) -> None:
+        minor = max(1, paid.gross * percent // 100)
+        with platform():
+            source = clawbacks.find(public_id)
+        made = self._by_two(
+            lambda: clawbacks.claw_back(
+                source=source,
+                amount=Money(minor, "USD"),
+                reason="Paid twice.",
+                decided_by=self.staff[1],
+                now=self._later(),
+            ),
+            side="platform",
+        )
+        assert (made is not None) is (paid.taken + minor <= paid.gross)
+        if made is not None:
+            self.book.grant(source.tenant_id, source.expert_id, -minor, -paid.take(minor))
 
     @rule(days=st.integers(0, 25))
     def release_holdbacks(self, days: int) -> None:
@@ -404,17 +462,16 @@ class MoneyMachine(RuleBasedStateMachine):
             if stretch.sheet == sheet:
                 self.book.approve(pk, stretch.measured, now=now)
 
-    def _adjust(self, act: Callable[..., Any], contract: Contract, minor: int, **more: Any) -> Any:
-        return self._try(
-            lambda: act(
-                contract=contract,
-                amount=Money(minor, "USD"),
-                reason="Because.",
-                decided_by=self.staff[2],
-                now=self._later(),
-                **more,
-            )
+    def _by_two(self, act: Callable[[], Any], *, side: str) -> Any:
+        """What was made at once, or after somebody else approved the proposal; None when it was refused."""
+        made = self._try(act)
+        if not isinstance(made, AdjustmentProposal):
+            return made
+        approved = self._try(
+            lambda: four_eyes.approve(proposal=made, decided_by=self.staff[2], side=side, now=self._later())
         )
+        with platform():
+            return None if approved is None else Adjustment.objects.get(proposal=approved)
 
     def _follow_payouts(self) -> None:
         for pk, status, expert, minor in Payout.objects.values_list("pk", "status", "expert_id", "amount_minor"):
