@@ -113,7 +113,9 @@ def count(seen: Tally) -> None:
 
 def text(seen: Tally, chosen: argparse.Namespace) -> str:
     """The tally as it is printed and kept."""
+    options = f"--payouts {chosen.payouts} --kills {chosen.kills} --unknown {chosen.unknown} --seed {chosen.seed}"
     lines: list[str] = [
+        f'make faults ARGS="{options}"',
         f"seed {seen.seed} · {seen.seconds} s · {os.cpu_count()} cores · Python {platform.python_version()}",
         f"kills: {seen.kills.total()} ({_listed(seen.kills)}); {seen.in_flight} of them with payouts in flight",
         f"silences of the provider: {seen.silences.total()} ({_listed(seen.silences)})",
