@@ -39,7 +39,7 @@ BREAKAGES = {
     "approved_without_entry": f"{RENAME}'time_approved'",
     "adjustment_without_entry": "UPDATE payments_journalentry SET source_id = 'x' WHERE kind = 'bonus'",
     "approved_amount": "UPDATE payments_timeentry SET fee_minor = fee_minor + 1",
-    "reservation": "UPDATE payments_fundsreservation SET target_minor = target_minor - 1",
+    "reservation": "UPDATE payments_fundsreservation SET status = 'released', released_at = now()",
     "reserved_without_row": "UPDATE payments_account SET detail = 'rsv_gone' WHERE kind = 'lab_reserved'",
     "holdback": "UPDATE payments_posting SET amount = -1 WHERE account_id IN"
     " (SELECT id FROM payments_account WHERE kind = 'expert_holdback')",
@@ -57,6 +57,8 @@ BREAKAGES = {
     "statement": "UPDATE payments_statement SET closing_minor = closing_minor + 1",
 }
 """By check: what somebody does to the tables who may switch off triggers."""
+ELSEWHERE = {"true_up", "at_provider"}
+"""Checks of rows that wage floors and banks make."""
 
 
 def owner() -> psycopg.Connection:
@@ -137,7 +139,7 @@ def _bonus(world: World) -> None:
 def test_every_check_finds_what_it_is_there_for() -> None:
     a_bit_of_everything()
     checks = ledger_findings.checks()
-    assert set(checks) == set(BREAKAGES)
+    assert set(checks) - ELSEWHERE == set(BREAKAGES)
     with owner() as session:
         standing = {check: session.execute(query.encode()).fetchall() for check, (_text, query) in checks.items()}
         assert standing == {check: [] for check in checks}
