@@ -17,7 +17,7 @@ from core.desk import CadreAdmin
 from core.money import EXPONENTS, Money
 from payments.admin.asking import MoneyForm, ask
 from payments.admin.staff import staff
-from payments.models import BankCharge, FxConversion, FxQuote
+from payments.models import BankCharge, FxConversion, FxExchange, FxQuote
 from payments.operations import bank_charges, fx
 from payments.queries import fx_results
 
@@ -150,6 +150,15 @@ class FxConversionAdmin(CadreAdmin):
     def bought(self, row: FxConversion) -> str:
         """With its currency."""
         return str(Money(row.buy_minor, row.quote.buy))
+
+
+@admin.register(FxExchange)
+class FxExchangeAdmin(CadreAdmin):
+    """What experts exchanged of what they were owed."""
+
+    list_display = ("public_id", "expert", "sold", "bought", "quote", "made_by", "made_at")
+    search_fields = ("public_id", "expert__public_id", "quote__public_id")
+    list_select_related = ("expert__user", "quote")
 
 
 @admin.register(BankCharge)

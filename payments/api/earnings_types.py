@@ -8,7 +8,9 @@ from core.api.types import Currency, Day, Doc, Duration, Example, Link, MoneyOut
 from payments.api.hours_types import AdjustmentOut, ContractId, MeasuredTimeOut, TimeEntryOut
 
 EarningId = Annotated[
-    str, Doc("A time entry, an adjustment, a top-up, a dispute or a payout."), Example("tme_01k9w3v6z8f2qj5t4h7xnm0ceg")
+    str,
+    Doc("A time entry, an adjustment, a top-up, an exchange, a dispute or a payout."),
+    Example("tme_01k9w3v6z8f2qj5t4h7xnm0ceg"),
 ]
 Bucket = Annotated[
     str,
@@ -63,7 +65,7 @@ class EarningLineOut(TypedDict):
     id: EarningId
     kind: Annotated[
         str,
-        Doc("time_entry, bonus, referral, correction, clawback, reinstatement, write_off or true_up."),
+        Doc("time_entry, bonus, referral, correction, clawback, reinstatement, write_off, true_up or exchange."),
         Example("time_entry"),
     ]
     at: Timestamp
@@ -199,6 +201,22 @@ class PayoutExplanationOut(TypedDict):
     status: Annotated[str, Example("paid")]
 
 
+class ExchangeExplanationOut(TypedDict):
+    """How much an exchange bought: rounded once, to the smallest unit of what is bought."""
+
+    quote: Annotated[str, Example("fxq_01m80neg09e0nt9th0cpkhb0m0")]
+    source: Annotated[str, Doc("Where the rate came from."), Example("ECB reference rates")]
+    quoted_at: Timestamp
+    formula: Annotated[str, Example("ROUND_HALF_UP(sold × rate × (10000 - spread_bp) / 10000)")]
+    sold: MoneyOut
+    rate: Annotated[
+        str, Doc("Major units of what is bought for one of what is sold, in the middle."), Example("0.9213")
+    ]
+    spread_bp: Annotated[int, Example(50)]
+    exact: Annotated[str, Doc("Minor units before rounding, to six decimals."), Example("45834.675000")]
+    bought: MoneyOut
+
+
 class EarningExplanationOut(TypedDict):
     """One line, recomputable by hand."""
 
@@ -207,10 +225,15 @@ class EarningExplanationOut(TypedDict):
     bucket: Annotated[Bucket | None, Doc("Null for a dispute, whose entry has one.")]
     amount: Annotated[MoneyOut, Doc("Of a payout: what was sent.")]
     is_estimate: bool
-    exchange: Annotated[str, Doc("Contract, ledger and payout have one currency."), Example("none")]
+    exchange: Annotated[
+        str,
+        Doc("Contract, ledger and payout have one currency, unless you exchanged what you were owed."),
+        Example("none"),
+    ]
     currency: Currency
     time: TimeExplanationOut | None
     adjustment: AdjustmentOut | None
     true_up: TrueUpOut | None
+    exchanged: ExchangeExplanationOut | None
     payout: PayoutExplanationOut | None
     movements: Annotated[list[EarningMovementOut], Doc("All that it did in the ledger, in order.")]

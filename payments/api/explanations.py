@@ -12,11 +12,17 @@ from core.api.lookup import get_or_404
 from core.api.types import render_money, render_rate
 from core.api.views import ExpertView
 from core.money import Money
+from payments import exchange
 from payments.api.earnings import render_time_explanation, render_true_up
-from payments.api.earnings_types import EarningExplanationOut, EarningMovementOut, PayoutExplanationOut
+from payments.api.earnings_types import (
+    EarningExplanationOut,
+    EarningMovementOut,
+    ExchangeExplanationOut,
+    PayoutExplanationOut,
+)
 from payments.api.hours_types import ENTRY_RELATIONS, AdjustmentOut, render_adjustment, render_platform_pay
-from payments.models import Adjustment, Dispute, Payout, PlatformPay, TimeEntry, TrueUp, WriteOff
-from payments.queries import earnings
+from payments.models import Adjustment, Dispute, FxExchange, Payout, PlatformPay, TimeEntry, TrueUp, WriteOff
+from payments.queries import earnings, explanation, statement_lines
 from payments.queries.movements import Movement, movements_of
 
 
@@ -54,14 +60,30 @@ def render_payout_explanation(payout: Payout) -> PayoutExplanationOut:
     }
 
 
+def render_exchange_explanation(made: FxExchange) -> ExchangeExplanationOut:
+    """From what was sold to what was bought; its quote is joined."""
+    quote = made.quote
+    return {
+        "quote": quote.public_id,
+        "source": quote.source,
+        "quoted_at": quote.quoted_at,
+        "formula": "ROUND_HALF_UP(sold × rate × (10000 - spread_bp) / 10000)",
+        "sold": render_money(made.sold),
+        "rate": exchange.plain(quote.rate),
+        "spread_bp": quote.spread_bp,
+        "exact": explanation.exact_of(made),
+        "bought": render_money(made.bought),
+    }
+
+
 class ExpertEarningExplain(ExpertView):
     """How one amount comes about."""
 
     @endpoint(summary="Explain one of my earnings", returns=EarningExplanationOut)
     def get(self, call: Call, earning_id: str) -> EarningExplanationOut:
         """Of a time entry (`tme_…`): segments, rounding, terms, caps, fee and holdback. Of an adjustment: its reason. Of a
-        top-up to the wage floor (`tru_…`): time, pay and floor of its week. Of a payout (`pay_…`): what it consists of. Of
-        each, and of a dispute (`dsp_…`), everything it did in the ledger."""
+        top-up to the wage floor (`tru_…`): time, pay and floor of its week. Of an exchange (`fxe_…`): its quote and rounding. Of a payout (`pay_…`): what
+        it consists of. Of each, and of a dispute (`dsp_…`), everything it did in the ledger."""
         source = self._find(call, earning_id)
         kind, bucket, amount, is_estimate = self._summary(call, source)
         moved = movements_of(source=earning_id, expert_id=call.principal.subject_id or 0)
@@ -71,11 +93,12 @@ class ExpertEarningExplain(ExpertView):
             "bucket": bucket,
             "amount": render_money(amount),
             "is_estimate": is_estimate,
-            "exchange": _("none"),
+            "exchange": statement_lines.priced(source) if isinstance(source, FxExchange) else _("none"),
             "currency": amount.currency,
             "time": render_time_explanation(source) if isinstance(source, TimeEntry) else None,
             "adjustment": self._adjustment(source),
             "true_up": render_true_up(source) if isinstance(source, TrueUp) else None,
+            "exchanged": render_exchange_explanation(source) if isinstance(source, FxExchange) else None,
             "payout": render_payout_explanation(source) if isinstance(source, Payout) else None,
             "movements": [render_movement(movement) for movement in moved],
         }
@@ -85,6 +108,8 @@ class ExpertEarningExplain(ExpertView):
         """Kind, bucket, amount, and whether it may still change."""
         if isinstance(source, Payout):
             return "payout", earnings.bucket_of_payout(source), Money(source.amount_minor, source.currency), False
+        if isinstance(source, FxExchange):
+            return "exchange", earnings.bucket_of_exchange(source), source.bought, False
         if isinstance(source, Dispute):
             line = earnings.line_of(source=source.entry, now=call.now)
             return "dispute", None, line.amount, source.is_undecided
@@ -103,6 +128,7 @@ class ExpertEarningExplain(ExpertView):
         rows: dict[str, Any] = {
             "tru": TrueUp.objects.visible_to(who).select_related("contract", "timesheet"),
             "ppy": PlatformPay.objects.visible_to(who),
+            "fxe": FxExchange.objects.visible_to(who).select_related("quote"),
             "wof": WriteOff.objects.visible_to(who),
             "adj": Adjustment.objects.visible_to(who).select_related("contract", "entry"),
             "pay": Payout.objects.visible_to(who).select_related("statement", "payout_method"),

@@ -125,4 +125,5 @@ class OwnPayRuns(ExpertView):
     @endpoint(summary="List how I stood in pay runs", returns=OwnPayRunsOut)
     def get(self, call: Call) -> OwnPayRunsOut:
         """Paid, held or left out: why, and what you can do about it."""
-        return {"runs": [render_run(own) for own in own_pay_runs(expert_id=call.principal.subject_id or 0)]}
+        found = own_pay_runs(expert_id=call.principal.subject_id or 0, now=call.now)
+        return {"runs": [render_run(own) for own in found]}

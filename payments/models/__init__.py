@@ -9,6 +9,7 @@ from payments.models.dispute import Dispute
 from payments.models.document_series import DocumentSeries
 from payments.models.funding import Funding, Refund
 from payments.models.fx import BankCharge, FxConversion, FxQuote
+from payments.models.fx_exchange import FxExchange
 from payments.models.inbound_event import InboundEvent
 from payments.models.invoice import CreditNote, Invoice, LabBillingProfile
 from payments.models.ledger import Account, AccountBalance, JournalEntry, Posting
@@ -56,6 +57,7 @@ __all__ = [
     "Funding",
     "FundsReservation",
     "FxConversion",
+    "FxExchange",
     "FxQuote",
     "InboundEvent",
     "Invoice",

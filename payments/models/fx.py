@@ -18,8 +18,8 @@ class FxQuoteQuerySet(models.QuerySet["FxQuote"]):
     """Quotes."""
 
     def visible_to(self, principal: Principal) -> FxQuoteQuerySet:
-        """Labs and the platform see all: a price list."""
-        return self if principal.is_platform or principal.kind is Kind.LAB else self.none()
+        """Labs, experts and the platform see all: a price list."""
+        return self if principal.is_platform or principal.kind in {Kind.LAB, Kind.EXPERT} else self.none()
 
     def valid_at(self, now: dt.datetime) -> FxQuoteQuerySet:
         """Quotes that can be used at an instant."""

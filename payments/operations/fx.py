@@ -1,4 +1,4 @@
-"""Exchange: quotes, labs' conversions, and the legs of an exchange for whoever pays in another currency.
+"""Exchange: quotes, labs' conversions, and the legs of every exchange.
 
 Every currency balances on its own: what is sold goes to ``fx:{sell}``, what is bought comes from ``fx:{buy}``. These
 two accounts hold the platform's open position until finance covers it at a bank (`bank_charges.exchanged`); what then
@@ -29,7 +29,8 @@ EXCHANGED = "fx_exchanged"
 
 
 class QuoteExpired(Conflict):
-    """A quote can be used until it expires. Ask for the quotes that are valid now (`GET /api/v1/fx-quotes`)."""
+    """A quote can be used until it expires. Ask for the quotes that are valid now (labs at `GET /api/v1/fx-quotes`,
+    experts at `GET /api/v1/expert/exchange-quotes`)."""
 
     code = "quote_expired"
     title = gettext_lazy("This quote is not valid any more")
@@ -90,6 +91,12 @@ def latest(*, sell: str, buy: str, now: dt.datetime) -> FxQuote:
     return found
 
 
+def require_valid(quote: FxQuote, *, now: dt.datetime) -> None:
+    """Raise QuoteExpired unless the quote can be used now."""
+    if not quote.quoted_at <= now < quote.valid_until:
+        raise QuoteExpired
+
+
 def bought(*, quote: FxQuote, sold: Money) -> Money:
     """What ``sold`` buys by a quote, spread included. Raises InvalidInput for another currency, TooLittleToExchange."""
     if sold.currency != quote.sell or sold.minor <= 0:
@@ -103,7 +110,7 @@ def bought(*, quote: FxQuote, sold: Money) -> Money:
 def exchange_legs(*, giver: AccountKey, taker: AccountKey, sold: Money, got: Money) -> list[Leg]:
     """The four legs of an exchange: from ``giver`` in one currency to ``taker`` in another, through ``fx``.
 
-    For pay runs: giver is the payable, taker the transit account in the payout's currency.
+    Labs exchange between their prepaid accounts, experts between their payables.
     """
     return [
         (giver, -sold.minor),
@@ -115,8 +122,7 @@ def exchange_legs(*, giver: AccountKey, taker: AccountKey, sold: Money, got: Mon
 
 def convert(*, tenant_id: int, quote: FxQuote, sold: Money, by: Principal, now: dt.datetime) -> FxConversion:
     """Turn prepaid money of a lab into another currency, at once. Raises QuoteExpired, InsufficientFunds."""
-    if not quote.quoted_at <= now < quote.valid_until:
-        raise QuoteExpired
+    require_valid(quote, now=now)
     got = bought(quote=quote, sold=sold)
     with scope.as_platform():
         held = _reservations(tenant_id, got.currency)

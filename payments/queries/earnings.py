@@ -16,7 +16,7 @@ from django.db.models import F, Sum
 
 from core.money import Money, pay_for
 from payments import accounts, ledger, timekeeping
-from payments.models import Adjustment, Payout, PayRun, PayRunLine, PlatformPay, TimeEntry, TrueUp, WriteOff
+from payments.models import Adjustment, FxExchange, Payout, PayRun, PayRunLine, PlatformPay, TimeEntry, TrueUp, WriteOff
 from payments.models.time_entry import SETTLED, TimeEntryQuerySet, pay_of
 from payments.queries.next_payout import currencies_of
 
@@ -46,7 +46,7 @@ Sums = dict[str, dict[str, int]]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One thing that earns: a time entry, or an adjustment beside the hours."""
+    """One thing that earns: a time entry, or an adjustment beside the hours; or one side of an exchange."""
 
     id: str
     kind: str
@@ -98,6 +98,7 @@ def lines(*, expert_id: int, now: dt.datetime, week: str = "", contract: str = "
     ]
     if not week and not contract:
         found += [_line_of_platform(row, runs) for row in _from_the_platform(expert_id)]
+        found += [line for row in _exchanges_of(expert_id) for line in _lines_of_exchange(row, runs)]
     return sorted(found, key=lambda line: (line.at, line.id), reverse=True)[:LINES]
 
 
@@ -122,6 +123,15 @@ def _from_the_platform(expert_id: int) -> list[PlatformPay | WriteOff]:
         *PlatformPay.objects.filter(expert=expert_id).order_by("-pk")[:LINES],
         *WriteOff.objects.filter(expert=expert_id).order_by("-pk")[:LINES],
     ]
+
+
+def _exchanges_of(expert_id: int) -> list[FxExchange]:
+    return list(FxExchange.objects.filter(expert=expert_id).select_related("quote").order_by("-pk")[:LINES])
+
+
+def bucket_of_exchange(made: FxExchange) -> str:
+    """Where what was bought stands; the quote is joined."""
+    return bucket_after(runs_of(made.expert_id), currency=made.quote.buy, credited_at=made.made_at)
 
 
 def runs_of(expert_id: int) -> list[Paid]:
@@ -258,3 +268,22 @@ def _line_of_platform(row: PlatformPay | WriteOff, runs: list[Paid]) -> Line:
         bucket=bucket_after(runs, currency=row.currency, credited_at=row.decided_at),
         is_estimate=False,
     )
+
+
+def _lines_of_exchange(row: FxExchange, runs: list[Paid]) -> list[Line]:
+    """Two lines of one exchange: what was sold, and what was bought."""
+    return [
+        Line(
+            id=row.public_id,
+            kind="exchange",
+            at=row.made_at,
+            contract="",
+            week="",
+            activity="",
+            seconds=0,
+            amount=amount,
+            bucket=bucket_after(runs, currency=amount.currency, credited_at=row.made_at),
+            is_estimate=False,
+        )
+        for amount in (Money(-row.sell_minor, row.quote.sell), row.bought)
+    ]

@@ -9,9 +9,9 @@ from typing import Final
 
 from django.db.models import Sum
 
-from core.money import SECONDS_PER_HOUR, fee_for, pay_for
-from payments import allowance
-from payments.models import Adjustment, Cap, TimeEntry
+from core.money import SECONDS_PER_HOUR, divide_half_up, fee_for, pay_for
+from payments import allowance, exchange
+from payments.models import Adjustment, Cap, FxExchange, TimeEntry
 
 NEIGHBOURS: Final = dt.timedelta(days=2)
 _EXACT: Final = Decimal("0.000001")
@@ -57,6 +57,14 @@ def price_of(entry: TimeEntry) -> Price:
         holdback_bp=terms.holdback_bp,
         holdback_minor=fee_for(gross, terms.holdback_bp) if entry.holdback_minor is None else entry.holdback_minor,
     )
+
+
+def exact_of(made: FxExchange) -> str:
+    """What an exchange bought before it was rounded, in minor units to six decimals; its quote is joined."""
+    quote = made.quote
+    found = exchange.unrounded(made.sold, buy=quote.buy, rate=quote.rate, spread_bp=quote.spread_bp)
+    millionths = divide_half_up(found.numerator * 10**6, found.denominator)
+    return f"{millionths // 10**6}.{millionths % 10**6:06d}"
 
 
 def segments_of(entry: TimeEntry) -> list[TimeEntry]:

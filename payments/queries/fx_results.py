@@ -10,7 +10,7 @@ from django.db.models import Sum
 from core import scope
 from core.money import Money
 from payments import exchange
-from payments.models import FxConversion, Posting
+from payments.models import FxConversion, FxExchange, Posting
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class FxResult:
     """One currency's trading account, in minor units.
 
     ``position`` is its balance: positive, we hold what others sold us; negative, we gave what we have not bought yet.
-    ``spread`` is what conversions into this currency kept of the middle rate. When positions are covered at a bank,
+    ``spread`` is what exchanges into this currency kept of the middle rate. When positions are covered at a bank,
     what remains of ``position`` is the realised difference: income when positive.
     """
 
@@ -33,9 +33,10 @@ def results() -> list[FxResult]:
         legs = Posting.objects.filter(account__kind="fx").values_list("currency").annotate(total=Sum("amount"))
         positions = {currency: int(total) for currency, total in legs.order_by("currency")}
         spreads: dict[str, int] = defaultdict(int)
-        for made in FxConversion.objects.select_related("quote").iterator(chunk_size=2000):
-            middle = exchange.at_middle(
-                Money(made.sell_minor, made.quote.sell), buy=made.quote.buy, rate=made.quote.rate
+        for table in (FxConversion, FxExchange):
+            rows = table._default_manager.values_list(
+                "sell_minor", "buy_minor", "quote__sell", "quote__buy", "quote__rate"
             )
-            spreads[made.quote.buy] += middle.minor - made.buy_minor
+            for sold, got, sell, buy, rate in rows.iterator(chunk_size=2000):
+                spreads[buy] += exchange.at_middle(Money(sold, sell), buy=buy, rate=rate).minor - got
     return [FxResult(currency, minor, spreads[currency]) for currency, minor in positions.items()]

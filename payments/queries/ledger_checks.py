@@ -68,6 +68,21 @@ CHECKS: Final[dict[str, tuple[str, str]]] = {
     ),
     "payout_without_entry": ("{0} was made without {1}.", _without("payout_initiated", "payments_payout", "true")),
     "conversion_without_entry": ("{0} has no {1}.", _without("fx_exchanged", "payments_fxconversion", "true")),
+    "exchange_without_entry": ("{0} has no {1}.", _without("fx_exchanged", "payments_fxexchange", "true")),
+    "exchange_amount": (
+        "{0} sold {1} for {2}, and the journal moved {3} and {4}.",
+        """SELECT b.public_id, b.sold, b.got, j.sold, j.got FROM (
+            SELECT public_id, quote_id, sell_minor AS sold, buy_minor AS got FROM payments_fxexchange
+            UNION ALL SELECT public_id, quote_id, sell_minor, buy_minor FROM payments_fxconversion) b
+        JOIN payments_fxquote q ON q.id = b.quote_id
+        JOIN payments_journalentry e ON e.source_id = b.public_id AND e.kind = 'fx_exchanged'
+        CROSS JOIN LATERAL (
+            SELECT -COALESCE(sum(p.amount) FILTER (WHERE p.currency = q.sell), 0) AS sold,
+                COALESCE(sum(p.amount) FILTER (WHERE p.currency = q.buy), 0) AS got
+            FROM payments_posting p JOIN payments_account a ON a.id = p.account_id
+            WHERE p.entry_id = e.id AND a.kind <> 'fx') j
+        WHERE (b.sold, b.got) <> (j.sold, j.got)""",
+    ),
     "approved_without_entry": (
         "{0} is approved and has no {1}.",
         _without("time_approved", "payments_timeentry", "approved_at IS NOT NULL AND gross_minor > 0"),

@@ -12,6 +12,7 @@ from payments import calendar
 from payments.models import AccountBalance, PayRun, PayRunExclusion, PayRunLine
 from payments.operations import pay_run_calculation
 from payments.operations.pay_runs import payday_of, schedule_of
+from payments.queries import exchange_offers
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def next_payout(*, expert_id: int, currency: str, now: dt.datetime) -> NextPayou
         cutoff=cutoff,
         amount=Money(found.amount_minor, currency),
         withheld=Money(found.withheld_minor, currency),
-        obstacle=obstacle_of(found.obstacle) if found.obstacle else None,
+        obstacle=obstacle_of(found.obstacle, expert_id=expert_id, currency=currency, now=now),
     )
 
 
@@ -68,8 +69,14 @@ def currencies_of(*, expert_id: int) -> list[str]:
         return sorted(set(owed.filter(account__detail="").values_list("account__currency", flat=True)))
 
 
-def obstacle_of(code: str) -> Obstacle:
-    """A reason of exclusion as it is told to the expert."""
+def obstacle_of(code: str, *, expert_id: int, currency: str, now: dt.datetime) -> Obstacle | None:
+    """A reason of exclusion as it is told to the expert; who lacks a payout method may have a currency to exchange into."""
+    if not code:
+        return None
     reason = PayRunExclusion.Reason(code)
+    if reason == PayRunExclusion.Reason.NO_PAYOUT_METHOD:
+        way = exchange_offers.way_out(expert_id=expert_id, currency=currency, now=now)
+        if way is not None:
+            return Obstacle(code, str(reason.label), way)
     remedy = PayRunExclusion.REMEDIES.get(reason)
-    return Obstacle(code=code, text=str(reason.label), remedy=Remedy(str(remedy[0]), remedy[1]) if remedy else None)
+    return Obstacle(code, str(reason.label), Remedy(str(remedy[0]), remedy[1]) if remedy else None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,7 +11,7 @@ from django.utils.translation import gettext as _
 from core.money import Money
 from core.problems import Remedy
 from payments.models import PayRun, PayRunExclusion, PayRunLine
-from payments.queries.next_payout import obstacle_of
+from payments.queries.next_payout import Obstacle, obstacle_of
 
 SHOWN: Final = 52
 _TOLD: Final = (
@@ -35,12 +36,17 @@ class OwnPayRun:
     remedy: Remedy | None = None
 
 
-def own_pay_runs(*, expert_id: int) -> list[OwnPayRun]:
+def own_pay_runs(*, expert_id: int, now: dt.datetime) -> list[OwnPayRun]:
     """The latest runs, newest first; those that were cancelled or are not calculated are not his business."""
     lines = PayRunLine.objects.filter(expert=expert_id, run__status__in=_TOLD).select_related("run")
     others = PayRunExclusion.objects.filter(expert=expert_id, run__status__in=_TOLD).select_related("run")
     found = [_line(line) for line in lines.order_by("-pk")[:SHOWN]]
-    found += [_left_out(row) for row in others.order_by("-pk")[:SHOWN]]
+    told: dict[tuple[str, str], Obstacle | None] = {}
+    for row in others.order_by("-pk")[:SHOWN]:
+        what = (row.reason, row.run.currency)
+        if what not in told:
+            told[what] = obstacle_of(row.reason, expert_id=expert_id, currency=row.run.currency, now=now)
+        found.append(_left_out(row, told[what]))
     return sorted(found, key=lambda own: own.run.pk, reverse=True)[:SHOWN]
 
 
@@ -53,7 +59,9 @@ def _line(line: PayRunLine) -> OwnPayRun:
     return OwnPayRun(run, "scheduled" if run.status == PayRun.Status.REVIEW else "released", amount, withheld)
 
 
-def _left_out(row: PayRunExclusion) -> OwnPayRun:
-    why, currency = obstacle_of(row.reason), row.run.currency
-    amount = Money(row.amount_minor, currency)
-    return OwnPayRun(row.run, "left_out", amount, Money(0, currency), why.text, why.code, why.remedy)
+def _left_out(row: PayRunExclusion, why: Obstacle | None) -> OwnPayRun:
+    currency = row.run.currency
+    text, remedy = (why.text, why.remedy) if why else ("", None)
+    return OwnPayRun(
+        row.run, "left_out", Money(row.amount_minor, currency), Money(0, currency), text, row.reason, remedy
+    )

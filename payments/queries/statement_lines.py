@@ -14,10 +14,11 @@ from django.utils.translation import gettext_lazy
 from core import scope
 from core.money import Money, pay_for
 from marketplace.public import Lab
-from payments import accounts
+from payments import accounts, exchange
 from payments.models import (
     Adjustment,
     Dispute,
+    FxExchange,
     JournalEntry,
     Payout,
     PlatformPay,
@@ -86,6 +87,19 @@ class Sources:
     reasons: dict[str, str] = field(default_factory=dict)
 
 
+def priced(made: FxExchange) -> str:
+    """What was exchanged for what, at which price; its quote is joined."""
+    return _("%(sold)s for %(bought)s, one %(sell)s at %(rate)s %(buy)s (%(middle)s less %(spread)s bp)") % {
+        "sold": made.sold,
+        "bought": made.bought,
+        "sell": made.quote.sell,
+        "buy": made.quote.buy,
+        "rate": exchange.plain(exchange.all_in(made.quote.rate, made.quote.spread_bp)),
+        "middle": exchange.plain(made.quote.rate),
+        "spread": made.quote.spread_bp,
+    }
+
+
 def label_of(kind: str) -> str:
     """The words for an event, in the language of the moment."""
     return str(KINDS.get(kind, kind))
@@ -107,7 +121,7 @@ def legs_of(statement: Statement) -> QuerySet[Posting]:
 
 
 def describe(found: Iterable[Posting]) -> list[Line]:
-    """Legs with their entries joined, as lines. Needs the platform's reach; eight queries, however many legs."""
+    """Legs with their entries joined, as lines. Needs the platform's reach; nine queries, however many legs."""
     legs = list(found)
     sources = sources_of([leg.entry for leg in legs])
     return [_line(leg, sources) for leg in legs]
@@ -142,6 +156,9 @@ def sources_of(events: Sequence[JournalEntry]) -> Sources:
         if wanted := [public_id for public_id in ids if public_id.startswith(prefix)]:
             rows = table._default_manager.filter(public_id__in=wanted)
             found.reasons.update(rows.values_list("public_id", "reason"))
+    if any(event.kind == "fx_exchanged" for event in events):
+        made = FxExchange.objects.filter(public_id__in=ids).select_related("quote")
+        found.reasons.update({row.public_id: priced(row) for row in made})
     tenants = {event.tenant_id for event in events if event.tenant_id}
     found.aliases = dict(Lab.objects.filter(tenant__in=tenants).values_list("tenant_id", "alias"))
     return found

@@ -15,7 +15,7 @@ from django.db import connection
 
 from core.money import Money
 from payments.models import Adjustment, Funding
-from payments.operations import bank_charges, fx, postings, refunds, time_entries, timesheets
+from payments.operations import bank_charges, exchanges, fx, postings, refunds, time_entries, timesheets
 from payments.operations.postings import Grant
 from payments.queries import ledger_findings
 from tests.payments import hours_world
@@ -36,6 +36,8 @@ BREAKAGES = {
     "refund_without_entry": f"{RENAME}'lab_refunded'",
     "payout_without_entry": f"{RENAME}'payout_initiated'",
     "conversion_without_entry": f"{RENAME}'fx_exchanged'",
+    "exchange_without_entry": f"{RENAME}'fx_exchanged'",
+    "exchange_amount": "UPDATE payments_fxexchange SET sell_minor = sell_minor + 1",
     "approved_without_entry": f"{RENAME}'time_approved'",
     "adjustment_without_entry": "UPDATE payments_journalentry SET source_id = 'x' WHERE kind = 'bonus'",
     "approved_amount": "UPDATE payments_timeentry SET fee_minor = fee_minor + 1",
@@ -105,7 +107,7 @@ def a_bit_of_everything() -> None:
         sheet = timesheets.submit(timesheet=entry.timesheet, by=hours_world.PLATFORM, now=LATER)
         timesheets.approve(timesheet=sheet, decided_by=world.member, by=hours_world.PLATFORM, now=LATER)
         _bonus(world)
-    lab, ada = story.new_lab(funded=100_000), story.new_expert()
+    lab, ada, bob = story.new_lab(funded=100_000), story.new_expert(), story.new_expert(currency="EUR")
     story.earn(ada, 20_000, lab=lab)
     story.released_run()
     story.send_and_track()
@@ -116,6 +118,8 @@ def a_bit_of_everything() -> None:
             source="tests", by="tests", now=NOW,
         )  # fmt: skip
         fx.convert(tenant_id=world.tenant.pk, quote=rate, sold=Money(1_000, "USD"), by=story.SYSTEM, now=NOW)
+        story.earn(bob, 5_000, lab=lab)
+        exchanges.exchange(expert=bob, quote=rate, sold=Money(4_000, "USD"), by=story.SYSTEM, now=NOW)
         bank_charges.fee(provider="sandbox", reference="F-1", amount=Money(5, "USD"), now=NOW)
 
 
