@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.urls import URLPattern
 
 from core import ids
+from core.money import Money
 from core.public import Operation
+from experts.public import Expert
 from payments.api.urls import expert_urlpatterns, lab_urlpatterns
-from payments.models import Dispute, Invoice, Overage, Payout, PayoutMethod, Statement, TimeEntry, Timesheet
-from payments.operations import credit_notes, invoices
+from payments.models import Dispute, FxExchange, Invoice, Overage, Payout, PayoutMethod, Statement, TimeEntry, Timesheet
+from payments.operations import credit_notes, exchanges, fx, invoices
 from tests.payments import hours_world as hours
 from tests.payments import ledger_story as story
 from tests.payments.hours_world import HOUR, MONDAY, World, platform
@@ -33,6 +36,7 @@ PREFIXES = {
     "method_id": "pmt",
     "invoice_id": "inv",
     "note_id": "crn",
+    "exchange_id": "fxe",
 }
 SATURDAY = MONDAY + dt.timedelta(days=5)
 
@@ -82,6 +86,21 @@ def world() -> World:
     return built
 
 
+def exchanged_by(expert: Expert) -> FxExchange:
+    """Euros that he is owed and cannot be paid, turned into dollars."""
+    story.earn(expert, 5_000, lab=story.new_lab(), currency="EUR")
+    terms: dict[str, Any] = {
+        "sell": "EUR",
+        "buy": "USD",
+        "rate": Decimal(1),
+        "spread_bp": 0,
+        "source": "tests",
+        "by": "tests",
+    }
+    quote = fx.quote(**terms, valid_until=SATURDAY + dt.timedelta(days=1), now=SATURDAY)
+    return exchanges.exchange(expert=expert, quote=quote, sold=Money(5_000, "EUR"), by=story.SYSTEM, now=SATURDAY)
+
+
 def owned_by(world: World) -> dict[str, str]:
     """The ids of everything that the world and somebody who was paid have."""
     ada = story.new_expert()
@@ -107,6 +126,7 @@ def owned_by(world: World) -> dict[str, str]:
             "payout_id": Payout.objects.get(),
             "statement_id": Statement.objects.get(),
             "method_id": PayoutMethod.objects.get(),
+            "exchange_id": exchanged_by(ada),
         }
     return {**{name: row.public_id for name, row in rows.items()}, "funding_id": funded.json()["id"]}
 
