@@ -76,7 +76,10 @@ def _roles(waits: dict[str, tuple[Waits, ...]]) -> list[Role]:
         Role(
             _("Finance"),
             _("Prepare a pay run; somebody else releases it."),
-            (Link(_("The desk: funding, pay runs, payouts"), desk),),
+            (
+                Link(_("Where the money stands, at one look"), reverse("admin:payments_finance")),
+                Link(_("The desk: funding, pay runs, payouts"), desk),
+            ),
             waits.get("finance", ()),
         ),
     ]

@@ -23,7 +23,7 @@ from core import ports
 from core.desk import Queue, queues
 from core.principal import Kind, Principal
 from core.public import TenantAccess, unit_of_work
-from marketplace.public import Offer
+from marketplace.public import Amendment, Offer
 from payments.public import Dispute, Timesheet
 
 Text = str | Promise
@@ -56,6 +56,12 @@ SOURCES = (
         ),
         lambda n: ngettext_lazy("%(n)d offer to answer", "%(n)d offers to answer", n) % {"n": n},
         "GET /api/v1/expert/offers",
+    ),
+    Source(
+        "expert",
+        lambda principal, now: Amendment.objects.visible_to(principal).standing().filter(expires_at__gt=now),
+        lambda n: ngettext_lazy("%(n)d change of terms to answer", "%(n)d changes of terms to answer", n) % {"n": n},
+        "POST /api/v1/expert/amendments/{id}/accept",
     ),
     Source(
         "expert",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from marketplace.models import (
+    Amendment,
     Application,
     Contract,
     Lab,
@@ -40,6 +41,7 @@ from marketplace.rates import reservation_for
 
 __all__ = [
     "AgreementRequired",
+    "Amendment",
     "Application",
     "Contract",
     "ContractNotActive",

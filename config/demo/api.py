@@ -92,9 +92,14 @@ class Api:
         """The parsed answer of a PUT."""
         return self._call("PUT", path, _dumps(body)).json
 
-    def download(self, path: str, **query: str) -> Answer:
-        """A file."""
-        return self._call("GET", path + (f"?{urlencode(query)}" if query else ""))
+    def download(self, path: str, *, language: str = "en", **query: str) -> Answer:
+        """A file, in a language where it has words."""
+        target = path + (f"?{urlencode(query)}" if query else "")
+        headers = self._headers() | {"Accept": "*/*", "Accept-Language": language}
+        answer = self.transport.send("GET", self.base + target, headers, b"")
+        if answer.status not in SUCCESS:
+            raise Unexpected("GET", self.base + target, answer)
+        return answer
 
     def pages(self, path: str, **query: str | int) -> Iterator[Any]:
         """Every row of a list, page by page."""
@@ -133,12 +138,15 @@ class Api:
         return answer
 
     def _send(self, method: str, path: str, content: bytes, media_type: str) -> Answer:
-        headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {self.key}"} if self.key else {})
+        headers = self._headers()
         if content:
             headers["Content-Type"] = media_type
         if method == "POST":
             headers["Idempotency-Key"] = secrets.token_hex(16)
         return self.transport.send(method, self.base + path, headers, content)
+
+    def _headers(self) -> dict[str, str]:
+        return {"Accept": "application/json"} | ({"Authorization": f"Bearer {self.key}"} if self.key else {})
 
 
 def _dumps(value: Any) -> bytes:

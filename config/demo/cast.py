@@ -14,7 +14,7 @@ class LabRole:
     slug: str
     currency: str
     country: str
-    members: tuple[tuple[str, str], ...] = (("manager", "manager"), ("reviewer", "reviewer"))
+    members: tuple[tuple[str, str], ...] = (("manager", "manager"), ("director", "manager"), ("reviewer", "reviewer"))
 
     def address(self, member: str) -> str:
         """The e-mail address of one of its people."""

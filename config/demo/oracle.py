@@ -7,6 +7,8 @@ Nothing of ``payments`` or ``core.money`` is imported: an error there must show 
 * gross = seconds × rate ÷ 3600, rounded half up to the currency's smallest unit, once for each stretch
 * the fee and the holdback are shares of that rounded gross, each rounded half up
 * a contract reserves two weeks at the weekly cap, each week's gross and fee rounded as one stretch
+* a raise prices what begins at its instant or later, and is reserved as soon as it is agreed
+* hours that are contested after their approval keep their price; what the lab contests is set aside until it is decided
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from fractions import Fraction
 
 RESERVED_WEEKS = 2
 ZERO = Decimal("0.00")
+SAID_LATER = ("is_held", "counted", "proposed")
 
 
 @dataclass(frozen=True)
@@ -35,11 +38,25 @@ class Terms:
     holdback_bp: int
     weekly_cap_seconds: int
     pay_policy: Mapping[str, Mapping[str, object]]
+    raises: tuple[tuple[dt.datetime, Decimal], ...] = ()
+
+    def at(self, instant: dt.datetime) -> Terms:
+        """The same with the rate in force at an instant."""
+        agreed = [rate for since, rate in self.raises if since <= instant]
+        return replace(self, rate=agreed[-1]) if agreed else self
+
+    def latest(self) -> Terms:
+        """The same with the rate that was agreed last."""
+        return replace(self, rate=self.raises[-1][1]) if self.raises else self
 
 
 @dataclass(frozen=True)
 class Stretch:
-    """One time entry as the API shows it; ``counted`` replaces its length once a dispute was decided."""
+    """One time entry as the API shows it.
+
+    ``counted`` replaces its length once a dispute was decided; ``proposed`` is what a lab would let count of hours
+    that are approved already.
+    """
 
     entry: str
     contract: str
@@ -49,6 +66,7 @@ class Stretch:
     ended_at: dt.datetime
     is_held: bool = False
     counted: int | None = None
+    proposed: int | None = None
 
     @property
     def seconds(self) -> int:
@@ -66,6 +84,7 @@ class Earned:
     gross: Decimal
     fee: Decimal
     holdback: Decimal
+    set_aside: Decimal = ZERO
 
 
 @dataclass(frozen=True)
@@ -109,11 +128,16 @@ class Books:
         self.funded[lab, currency] += amount
 
     def worked(self, stretches: Iterable[Stretch]) -> None:
-        """Time entries as they stand now; what was said about one before (held, counted) stays."""
+        """Time entries as they stand now; what was said about one before stays."""
         for stretch in stretches:
             former = self.stretches.get(stretch.entry)
-            kept = replace(stretch, is_held=former.is_held, counted=former.counted) if former else stretch
-            self.stretches[stretch.entry] = kept
+            said = {name: getattr(former, name) for name in SAID_LATER} if former else {}
+            self.stretches[stretch.entry] = replace(stretch, **said)
+
+    def raised(self, contract: str, *, since: dt.datetime, rate: Decimal) -> None:
+        """Expert and lab agreed on a higher rate from an instant on."""
+        terms = self.terms[contract]
+        self.terms[contract] = replace(terms, raises=(*terms.raises, (since, rate)))
 
     def week_approved(self, contract: str, week: str) -> None:
         """A week was approved, by the lab or by its silence."""
@@ -123,9 +147,13 @@ class Books:
         """A lab contests one entry: it is held back."""
         self.stretches[entry] = replace(self.stretches[entry], is_held=True)
 
+    def disputed_late(self, entry: str, *, proposed: int) -> None:
+        """A lab contests hours that its silence approved: the difference to what it proposes is set aside."""
+        self.stretches[entry] = replace(self.stretches[entry], proposed=proposed)
+
     def dispute_decided(self, entry: str, seconds: int) -> None:
         """Somebody decided how long a contested entry counts."""
-        self.stretches[entry] = replace(self.stretches[entry], is_held=False, counted=seconds)
+        self.stretches[entry] = replace(self.stretches[entry], is_held=False, counted=seconds, proposed=None)
 
     def bonus(self, contract: str, amount: Decimal) -> None:
         """The lab granted a bonus."""
@@ -136,7 +164,7 @@ class Books:
         used: dict[tuple[str, str, str], int] = defaultdict(int)
         found = []
         for stretch in sorted(self.stretches.values(), key=lambda row: (row.started_at, row.entry)):
-            terms = self.terms[stretch.contract]
+            terms = self.terms[stretch.contract].at(stretch.started_at)
             key = (stretch.contract, stretch.week, stretch.activity)
             seconds = self._payable_seconds(stretch, terms, used[key])
             used[key] += seconds
@@ -155,10 +183,15 @@ class Books:
         """The contested stretches of approved weeks."""
         return [line for line in self.earned() if line.stretch.is_held]
 
+    def set_aside(self, expert: str, currency: str) -> Decimal:
+        """What waits for the decision about hours that were contested after their approval."""
+        own = [line for line in self.settled() if (line.terms.expert, line.terms.currency) == (expert, currency)]
+        return sum((line.set_aside for line in own), ZERO)
+
     def payable(self, expert: str, currency: str) -> Decimal:
-        """Everything an expert has earned in one currency, without what is held back for later."""
+        """Everything an expert has earned in one currency, without what is held back or set aside for later."""
         hours = [
-            line.gross - line.holdback
+            line.gross - line.holdback - line.set_aside
             for line in self.settled()
             if (line.terms.expert, line.terms.currency) == (expert, currency)
         ]
@@ -232,11 +265,16 @@ def share(amount: Decimal, basis_points: int) -> Decimal:
 
 def _price(stretch: Stretch, terms: Terms, seconds: int) -> Earned:
     gross = pay(seconds, terms.rate)
-    return Earned(stretch, terms, seconds, gross, share(gross, terms.fee_bp), share(gross, terms.holdback_bp))
+    fee, holdback = share(gross, terms.fee_bp), share(gross, terms.holdback_bp)
+    aside = ZERO
+    if stretch.proposed is not None:
+        left = pay(stretch.proposed, terms.rate)
+        aside = gross - holdback - left + share(left, terms.holdback_bp)
+    return Earned(stretch, terms, seconds, gross, fee, holdback, aside)
 
 
 def _reservation(terms: Terms) -> Decimal:
-    week = pay(terms.weekly_cap_seconds, terms.rate)
+    week = pay(terms.weekly_cap_seconds, terms.latest().rate)
     return RESERVED_WEEKS * (week + share(week, terms.fee_bp))
 
 

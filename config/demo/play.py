@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from config.demo.acts import balances, deliveries, hiring, hours, paying, people, reviews, waiting, work
+from config.demo.acts import balances, deliveries, hiring, hours, papers, paying, people, reviews, waiting, work
 from config.demo.cast import HELIOS, NORTHWIND
 from config.demo.stage import Stage
 
@@ -42,6 +42,7 @@ def produce(stage: Stage) -> None:
     reviews.review_at_the_desk(stage)
     reviews.rework(stage)
     reviews.appeal(stage)
+    hiring.raise_rate(stage)
     hours.enter_by_hand(stage)
 
 
@@ -50,11 +51,14 @@ def settle(stage: Stage) -> None:
     hours.hand_in(stage)
     hours.lab_decides(stage)
     hours.grant_bonus(stage)
+    hours.grant_large_bonus(stage)
     hours.silence_approves(stage)
     balances.before_payday(stage)
+    hours.contest_after_silence(stage)
     paying.pay(stage)
     paying.retry(stage)
     paying.statements(stage)
+    papers.take_statement_home(stage)
     balances.after_payday(stage)
     balances.entry_by_entry(stage)
 
@@ -66,9 +70,12 @@ def take_home(stage: Stage) -> None:
 
 
 def hand_over(stage: Stage) -> None:
-    """The dispute is decided, another week begins, and everybody has something to do."""
+    """Disputes are decided, the month is billed, another week begins, and everybody has something to do."""
     hours.decide_dispute(stage)
+    hours.decide_late_dispute(stage)
+    papers.bill_the_month(stage)
     waiting.another_week(stage)
     waiting.leave_something(stage)
     balances.at_the_end(stage)
+    papers.finance_looks(stage)
     balances.the_books(stage)

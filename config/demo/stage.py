@@ -77,9 +77,9 @@ class Stage:
             )
         return self._desks[role.email]
 
-    def decider(self, role: LabRole) -> str:
-        """The e-mail address of the lab's manager, who decides by name."""
-        return role.address("manager")
+    def decider(self, role: LabRole, member: str = "manager") -> str:
+        """The e-mail address of somebody who decides for the lab by name."""
+        return role.address(member)
 
     def wait(self, what: str, look: Callable[[], Any]) -> Any:
         """Wait for workers: until ``look`` gives something true. Raises TooSlow."""

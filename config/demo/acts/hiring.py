@@ -10,8 +10,12 @@ from typing import Any
 from config.demo import cast, material
 from config.demo.cast import HELIOS, NORTHWIND, ExpertRole, LabRole
 from config.demo.oracle import Terms
+from config.demo.shift import Sitting, work
 from config.demo.stage import Stage, amount, duration
 
+RAISED = "141.00"
+RAISE_AFTER = dt.timedelta(minutes=10)
+RAISE_SITTING = 18  # minutes; the change comes in between
 MONDAY_HOUR = 13  # UTC: the same local day for everybody in the cast who works
 
 
@@ -140,6 +144,37 @@ def rivals_stay_apart(stage: Stage) -> None:
     problem = stage.expert(cast.CARDIOLOGIST).refused(409, "POST", "/applications", {"opening": opening})
     stage.check("whoever works for one lab cannot apply to its rival", "not_eligible", problem["code"])
     stage.step("The wall between the rivals held")
+
+
+def raise_rate(stage: Stage) -> None:
+    """The lab proposes a higher rate, the expert agrees; a timer that runs over the change is cut there."""
+    role, lab = cast.LAWYER, HELIOS
+    contract, now = stage.ids[f"contract {role.email}"], stage.advance("PT1M")
+    since = (now + RAISE_AFTER).replace(microsecond=0)
+    proposed = stage.lab(lab).post(f"/contracts/{contract}/amendments", _raise_of(lab, RAISED, since))
+    agreed = stage.expert(role).post(f"/amendments/{proposed['id']}/accept")
+    stage.check("the amendment", ("accepted", RAISED), (agreed["status"], agreed["terms"]["rate"]["amount"]))
+    stage.books.raised(contract, since=since, rate=Decimal(RAISED))
+    work(stage, [Sitting(role=role, contract=contract, minutes=RAISE_SITTING, activity="meeting")])
+    cut = [line for line in stage.books.earned() if line.stretch.contract == contract][-2:]
+    stage.check("the timer was cut at the change", since, cut[1].stretch.started_at)
+    stage.step(f"{lab.name} and {role.name} agreed on {RAISED} {lab.currency}: a call is paid half at each rate")
+
+
+def propose_a_raise(stage: Stage) -> None:
+    """Leave later terms for an expert who has not answered yet."""
+    since = stage.advance("PT1S") + dt.timedelta(days=14)
+    contract = stage.ids[f"contract {cast.PHARMACIST.email}"]
+    stage.lab(NORTHWIND).post(f"/contracts/{contract}/amendments", _raise_of(NORTHWIND, "82.00", since))
+
+
+def _raise_of(lab: LabRole, rate: str, since: dt.datetime) -> dict[str, Any]:
+    return {
+        "decided_by": lab.address("manager"),
+        "rate": {"amount": rate, "currency": lab.currency, "per": "hour"},
+        "effective_at": since.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "reason": "The second half is harder.",
+    }
 
 
 def next_monday(stage: Stage, *, hour: int = MONDAY_HOUR) -> dt.datetime:

@@ -14,7 +14,9 @@ from config.demo.stage import Stage, duration
 
 DISPUTES = "/admin/payments/dispute/"
 BONUS = "75.00"
+LARGE_BONUS = "1250.00"  # above what one member of a lab may pay alone
 PROPOSED_SECONDS = 600
+PROPOSED_LATE_SECONDS = 1200
 PAYDAY_HOUR = 8  # UTC: after the cutoff at midnight, before the clock would decide the dispute by itself
 
 
@@ -99,6 +101,56 @@ def grant_bonus(stage: Stage) -> None:
     stage.lab(NORTHWIND).post("/bonuses", body)
     stage.books.bonus(contract, Decimal(BONUS))
     stage.step(f"{NORTHWIND.name} granted {cast.CARDIOLOGIST.name} a bonus of {BONUS} {NORTHWIND.currency}")
+
+
+def grant_large_bonus(stage: Stage) -> None:
+    """Above a threshold the bonus is a proposal that moves nothing until a second manager approves it."""
+    contract, api = stage.ids[f"contract {cast.PHARMACIST.email}"], stage.lab(NORTHWIND)
+    body = {
+        "contract": contract,
+        "amount": {"amount": LARGE_BONUS, "currency": NORTHWIND.currency},
+        "reason": "Her grading found the error in our reference answers.",
+        "decided_by": stage.decider(NORTHWIND),
+    }
+    stage.check("a large bonus", "proposed", api.post("/bonuses", body)["status"])
+    proposal = next(iter(api.pages("/bonuses/proposals", status="proposed")))["id"]
+    own = {"decided_by": stage.decider(NORTHWIND)}
+    problem = api.refused(403, "POST", f"/bonuses/{proposal}/approve", own)
+    stage.check("nobody approves what he proposed", "own_proposal", problem["code"])
+    other = {"decided_by": stage.decider(NORTHWIND, "director")}
+    stage.check("the second manager", "approved", api.post(f"/bonuses/{proposal}/approve", other)["status"])
+    stage.books.bonus(contract, Decimal(LARGE_BONUS))
+    stage.step(f"Two managers of {NORTHWIND.name} granted {cast.PHARMACIST.name} {LARGE_BONUS} {NORTHWIND.currency}")
+
+
+def contest_after_silence(stage: Stage) -> None:
+    """The lab wakes up after its silence approved a week: what it contests is set aside, the rest is paid on time."""
+    role = cast.BANKER
+    entry = next(row["id"] for row in note_hours(stage, role) if row["activity"] == "meeting")
+    dispute = stage.lab(HELIOS).post(
+        f"/time-entries/{entry}/dispute",
+        {
+            "decided_by": stage.decider(HELIOS),
+            "reason": "Our calendar shows a call of twenty minutes.",
+            "proposed": f"PT{PROPOSED_LATE_SECONDS // 60}M",
+        },
+    )
+    stage.ids["entry contested late"], stage.ids["late dispute"] = entry, dispute["id"]
+    stage.books.disputed_late(entry, proposed=PROPOSED_LATE_SECONDS)
+    stage.step(
+        f"{HELIOS.name} contested a call of {role.name} that its silence had approved: ten minutes are set aside"
+    )
+
+
+def decide_late_dispute(stage: Stage) -> None:
+    """What was set aside comes back, and the hours are corrected to what was decided."""
+    entry, dispute = stage.ids["entry contested late"], stage.ids["late dispute"]
+    answer = "My calendar shows twenty as well; the rest was looking for the contract."
+    stage.expert(cast.BANKER).post(f"/disputes/{dispute}/answer", {"answer": answer})
+    reason = "Both calendars show twenty minutes."
+    stage.desk(cast.SUPPORT).on(DISPUTES, "uphold", dispute, reason=reason)
+    stage.books.dispute_decided(entry, PROPOSED_LATE_SECONDS)
+    stage.step(f"{cast.SUPPORT.name} decided the late dispute: {PROPOSED_LATE_SECONDS // 60} minutes count")
 
 
 def decide_dispute(stage: Stage) -> None:

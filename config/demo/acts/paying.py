@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,7 @@ PAYOUT_DECISIONS = "/admin/payments/payoutdecision/"
 FAULTS = "/admin/payments/providerfault/"
 FAILING = cast.NURSE
 CURRENCIES = ("USD", "EUR")
+RUN_ID = re.compile(r"\brun_[0-9a-z]{26}\b")
 
 
 def name_accounts(stage: Stage) -> None:
@@ -88,6 +90,7 @@ def release(stage: Stage, run: str) -> None:
     page = desk.submit(path, "digest")
     if "Released" not in page.text:
         raise Refused(f"The run was not released.\n{page.text[:1500]}")
+    stage.notes.setdefault("pay_runs", []).extend(sorted(set(RUN_ID.findall(page.text))))
 
 
 def break_one_account(stage: Stage) -> None:
@@ -106,7 +109,8 @@ def statements(stage: Stage) -> None:
         paid = stage.books.payable(role.email, _currency(stage, role))
         stage.check(f"statement of {role.name}", paid, amount(statement["paid"]))
         changes = [amount(line["amount"]) for line in statement["lines"]]
-        stage.check(f"{role.name}: earned by the statement", paid, sum((n for n in changes if n > 0), ZERO))
+        earned = paid + stage.books.set_aside(role.email, _currency(stage, role))
+        stage.check(f"{role.name}: earned by the statement", earned, sum((n for n in changes if n > 0), ZERO))
         stage.check(
             f"{role.name}: opening and lines", amount(statement["closing"]), sum(changes, amount(statement["opening"]))
         )

@@ -20,10 +20,11 @@ def another_week(stage: Stage) -> None:
 
 
 def leave_something(stage: Stage) -> None:
-    """A credential to verify, an offer to answer, a submission to review, a run to release."""
+    """A credential to verify, an offer and later terms to answer, a submission to review, a run to release."""
     work.one_round(stage, [cast.CARDIOLOGIST])
     people.upload_one_more(stage)
     hiring.one_more_offer(stage)
+    hiring.propose_a_raise(stage)
     paying.prepare(stage, "USD")
     _look_around(stage)
     stage.step("Everybody has something to do: see the start page")
