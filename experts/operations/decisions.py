@@ -28,8 +28,11 @@ def record_decision(
     now: dt.datetime,
     tenant_id: int | None = None,
     answer_days: int = CONTEST_DAYS,
+    notify: bool = True,
 ) -> Decision:
     """Keep who decided what about ``subject`` (a public id), why, and on what evidence; tell the expert how to contest.
+
+    With ``notify=False`` the caller sends the one message about the act himself, and says in it how and until when.
 
     Raises OwnWork when the decider is the expert, ReasonMissing without an explanation.
     """
@@ -46,7 +49,8 @@ def record_decision(
         decided_at=now,
         answer_until=now + dt.timedelta(days=answer_days),
     )
-    _tell(decision, now=now)
+    if notify:
+        _tell(decision, now=now)
     outbox.publish(
         "decision.made",
         subject=decision.public_id,

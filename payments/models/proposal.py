@@ -23,6 +23,7 @@ class ProposalAct(models.TextChoices):
     BONUS_BULK = "bonus_bulk", _("bonuses, many at once")
     MILESTONE = "milestone", _("milestone")
     PLATFORM_BONUS = "platform_bonus", _("bonus from the platform")
+    PLATFORM_CLAWBACK = "platform_clawback", _("clawback for the platform")
     CORRECTION = "correction", _("correction of approved hours")
     CLAWBACK = "clawback", _("clawback")
     WRITE_OFF = "write_off", _("write-off")

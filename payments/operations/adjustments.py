@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from django.db.models import Q
 from django.utils.translation import gettext as _
@@ -19,6 +19,8 @@ from payments.models import Adjustment, AdjustmentProposal, Dispute, TimeEntry
 from payments.operations import four_eyes, hours_lock, own_hours, pay_notices, postings, settlement
 from payments.operations.pay_notices import PayNews
 from payments.operations.postings import ApprovedTime, Grant
+
+ACT: Final = "hours.corrected"
 
 
 class PayIsContested(Conflict):
@@ -124,9 +126,31 @@ def correct(
         now=now,
     )
     _post_correction(settled, correction, before=before, after=after, now=now)
-    actor = f"user:{decided_by.public_id}" if decided_by else ""
-    tell_all("adjustment.made", [correction], actor=actor, now=now)
+    publish("adjustment.made", [correction], actor=f"user:{decided_by.public_id}" if decided_by else "", now=now)
+    if not is_outcome:  # the message about the outcome says it
+        _tell_correction(correction, decided_by, now=now)
     return correction
+
+
+def _tell_correction(correction: Adjustment, decided_by: User | None, *, now: dt.datetime) -> None:
+    """One message; hours that a person takes away are a Decision."""
+    news = news_of("adjustment.made", correction)
+    if decided_by is None or correction.seconds > 0:
+        pay_notices.tell(news, now=now)
+        return
+    pay_notices.tell_decision(
+        news,
+        act=ACT,
+        reason_code="correction",
+        explanation=correction.reason,
+        evidence={
+            "time_entry": correction.entry.public_id if correction.entry else "",
+            "taken": format_duration(-correction.seconds),
+        },
+        decided_by=decided_by,
+        now=now,
+        tenant_id=correction.tenant_id,
+    )
 
 
 def record_cut(*, entry: TimeEntry, seconds: int, reason: str, decided_by: User, now: dt.datetime) -> Adjustment:
@@ -278,6 +302,12 @@ def grant_of(adjustment: Adjustment) -> Grant:
 
 def tell_all(event: str, made: Sequence[Adjustment], *, actor: str, now: dt.datetime) -> None:
     """News and a message with the way to contest for each; their experts are joined."""
+    publish(event, made, actor=actor, now=now)
+    pay_notices.tell_all([news_of(event, adjustment) for adjustment in made], now=now)
+
+
+def publish(event: str, made: Sequence[Adjustment], *, actor: str, now: dt.datetime) -> None:
+    """News for subscribers and webhooks; no message to the expert."""
     outbox.publish_all(
         [
             Event(
@@ -292,14 +322,14 @@ def tell_all(event: str, made: Sequence[Adjustment], *, actor: str, now: dt.date
             for adjustment in made
         ]
     )
-    news = [
-        PayNews(
-            expert=adjustment.expert,
-            kind=event,
-            subject=adjustment.public_id,
-            title=f"{adjustment.get_kind_display()}: {Money(adjustment.amount_minor, adjustment.currency)}",
-            body=adjustment.reason,
-        )
-        for adjustment in made
-    ]
-    pay_notices.tell_all(news, now=now)
+
+
+def news_of(kind: str, adjustment: Adjustment) -> PayNews:
+    """The message about one change of pay; its expert is joined."""
+    return PayNews(
+        expert=adjustment.expert,
+        kind=kind,
+        subject=adjustment.public_id,
+        title=f"{adjustment.get_kind_display()}: {Money(adjustment.amount_minor, adjustment.currency)}",
+        body=adjustment.reason,
+    )

@@ -12,9 +12,8 @@ from core import scope
 from core.money import Money, divide_half_up
 from core.problems import FieldError, InvalidInput
 from core.public import User
-from experts import public as experts
 from payments.models import Adjustment, AdjustmentProposal, JournalEntry, Posting, TimeEntry
-from payments.operations import adjustments, four_eyes, hours_lock, own_hours, postings
+from payments.operations import adjustments, four_eyes, hours_lock, own_hours, pay_notices, postings
 from payments.operations.postings import BONUS, TIME_APPROVED
 
 Source = TimeEntry | Adjustment
@@ -172,10 +171,10 @@ def _take(
         created_at=now,
     )
     postings.clawback(grant=adjustments.grant_of(taken), now=now)
-    experts.record_decision(
-        expert=source.expert,
+    adjustments.publish("adjustment.made", [taken], actor=f"user:{decided_by.public_id}", now=now)
+    pay_notices.tell_decision(
+        adjustments.news_of("adjustment.made", taken),
         act=ACT,
-        subject=taken.public_id,
         reason_code="clawback",
         explanation=reason,
         evidence={"of": source.public_id, "amount": dict(amount.as_json())},
@@ -183,7 +182,6 @@ def _take(
         now=now,
         tenant_id=source.tenant_id,
     )
-    adjustments.tell_all("adjustment.made", [taken], actor=f"user:{decided_by.public_id}", now=now)
     return taken
 
 

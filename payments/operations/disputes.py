@@ -14,7 +14,6 @@ from core.durations import format_duration
 from core.money import Money
 from core.problems import Conflict, DomainError, FieldError, InvalidInput, map_constraint
 from core.public import Principal, User
-from experts import public as experts
 from payments.models import Dispute, TimeEntry, Timesheet
 from payments.operations import adjustments, hours_lock, late_disputes, own_hours, pay_notices, settlement
 from payments.operations.pay_notices import PayNews
@@ -198,8 +197,6 @@ def _close(
         entry.seconds = counted
         entry.disallowed_seconds += cut
         settlement.settle(entries=[entry], to=TimeEntry.Status.ADJUSTED if cut else TimeEntry.Status.APPROVED, now=now)
-    if cut and decided_by is not None:
-        _explain_cut(dispute, entry, cut=cut, decided_by=decided_by, now=now)
     _publish("dispute.resolved", dispute, actor="", now=now)
     news = PayNews(
         expert=dispute.expert,
@@ -209,17 +206,21 @@ def _close(
         body=_("%(time)s of the entry count. %(note)s") % {"time": format_duration(counted), "note": note},
         link=f"/api/v1/expert/earnings/{entry.public_id}/explain",
     )
-    pay_notices.tell(news, now=now)
+    if cut and decided_by is not None:
+        _explain_cut(dispute, entry, news, cut=cut, decided_by=decided_by, now=now)
+    else:
+        pay_notices.tell(news, now=now)
 
 
-def _explain_cut(dispute: Dispute, entry: TimeEntry, *, cut: int, decided_by: User, now: dt.datetime) -> None:
-    """Hours that are taken away have an Adjustment and a Decision that can be contested."""
+def _explain_cut(
+    dispute: Dispute, entry: TimeEntry, news: PayNews, *, cut: int, decided_by: User, now: dt.datetime
+) -> None:
+    """Hours that are taken away have an Adjustment and a Decision that can be contested; one message tells both."""
     if not dispute.after_approval:  # there the correction of the journal is the adjustment
         adjustments.record_cut(entry=entry, seconds=cut, reason=dispute.outcome_note, decided_by=decided_by, now=now)
-    experts.record_decision(
-        expert=dispute.expert,
+    pay_notices.tell_decision(
+        news,
         act=ACT,
-        subject=dispute.public_id,
         reason_code=dispute.status,
         explanation=dispute.outcome_note,
         evidence={

@@ -9,9 +9,9 @@ from django.utils.translation import gettext as _
 from core import outbox, states
 from core.durations import format_duration
 from core.public import User
-from experts import public as experts
 from payments.models import Overage, TimeEntry, Timesheet
-from payments.operations import hours_lock, own_hours, settlement
+from payments.operations import hours_lock, own_hours, pay_notices, settlement
+from payments.operations.pay_notices import PayNews
 
 ACT = "hours.overage_declined"
 
@@ -27,7 +27,12 @@ def open_for(*, entry: TimeEntry, cap: str, now: dt.datetime) -> Overage:
         decide_by=now + dt.timedelta(seconds=entry.snapshot.approval_window_seconds),
         created_at=now,
     )
-    _tell("overage.opened", overage, now=now)
+    _publish("overage.opened", overage, now=now)
+    body = _("Time over the %(cap)s is decided by %(until)s; silence until then approves it.") % {
+        "cap": overage.get_cap_display(),
+        "until": f"{overage.decide_by:%Y-%m-%d %H:%M} UTC",
+    }
+    pay_notices.tell(_news("overage.opened", overage, body), now=now)
     return overage
 
 
@@ -36,7 +41,9 @@ def approve(*, overage: Overage, decided_by: User, note: str = "", now: dt.datet
 
     Raises OwnWork, InvalidTransition.
     """
-    return _decide(overage, Overage.Status.APPROVED, decided_by=decided_by, note=note, now=now)
+    approved = _decide(overage, Overage.Status.APPROVED, decided_by=decided_by, note=note, now=now)
+    pay_notices.tell(_news("overage.decided", approved, note or _("The time counts.")), now=now)
+    return approved
 
 
 def decline(*, overage: Overage, decided_by: User, note: str, now: dt.datetime) -> Overage:
@@ -45,10 +52,9 @@ def decline(*, overage: Overage, decided_by: User, note: str, now: dt.datetime) 
     Raises OwnWork, InvalidTransition.
     """
     declined = _decide(overage, Overage.Status.DECLINED, decided_by=decided_by, note=note, now=now)
-    experts.record_decision(
-        expert=declined.expert,
+    pay_notices.tell_decision(
+        _news("overage.decided", declined, note),
         act=ACT,
-        subject=declined.public_id,
         reason_code=f"over_{declined.cap}_cap",
         explanation=note,
         evidence={"time_entry": declined.entry.public_id, "over": format_duration(declined.seconds)},
@@ -63,7 +69,8 @@ def approve_by_silence(*, overage_id: int, now: dt.datetime) -> None:
     """Approve an overage whose clock ran out; harmless when somebody decided in the meantime."""
     overage = Overage.objects.overdue(now=now).filter(pk=overage_id).first()
     if overage is not None:
-        _decide(overage, Overage.Status.AUTO_APPROVED, decided_by=None, note="", now=now)
+        approved = _decide(overage, Overage.Status.AUTO_APPROVED, decided_by=None, note="", now=now)
+        pay_notices.tell(_news("overage.decided", approved, _("Nobody decided in time, so the time counts.")), now=now)
 
 
 def withdraw(*, entry: TimeEntry, now: dt.datetime) -> None:
@@ -84,7 +91,7 @@ def _decide(overage: Overage, to: str, *, decided_by: User | None, note: str, no
     locked.decided_by, locked.decided_at, locked.note = decided_by, now, note
     locked.save(update_fields=["status", "decided_by", "decided_at", "note"])
     _apply(locked, now=now)
-    _tell("overage.decided", locked, now=now)
+    _publish("overage.decided", locked, now=now)
     return locked
 
 
@@ -108,7 +115,7 @@ def _settled_as(timesheet: Timesheet) -> str:
     return TimeEntry.Status.AUTO_APPROVED if approved_by_silence else TimeEntry.Status.APPROVED
 
 
-def _tell(event: str, overage: Overage, *, now: dt.datetime) -> None:
+def _publish(event: str, overage: Overage, *, now: dt.datetime) -> None:
     outbox.publish(
         event,
         subject=overage.public_id,
@@ -117,14 +124,15 @@ def _tell(event: str, overage: Overage, *, now: dt.datetime) -> None:
         payload={"overage": overage.public_id, "time_entry": overage.entry.public_id},
         now=now,
     )
-    experts.send_notice(
+
+
+def _news(kind: str, overage: Overage, body: str) -> PayNews:
+    return PayNews(
         expert=overage.expert,
-        kind=event,
+        kind=kind,
         subject=overage.public_id,
         title=_("%(time)s over a cap: %(status)s")
         % {"time": format_duration(overage.seconds), "status": overage.get_status_display()},
-        body=_("Time over the %(cap)s is decided by %(until)s; silence until then approves it.")
-        % {"cap": overage.get_cap_display(), "until": f"{overage.decide_by:%Y-%m-%d %H:%M} UTC"},
+        body=body,
         link="/api/v1/expert/overages",
-        now=now,
     )

@@ -10,7 +10,6 @@ from core import outbox
 from core.money import Money
 from core.problems import FieldError, InvalidInput
 from core.public import User
-from experts import public as experts
 from experts.public import Expert
 from payments.models import AdjustmentProposal, PlatformPay
 from payments.operations import four_eyes, hours_lock, own_hours, pay_notices, postings
@@ -58,28 +57,61 @@ def pay_referral(*, expert: Expert, amount: Money, reason: str, now: dt.datetime
     return _pay(Kind.REFERRAL, expert, amount, reason=reason, decided_by=None, proposal=None, now=now)
 
 
-def take_back(*, pay: PlatformPay, reason: str, decided_by: User, now: dt.datetime) -> PlatformPay:
-    """Take a whole bonus or referral back, once: netted later, never collected. Raises OwnWork, InvalidInput."""
+def take_back(*, pay: PlatformPay, reason: str, decided_by: User, now: dt.datetime) -> PlatformPay | AdjustmentProposal:
+    """Take a whole bonus or referral back, once, or propose it where it takes a second person.
+
+    Netted later, never collected. Raises OwnWork, InvalidInput.
+    """
     own_hours.refuse(expert=pay.expert, decided_by=decided_by)
     hours_lock.take(pay.expert_id)
+    _require_takeable(pay)
+    amount = Money(pay.amount_minor, pay.currency)
+    if not four_eyes.needed(amount):
+        return _take(pay, reason=reason, decided_by=decided_by, proposal=None, now=now)
+    return four_eyes.propose(
+        act=Act.PLATFORM_CLAWBACK,
+        amount=amount,
+        reason=reason,
+        terms={"pay": pay.public_id},
+        proposed_by=decided_by,
+        expert=pay.expert,
+        now=now,
+    )
+
+
+@four_eyes.carries_out(Act.PLATFORM_CLAWBACK)
+def _take_as_approved(proposal: AdjustmentProposal, now: dt.datetime) -> str:
+    pay = PlatformPay.objects.select_related("expert").get(public_id=proposal.terms["pay"])
+    hours_lock.take(pay.expert_id)
+    _require_takeable(pay)
+    taken = _take(pay, reason=proposal.reason, decided_by=proposal.proposed_by, proposal=proposal, now=now)
+    return taken.public_id
+
+
+def _require_takeable(pay: PlatformPay) -> None:
     if pay.amount_minor <= 0 or pay.taken_by.exists() or pay.kind == Kind.REINSTATEMENT:
         detail = _("Only a bonus is taken back, and only once.")
         raise InvalidInput(detail, errors=[FieldError("/source", "not_takeable", detail)])
+
+
+def _take(
+    pay: PlatformPay, *, reason: str, decided_by: User, proposal: AdjustmentProposal | None, now: dt.datetime
+) -> PlatformPay:
     taken = _write(
-        Kind.CLAWBACK, pay.expert, -pay.amount_minor, pay.currency, reason, decided_by, takes_back=pay, now=now
-    )
+        Kind.CLAWBACK, pay.expert, -pay.amount_minor, pay.currency, reason, decided_by, takes_back=pay,
+        proposal=proposal, now=now,
+    )  # fmt: skip
     postings.clawback(grant=_grant(taken), now=now)
-    experts.record_decision(
-        expert=pay.expert,
+    _publish(taken, now=now)
+    pay_notices.tell_decision(
+        _news(taken),
         act="pay.clawed_back",
-        subject=taken.public_id,
         reason_code="clawback",
         explanation=reason,
         evidence={"of": pay.public_id, "amount": dict(Money(pay.amount_minor, pay.currency).as_json())},
         decided_by=decided_by,
         now=now,
     )
-    _tell(taken, now=now)
     return taken
 
 
@@ -151,6 +183,11 @@ def _grant(pay: PlatformPay) -> Grant:
 
 
 def _tell(pay: PlatformPay, *, now: dt.datetime) -> None:
+    _publish(pay, now=now)
+    pay_notices.tell(_news(pay), now=now)
+
+
+def _publish(pay: PlatformPay, *, now: dt.datetime) -> None:
     outbox.publish(
         "platform_pay.made",
         subject=pay.public_id,
@@ -160,11 +197,13 @@ def _tell(pay: PlatformPay, *, now: dt.datetime) -> None:
         payload={"platform_pay": pay.public_id},
         now=now,
     )
-    news = PayNews(
+
+
+def _news(pay: PlatformPay) -> PayNews:
+    return PayNews(
         expert=pay.expert,
         kind="platform_pay.made",
         subject=pay.public_id,
         title=f"{pay.get_kind_display()}: {Money(pay.amount_minor, pay.currency)}",
         body=pay.reason,
     )
-    pay_notices.tell(news, now=now)

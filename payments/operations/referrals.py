@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy
 from core import scope, states
 from core.money import Money
 from core.problems import Conflict, FieldError, InvalidInput, map_constraint
+from experts import public as experts
 from experts.public import Expert
 from marketplace.public import Contract, LabMember
 from payments import vault
@@ -244,14 +245,14 @@ def _accounts_of(expert: Expert) -> set[tuple[str, str]]:
 
 
 def _tell(referral: Referral, text: str, *, now: dt.datetime) -> None:
-    news = PayNews(
-        expert=referral.referrer,
-        kind=f"referral.{referral.status}",
-        subject=referral.public_id,
-        title=_("Your invitation: %(status)s") % {"status": referral.get_status_display()},
-        body=text,
-        link="/api/v1/expert/referrals",
-    )
+    kind, link = f"referral.{referral.status}", "/api/v1/expert/referrals"
+    title = _("Your invitation: %(status)s") % {"status": referral.get_status_display()}
+    if referral.referred_id is None:  # nobody had joined, so there was no pay to contest
+        experts.send_notice(
+            expert=referral.referrer, kind=kind, subject=referral.public_id, title=title, body=text, link=link, now=now
+        )
+        return
+    news = PayNews(expert=referral.referrer, kind=kind, subject=referral.public_id, title=title, body=text, link=link)
     pay_notices.tell(news, now=now)
 
 

@@ -91,7 +91,10 @@ def follow_terms_due(*, now: dt.datetime) -> int:
 
 
 def refill(*, reservations: Iterable[FundsReservation], now: dt.datetime) -> None:
-    """Empty locked reservations that are released, pay the lab's debt, and fill the others from prepaid and credit."""
+    """Give back what locked reservations hold too much, pay the lab's debt, and fill them from prepaid and credit.
+
+    A released one holds nothing; one that is held may have got back what a correction reversed.
+    """
     held = sorted(reservations, key=lambda reservation: reservation.pk)
     keys = [key for reservation in held for key in (account_of(reservation), *_own_of(reservation))]
     left = ledger.lock(keys=keys, now=now)
@@ -101,12 +104,12 @@ def refill(*, reservations: Iterable[FundsReservation], now: dt.datetime) -> Non
         whose = (reservation.tenant_id, reservation.currency)
         funds = purses.setdefault(whose, LabFunds(*whose, left[prepaid], -left[owing], ledger.credit_of(owing)))
         inside = left[account_of(reservation)]
-        if reservation.status == FundsReservation.Status.RELEASED:
-            _empty(reservation, inside, now=now)
-            funds.prepaid += inside
+        wanted = reservation.target_minor if reservation.status == FundsReservation.Status.HELD else 0
+        excess = max(0, inside - wanted)
+        _empty(reservation, excess, now=now)
+        funds.prepaid += excess
         _settle_own_debt(reservation, funds, now=now)
-        if reservation.status == FundsReservation.Status.HELD:
-            _fill(reservation, max(0, min(reservation.target_minor - inside, funds.available)), funds, now=now)
+        _fill(reservation, max(0, min(wanted - inside, funds.available)), funds, now=now)
 
 
 def settle_debt(*, tenant_id: int, currency: str, source_id: str, now: dt.datetime) -> None:
@@ -179,7 +182,6 @@ def _resize(reservation: FundsReservation, target: int, *, now: dt.datetime) -> 
         raise InsufficientFunds(_("The lab's balance does not cover two weeks of these terms."))
     reservation.target_minor = target
     reservation.save(update_fields=["target_minor"])
-    _empty(reservation, max(0, ledger.balances(keys=[inside])[inside] - target), now=now)
     refill(reservations=[reservation], now=now)
 
 

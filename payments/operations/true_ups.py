@@ -13,13 +13,13 @@ from core import outbox, scope
 from core.durations import format_duration
 from core.money import Money
 from core.public import Tenant
-from experts import public as experts
 from experts.ports import Contestable
 from payments import accounts, ledger, wage_floors
 from payments.ledger import Leg, NewEntry
 from payments.models import Adjustment, Dispute, FloorCheck, Overage, TimeEntry, Timesheet, TrueUp
 from payments.models.time_entry import SETTLED
-from payments.operations import hours_lock
+from payments.operations import hours_lock, pay_notices
+from payments.operations.pay_notices import PayNews
 from payments.wage_floors import Day, Floor, Measure
 
 KIND = "true_up"
@@ -174,15 +174,14 @@ def _add(
         created_at=now,
     )
     _post(true_up, sheet.tenant, now=now)
-    experts.send_notice(
+    news = PayNews(
         expert=sheet.expert,
         kind="pay.true_up",
         subject=true_up.public_id,
         title=_("%(amount)s is added to your week %(week)s") % {"amount": true_up.amount, "week": sheet.iso_week},
-        body=explain(true_up) + " " + _("If this is wrong, appeal and name %(id)s.") % {"id": true_up.public_id},
-        link=f"/api/v1/expert/earnings/{true_up.public_id}/explain",
-        now=now,
+        body=explain(true_up),
     )
+    pay_notices.tell(news, now=now)
     outbox.publish(
         "true_up.posted",
         subject=true_up.public_id,

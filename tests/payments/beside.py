@@ -58,7 +58,8 @@ def lab(world: World) -> tuple[int, int]:
 
 def assert_the_books_hold() -> None:
     with platform():
-        assert ledger_findings.findings() == []
+        found = ledger_findings.findings()
+        assert found == [], [finding.text for finding in found]
 
 
 def told(world: World, subject: str) -> list[str]:

@@ -1,0 +1,301 @@
+"""Every act on pay sends one message, and what the message names can be contested at the door that it names."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+from pytest_django import Settings
+
+from core import outbox
+from core.money import Money
+from core.public import User
+from experts.public import Appeal, Decision, Notice
+from payments.models import Adjustment, AdjustmentProposal, Debt, Dispute, Overage, TimeEntry
+from payments.operations import (
+    adjustments,
+    bonuses,
+    clawbacks,
+    clocks,
+    disputes,
+    four_eyes,
+    milestones,
+    overages,
+    platform_pay,
+    referrals,
+    time_entries,
+    timesheets,
+    write_offs,
+)
+from payments.operations.bonuses import Bonus
+from tests.payments import hours_world as hours
+from tests.payments.beside import DAY, DECIDED, LATER, approved, assert_the_books_hold
+from tests.payments.hours_world import HOUR, MONDAY, PLATFORM, World, platform
+from tests.payments.test_referrals import HOUR_PROGRAMME
+
+pytestmark = pytest.mark.django_db
+Story = Callable[[World], Iterator[None]]
+WHY = "Because of what the record says."
+DOOR = re.compile(r"/api/v1/expert/appeals with the subject (\w+)\.")
+SIDE = AdjustmentProposal.Side.PLATFORM
+
+
+def staff(name: str) -> User:
+    return User.objects.get_or_create(email=f"{name}@cadre.example", defaults={"is_staff": True})[0]
+
+
+def usd(minor: int) -> Money:
+    return Money(minor, "USD")
+
+
+def bonus(world: World) -> Iterator[None]:
+    yield
+    given = Bonus(world.contract, usd(5_000), WHY)
+    bonuses.pay(bonus=given, decided_by=world.member, by=PLATFORM, now=LATER)
+
+
+def bonuses_at_once(world: World) -> Iterator[None]:
+    yield
+    given = [Bonus(world.contract, usd(5_000), WHY)]
+    bonuses.pay_many(bonuses=given, decided_by=world.member, by=PLATFORM, now=LATER)
+
+
+def correction_down(world: World) -> Iterator[None]:
+    entry = approved(world)
+    yield
+    adjustments.correct(entry=entry, counted=1800, reason=WHY, decided_by=staff("ann"), now=LATER)
+
+
+def correction_up(world: World) -> Iterator[None]:
+    entry = approved(world)
+    adjustments.correct(entry=entry, counted=1800, reason=WHY, decided_by=staff("ann"), now=LATER)
+    yield
+    adjustments.correct(entry=entry, counted=2400, reason=WHY, decided_by=staff("ann"), now=LATER)
+
+
+def correction_by_two(world: World) -> Iterator[None]:
+    entry = approved(world, minutes=600)
+    adjustments.request_correction(entry=entry, counted=0, reason=WHY, decided_by=staff("ann"), now=LATER)
+    yield
+    proposal = AdjustmentProposal.objects.get()
+    four_eyes.approve(proposal=proposal, decided_by=staff("ben"), side=SIDE, now=LATER)
+
+
+def refused_correction(world: World) -> Iterator[None]:
+    entry = approved(world, minutes=600)
+    adjustments.correct(entry=entry, counted=0, reason=WHY, decided_by=staff("ann"), now=LATER)
+    adjustments.request_correction(entry=entry, counted=600 * 60, reason=WHY, decided_by=staff("ann"), now=LATER)
+    yield
+    proposal = AdjustmentProposal.objects.get()
+    four_eyes.refuse(proposal=proposal, decided_by=staff("ben"), side=SIDE, note=WHY, now=LATER)
+
+
+def lapsed_correction(world: World) -> Iterator[None]:
+    entry = approved(world, minutes=600)
+    adjustments.correct(entry=entry, counted=0, reason=WHY, decided_by=staff("ann"), now=LATER - 20 * DAY)
+    adjustments.request_correction(
+        entry=entry, counted=600 * 60, reason=WHY, decided_by=staff("ann"), now=LATER - 20 * DAY
+    )
+    yield
+    four_eyes.let_lapse(proposal_id=AdjustmentProposal.objects.get().pk, now=LATER)
+
+
+def clawback_of_hours(world: World) -> Iterator[None]:
+    entry = approved(world)
+    yield
+    clawbacks.claw_back(source=entry, amount=usd(100), reason=WHY, decided_by=staff("ann"), now=LATER)
+
+
+def clawback_of_a_bonus(world: World) -> Iterator[None]:
+    given = Bonus(world.contract, usd(5_000), WHY)
+    paid = bonuses.pay(bonus=given, decided_by=world.member, by=PLATFORM, now=LATER)
+    assert isinstance(paid, Adjustment)
+    yield
+    clawbacks.claw_back(source=paid, amount=usd(100), reason=WHY, decided_by=staff("ann"), now=LATER)
+
+
+def given_back(world: World) -> Iterator[None]:
+    entry = approved(world)
+    taken = clawbacks.claw_back(source=entry, amount=usd(100), reason=WHY, decided_by=staff("ann"), now=LATER)
+    assert isinstance(taken, Adjustment)
+    yield
+    clawbacks.reinstate(clawback=taken, reason=WHY, decided_by=staff("ben"), now=LATER)
+
+
+def bonus_of_the_platform(world: World) -> Iterator[None]:
+    yield
+    platform_pay.pay_bonus(expert=world.expert, amount=usd(100), reason=WHY, decided_by=staff("ann"), now=LATER)
+
+
+def clawback_of_the_platform(world: World) -> Iterator[None]:
+    paid = platform_pay.pay_referral(expert=world.expert, amount=usd(100), reason=WHY, now=LATER)
+    yield
+    platform_pay.take_back(pay=paid, reason=WHY, decided_by=staff("ann"), now=LATER)
+
+
+def write_off(world: World) -> Iterator[None]:
+    paid = platform_pay.pay_referral(expert=world.expert, amount=usd(100), reason=WHY, now=LATER)
+    platform_pay.take_back(pay=paid, reason=WHY, decided_by=staff("ann"), now=LATER)
+    entry = approved(world)
+    adjustments.correct(entry=entry, counted=0, reason=WHY, decided_by=staff("ann"), now=LATER)
+    hours_owed = postings_below_zero(world)
+    write_offs.propose(account=hours_owed, amount=usd(100), reason=WHY, proposed_by=staff("ann"), now=LATER)
+    yield
+    proposal = AdjustmentProposal.objects.get()
+    four_eyes.approve(proposal=proposal, decided_by=staff("ben"), side=SIDE, now=LATER)
+
+
+def postings_below_zero(world: World) -> Debt:
+    from payments.operations.postings import Grant, clawback
+
+    clawback(grant=Grant("adj_gone", world.expert.pk, "USD", 100, LATER), now=LATER)
+    return Debt.objects.get(kind="expert_payable", expert=world.expert)
+
+
+def submitted(world: World) -> TimeEntry:
+    end = MONDAY + dt.timedelta(hours=1)
+    (entry,) = time_entries.log(
+        contract=world.contract, activity="task", claim=None, started_at=MONDAY, ended_at=end, reason=WHY, now=end
+    )
+    timesheets.submit(timesheet=entry.timesheet, by=PLATFORM, now=DECIDED)
+    return entry
+
+
+def disputed(world: World, entry: TimeEntry) -> Dispute:
+    return disputes.open_against(
+        entry=entry, reason=WHY, proposed_seconds=1800, decided_by=world.member, by=PLATFORM, now=LATER
+    )
+
+
+def dispute(world: World) -> Iterator[None]:
+    entry = submitted(world)
+    yield
+    disputed(world, entry)
+
+
+def dispute_upheld(world: World) -> Iterator[None]:
+    case = disputed(world, submitted(world))
+    yield
+    disputes.decide(dispute=case, outcome="upheld", note=WHY, decided_by=staff("ann"), now=LATER + 4 * DAY)
+
+
+def late_dispute_upheld(world: World) -> Iterator[None]:
+    case = disputed(world, approved(world, by_silence=True))
+    yield
+    disputes.decide(dispute=case, outcome="upheld", note=WHY, decided_by=staff("ann"), now=LATER + 4 * DAY)
+
+
+def dispute_by_silence(world: World) -> Iterator[None]:
+    case = disputed(world, approved(world, by_silence=True))
+    yield
+    disputes.resolve_by_silence(dispute_id=case.pk, now=LATER + 7 * DAY)
+
+
+def overage(world: World) -> Overage:
+    entry = submitted(world)
+    TimeEntry.objects.filter(pk=entry.pk).update(seconds=0, overage_seconds=HOUR)
+    entry.refresh_from_db()
+    return overages.open_for(entry=entry, cap="handling", now=LATER)
+
+
+def overage_opened(world: World) -> Iterator[None]:
+    yield
+    overage(world)
+
+
+def overage_declined(world: World) -> Iterator[None]:
+    held = overage(world)
+    yield
+    overages.decline(overage=held, decided_by=world.member, note=WHY, now=LATER)
+
+
+def overage_approved(world: World) -> Iterator[None]:
+    held = overage(world)
+    yield
+    overages.approve(overage=held, decided_by=world.member, now=LATER)
+
+
+def overage_by_silence(world: World) -> Iterator[None]:
+    held = overage(world)
+    yield
+    overages.approve_by_silence(overage_id=held.pk, now=LATER + 4 * DAY)
+
+
+def top_up(world: World) -> Iterator[None]:
+    approved(world)
+    yield
+    clocks.true_up_weeks(by=PLATFORM, now=LATER)
+
+
+def referral_joined(world: World) -> Iterator[None]:
+    made = referrals.invite(referrer=world.expert, email="", now=LATER)
+    newcomer = hours.make_expert("grace@example.org")
+    User.objects.filter(pk=newcomer.user_id).update(created_at=LATER + DAY)
+    newcomer.user.refresh_from_db()
+    yield
+    referrals.join(expert=newcomer, code=made.code, now=LATER + DAY)
+
+
+def milestone_unfunded(world: World) -> Iterator[None]:
+    milestones.define(
+        project=world.contract.project, opening=None, title="An hour", basis="approved_hours", threshold=HOUR,
+        amount=usd(90_000), budget=usd(90_000), decided_by=world.member, now=MONDAY,
+    )  # fmt: skip
+    approved(world)
+    yield
+    clocks.check_milestones(by=PLATFORM, now=LATER)
+
+
+STORIES: list[Story] = [
+    bonus, bonuses_at_once, correction_down, correction_up, correction_by_two, refused_correction, lapsed_correction,
+    clawback_of_hours, clawback_of_a_bonus, given_back, bonus_of_the_platform, clawback_of_the_platform, write_off,
+    dispute, dispute_upheld, late_dispute_upheld, dispute_by_silence, overage_opened, overage_declined,
+    overage_approved, overage_by_silence, top_up, referral_joined, milestone_unfunded,
+]  # fmt: skip
+COSTLY = {
+    correction_down, correction_by_two, refused_correction, clawback_of_hours, clawback_of_a_bonus,
+    clawback_of_the_platform, dispute_upheld, late_dispute_upheld, overage_declined,
+}  # fmt: skip
+
+
+@pytest.fixture
+def world(settings: Settings) -> World:
+    settings.REFERRAL_PROGRAMME = [HOUR_PROGRAMME]
+    settings.WAGE_FLOORS = ["CH:USD:2026-01-01:1000000"]
+    with platform():
+        return hours.build(funded_minor=300_000)
+
+
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
+def test_one_message_names_what_the_door_takes(world: World, story: Story) -> None:
+    steps = story(world)
+    with platform():
+        next(steps)
+    with platform():
+        before = set(Notice.objects.values_list("pk", flat=True))
+        decided = Decision.objects.count()
+        assert next(steps, "over") == "over"
+    with platform():
+        (message,) = Notice.objects.filter(expert=world.expert).exclude(pk__in=before)
+        assert Decision.objects.count() - decided == (story in COSTLY)
+    (subject,) = DOOR.findall(message.body)
+    expert = hours.expert_caller(world)
+    filed = expert("POST", "/expert/appeals", {"subject": subject, "reason": "I worked."}, at=LATER + 8 * DAY)
+    assert filed.status_code == 201, filed.content
+    if story in COSTLY:
+        assert "until" in message.body
+        with platform():
+            assert Appeal.objects.get().first_decider_id is not None
+    outbox.drain(now=LATER)
+    assert_the_books_hold()
+
+
+def test_nothing_is_contested_where_nobody_had_joined(world: World) -> None:
+    with platform():
+        referrals.invite(referrer=world.expert, email="", now=MONDAY - 60 * DAY)
+    clocks.check_referrals(by=PLATFORM, now=LATER)
+    with platform():
+        (message,) = Notice.objects.filter(kind="referral.expired")
+    assert "appeals" not in message.body
