@@ -20,7 +20,7 @@ UNPAID: Final = "unpaid"
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a contract promised for one activity; `cap_seconds` bounds the whole contract, None does not bind."""
+    """What a contract promised for one activity; `cap_seconds` bounds an ISO week, None does not bind."""
 
     is_paid: bool
     cap_seconds: int | None

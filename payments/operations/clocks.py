@@ -110,8 +110,11 @@ def write_self_billing(*, by: Principal, now: dt.datetime) -> int:
 
 def check_milestones(*, by: Principal, now: dt.datetime) -> int:
     """Award what was reached, end what is over, and try again to pay what waits for a lab's money."""
-    still = Milestone.objects.open().values_list("pk", flat=True)
-    found = _sweep(by, still, lambda pk: milestones.check_all(milestone_id=pk, now=now))
+    with unit_of_work(by):
+        still = list(Milestone.objects.open().order_by("pk"))
+        there = {pk for milestone in still for pk in milestones.reached(milestone=milestone)}
+    found = _sweep(by, there, lambda pk: milestones.check_one(contract_id=pk, now=now))
+    _sweep(by, [row.pk for row in still], lambda pk: milestones.end_if_over(milestone_id=pk, now=now))
     waiting = MilestoneAward.objects.filter(status=MilestoneAward.Status.WAITING).order_by("tenant_id")
     labs = waiting.values_list("tenant_id", flat=True).distinct()
     return found + _sweep(by, labs, lambda pk: milestones.pay_waiting(tenant_id=pk, now=now))

@@ -23,7 +23,7 @@ from payments.models import (
     Timesheet,
     WriteOff,
 )
-from payments.operations import adjustments, clawbacks, platform_pay, referrals
+from payments.operations import adjustments, clawbacks, hours_lock, platform_pay, referrals
 
 WON: Final = frozenset({Appeal.Status.OVERTURNED, Appeal.Status.RESOLVED_BY_TIMEOUT})
 _TABLES: Final[dict[str, Any]] = {
@@ -45,7 +45,7 @@ def find(*, subject: str, expert_id: int) -> Contestable | None:
     prefix = subject.partition("_")[0]
     if prefix == "tme":
         entry = TimeEntry.objects.filter(public_id=subject, expert=expert_id).select_related("timesheet").first()
-        return None if entry is None else Contestable(entry.tenant_id, entry.timesheet.decided_by_id)
+        return None if entry is None else _decided(entry)
     if prefix == "ref":
         joined = Referral.objects.filter(public_id=subject, referrer=expert_id, referred__isnull=False)
         return Contestable(None, None) if joined.exists() else None
@@ -60,6 +60,16 @@ def find(*, subject: str, expert_id: int) -> Contestable | None:
         getattr(row, "decided_by_id", None),
         approved_by_id=proposal.decided_by_id if proposal else None,
     )
+
+
+def _decided(entry: TimeEntry) -> Contestable:
+    """Whoever changed the entry's pay last, or else who approved its week."""
+    people = {"decided_by__isnull": False}
+    last = entry.adjustments.filter(**people).select_related("proposal").order_by("-pk").first()
+    if last is None:
+        return Contestable(entry.tenant_id, entry.timesheet.decided_by_id)
+    second = last.proposal.decided_by_id if last.proposal else None
+    return Contestable(entry.tenant_id, last.decided_by_id, approved_by_id=second)
 
 
 def apply_outcome(*, subject: str, outcome: str, decided_by: User | None, now: dt.datetime) -> object | None:
@@ -82,6 +92,7 @@ def _overage(subject: str, reason: str, decided_by: User | None, now: dt.datetim
     overage = Overage.objects.filter(public_id=subject, status=Overage.Status.DECLINED).first()
     if overage is None:
         return None
+    hours_lock.take(overage.expert_id)
     entry = _entry(overage.entry_id)
     if not entry.is_settled:
         if entry.status != TimeEntry.Status.VOID:
@@ -91,7 +102,7 @@ def _overage(subject: str, reason: str, decided_by: User | None, now: dt.datetim
 
 
 def _dispute(subject: str, reason: str, decided_by: User | None, now: dt.datetime) -> object | None:
-    """What the dispute took is added to what counts now, up to what it contested."""
+    """As much counts as was contested."""
     dispute = Dispute.objects.filter(public_id=subject, decided_at__isnull=False).first()
     if dispute is None:
         return None

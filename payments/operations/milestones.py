@@ -7,7 +7,7 @@ from itertools import takewhile
 from typing import Any, Final
 
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import Count, Sum
 from django.utils.translation import gettext as _
 
 from core import outbox, states
@@ -101,15 +101,26 @@ def check(*, contract: Contract, now: dt.datetime) -> int:
     return reached
 
 
-def check_all(*, milestone_id: int, now: dt.datetime) -> None:
-    """Look at everybody who works towards one milestone, and end it when its time is over."""
-    milestone = Milestone.objects.open().filter(pk=milestone_id).first()
-    if milestone is None:
-        return
-    for contract in _contracts_of(milestone):
-        check(contract=contract, now=now)
-    locked = _locked(milestone.pk)
-    if locked.status == Milestone.Status.ENDING and locked.ends_at is not None and locked.ends_at <= now:
+def reached(*, milestone: Milestone) -> list[int]:
+    """Contracts, one for each expert who has reached it and has no award yet; a few queries however many work there."""
+    experts_there = [pk for pk, done in _progress_of_all(milestone).items() if done >= milestone.threshold]
+    rows = Contract.objects.filter(project=milestone.project_id, expert__in=experts_there)
+    if milestone.opening_id:
+        rows = rows.filter(opening=milestone.opening_id)
+    rows = rows.exclude(expert__in=milestone.awards.values("expert")).exclude(expert__user=milestone.created_by_id)
+    return list(rows.order_by("expert_id", "pk").distinct("expert_id").values_list("pk", flat=True))
+
+
+def check_one(*, contract_id: int, now: dt.datetime) -> None:
+    """Award what one contract's expert has reached."""
+    check(contract=Contract.objects.select_related("expert", "lab_expert").get(pk=contract_id), now=now)
+
+
+def end_if_over(*, milestone_id: int, now: dt.datetime) -> None:
+    """End one whose time is over, once everybody who reached it has his award; harmless when run twice."""
+    locked = _locked(milestone_id)
+    is_over = locked.status == Milestone.Status.ENDING and locked.ends_at is not None and locked.ends_at <= now
+    if is_over and not reached(milestone=locked):
         states.move(locked, Milestone.Status.ENDED)
         locked.save(update_fields=["status"])
 
@@ -138,6 +149,24 @@ def progress(*, milestone: Milestone, expert_id: int) -> int:
     corrected = Adjustment.objects.filter(entry__in=entries, status=Adjustment.Status.POSTED)
     counted: int = entries.aggregate(total=Sum("seconds"))["total"] or 0
     return counted + (corrected.aggregate(total=Sum("seconds"))["total"] or 0)
+
+
+def _progress_of_all(milestone: Milestone) -> dict[int, int]:
+    """What :func:`progress` says, by expert."""
+    done: dict[int, int] = {}
+    if milestone.basis == Basis.ACCEPTED_SUBMISSIONS:
+        accepted = Submission.objects.filter(status=Submission.Status.ACCEPTED, task__project=milestone.project_id)
+        if milestone.opening_id:
+            accepted = accepted.filter(claim__contract__opening=milestone.opening_id)
+        return dict(accepted.order_by().values_list("expert").annotate(done=Count("pk")))
+    entries = TimeEntry.objects.settled().filter(contract__project=milestone.project_id)
+    if milestone.opening_id:
+        entries = entries.filter(contract__opening=milestone.opening_id)
+    corrected = Adjustment.objects.filter(entry__in=entries, status=Adjustment.Status.POSTED)
+    for rows in (entries, corrected):
+        for expert_id, seconds in rows.order_by().values_list("expert").annotate(done=Sum("seconds")):
+            done[expert_id] = done.get(expert_id, 0) + seconds
+    return done
 
 
 def _award(milestone: Milestone, contract: Contract, *, now: dt.datetime) -> bool:

@@ -46,7 +46,9 @@ def check(*, timesheet_id: int, now: dt.datetime) -> TrueUp | None:
     currency = _currency_of(sheet)
     if not currency:
         return None
-    days, country = days_of(sheet), sheet.expert.country
+    former = FloorCheck.objects.filter(timesheet=sheet).first()
+    # Where he lived when the week was first looked at: moving later does not change what it asks for.
+    days, country = days_of(sheet), former.country if former else sheet.expert.country
     found = wage_floors.measure(days, country=country, currency=currency, floors=floors())
     before = TrueUp.objects.filter(timesheet=sheet).aggregate(total=Sum("amount_minor"))["total"] or 0
     missing = found.shortfall(given_minor=before) if found else 0

@@ -105,13 +105,12 @@ CHECKS: Final[dict[str, tuple[str, str]]] = {
         GROUP BY t.id HAVING t.gross_minor + t.fee_minor <> -sum(p.amount)
             AND NOT EXISTS (SELECT FROM payments_adjustment x WHERE x.entry_id = t.id)""",
     ),
-    # A held one may have more in it than its target: a reversal puts back what was drawn, after it was filled up again.
     "reservation": (
-        "Reservation {0} is released with {1} in it.",
-        """SELECT r.public_id, b.balance FROM payments_fundsreservation r
-        JOIN payments_account a ON a.kind = 'lab_reserved' AND a.detail = r.public_id
-        JOIN payments_accountbalance b ON b.account_id = a.id
-        WHERE r.status = 'released' AND b.balance <> 0""",
+        "Reservation {0} is {1} with {2} in it, of {3}.",
+        """SELECT r.public_id, r.status, COALESCE(b.balance, 0), r.target_minor FROM payments_fundsreservation r
+        LEFT JOIN payments_account a ON a.kind = 'lab_reserved' AND a.detail = r.public_id AND a.currency = r.currency
+        LEFT JOIN payments_accountbalance b ON b.account_id = a.id
+        WHERE COALESCE(b.balance, 0) > CASE r.status WHEN 'held' THEN r.target_minor ELSE 0 END""",
     ),
     "reserved_without_row": (
         "{0} holds {1} for a reservation that does not exist.",

@@ -12,6 +12,8 @@ from pytest_django import Settings
 from core import outbox
 from core.money import Money
 from core.public import User
+from experts.operations import appeals
+from experts.operations.appeals import SameDecider
 from experts.public import Appeal, Decision, Notice
 from payments.models import Adjustment, AdjustmentProposal, Debt, Dispute, Overage, TimeEntry
 from payments.operations import (
@@ -290,6 +292,17 @@ def test_one_message_names_what_the_door_takes(world: World, story: Story) -> No
             assert Appeal.objects.get().first_decider_id is not None
     outbox.drain(now=LATER)
     assert_the_books_hold()
+
+
+def test_whoever_corrected_an_entry_does_not_decide_an_appeal_about_it(world: World) -> None:
+    with platform():
+        entry = approved(world)
+        adjustments.correct(entry=entry, counted=1800, reason=WHY, decided_by=staff("ann"), now=LATER)
+    expert = hours.expert_caller(world)
+    body = {"subject": entry.public_id, "reason": "I worked."}
+    assert expert("POST", "/expert/appeals", body, at=LATER).status_code == 201
+    with platform(), pytest.raises(SameDecider):
+        appeals.decide(appeal=Appeal.objects.get(), outcome="upheld", note=WHY, by=staff("ann"), now=LATER)
 
 
 def test_nothing_is_contested_where_nobody_had_joined(world: World) -> None:

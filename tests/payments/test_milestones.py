@@ -6,6 +6,8 @@ from functools import partial
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from core import outbox
 from core.money import Money
@@ -170,6 +172,19 @@ def test_another_lab_s_milestone_is_not_there(world: World, caller: Caller) -> N
     foreign = theirs("POST", "/milestones", body(world, decided_by=other.member.email))
     assert foreign.json()["errors"][0]["pointer"] == "/project"
     assert hours.expert_caller(other)("GET", "/expert/milestones").json()["results"] == []
+
+
+def test_the_sweep_finds_who_reached_it_in_few_queries(world: World, caller: Caller) -> None:
+    caller("POST", "/milestones", body(world))
+    with platform():
+        approved(world)
+        milestone = Milestone.objects.get()
+        with CaptureQueriesContext(connection) as one:
+            assert milestones.reached(milestone=milestone) == [world.contract.pk]
+        assert len(one) <= 4
+    clocks.check_milestones(by=PLATFORM, now=LATER)
+    with platform():
+        assert milestones.reached(milestone=milestone) == []
 
 
 @pytest.mark.django_db(transaction=True)

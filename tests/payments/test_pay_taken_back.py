@@ -215,6 +215,19 @@ def test_the_platform_pays_a_bonus_and_takes_it_back_once(world: World, desk: De
         proposal = AdjustmentProposal.objects.get()
     second.act("adjustmentproposal", "approve", proposal.pk)
     assert pay(world) == (220_000, 0)
+    with platform():
+        large = PlatformPay.objects.get(amount_minor=200_000)
+    desk.act("platformpay", "take_back", large.pk, reason=WHY)
+    assert pay(world) == (220_000, 0)
+    with platform():
+        proposal = AdjustmentProposal.objects.get(status="proposed")
+    second.act("adjustmentproposal", "approve", proposal.pk)
+    assert pay(world) == (20_000, 0)
+    with platform():
+        taken = PlatformPay.objects.get(takes_back=large)
+        assert (taken.decided_by, taken.proposal) == (desk.user, proposal)
+    (message,) = told(world, taken.public_id)
+    assert taken.public_id in message
     assert_the_books_hold()
 
 

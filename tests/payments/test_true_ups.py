@@ -12,7 +12,7 @@ from django.db.models import Sum
 
 from core import clock, outbox
 from core.public import Event, Tenant
-from experts.public import Notice
+from experts.public import Expert, Notice
 from marketplace.public import LabMember
 from payments import jobs
 from payments.models import Dispute, FloorCheck, JournalEntry, Overage, Posting, TimeEntry, Timesheet, TrueUp
@@ -263,6 +263,21 @@ def test_a_dispute_that_takes_pay_gives_the_difference_and_nothing_is_taken_back
     with platform():
         check = FloorCheck.objects.get()
         assert (check.worked_seconds, check.gross_minor, check.due_minor) == (3 * HOUR, 2_000, 4_170)
+
+
+def test_moving_to_another_country_does_not_change_what_a_week_asks_for() -> None:
+    story = Story()
+    story.log("task", 180)
+    story.log("assessment", 180, day=1)
+    story.approve()
+    with platform():
+        Expert.objects.filter(pk=story.world.expert.pk).update(country="CH")
+        entry = TimeEntry.objects.get(activity="task")
+        adjustments.correct(entry=entry, counted=2 * HOUR, reason="A break.", decided_by=staff(), now=LATER)
+    outbox.drain(now=LATER)
+    assert added() == [(2_340, 6, 6_000), (610, 5, 4_000)]
+    with platform():
+        assert set(TrueUp.objects.values_list("country", flat=True)) == {"DE"}
 
 
 def test_a_week_that_is_reduced_later_gets_the_difference_only() -> None:
