@@ -317,6 +317,7 @@ BANK_KNOWS_FILES_DAYS: int = env.int("BANK_KNOWS_FILES_DAYS", 5)  # so long a ba
 BANK_ANSWER_DAYS: int = env.int("BANK_ANSWER_DAYS", 3)  # silence about a file, or no statement, alarms after that
 FUNDING_SETTLES_BY_STATEMENT: bool = env.bool("FUNDING_SETTLES_BY_STATEMENT", True)  # reference and amount are exact
 RECONCILE_GRACE_DAYS: int = env.int("RECONCILE_GRACE_DAYS", 5)  # what we booked and the provider did not, until then
+INBOUND_BODIES_KEPT_DAYS: int = env.int("INBOUND_BODIES_KEPT_DAYS", 400)  # what handled events of providers said
 RECONCILE_ALARM_HOURS: int = env.int("RECONCILE_ALARM_HOURS", 24)  # an item nobody decided about
 
 # --- Mail -----------------------------------------------------------------------------------------------------------

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004  # Django's name
 
 from payments import payout_details
 from payments.operations import bank_files
-from payments.providers import bank_channel, pain001, registry, sepa_file
+from payments.providers import bank_channel, pain001, registry, sepa_file, stripe_client
 from payments.providers.port import Capability, Host
 
 KEY_BYTES = 32
@@ -92,6 +92,30 @@ def stripe_has_its_secrets(**_options: Any) -> list[CheckMessage]:
         return []
     missing = [name for name in ("STRIPE_API_KEY", "STRIPE_WEBHOOK_SECRETS") if not getattr(settings, name)]
     return [Error(f"PAYOUT_RAILS names stripe_connect, and {name} is not set.", id="payments.E004") for name in missing]
+
+
+@register()
+def play_money_stays_apart(**_options: Any) -> list[CheckMessage]:
+    """No real money in development, where clocks move and people are made up; no play money for people who work."""
+    is_live = stripe_client.is_live()
+    if settings.DEVELOPMENT:
+        fault = "STRIPE_API_KEY is a live key, and this is development mode: it would move real money."
+        return [Error(fault, id="payments.E006", hint="Use a test key.")] if is_live else []
+    used = settings.PAYOUT_RAILS.values()
+    faults = ["PAYOUT_RAILS pays by the sandbox provider, which moves no money."] if "sandbox" in used else []
+    if "stripe_connect" in used and settings.STRIPE_API_KEY and not is_live:
+        faults.append("STRIPE_API_KEY is no live key: Stripe's test mode moves no money.")
+    return [Warning(fault, id="payments.W001") for fault in faults]
+
+
+@register()
+def labs_pay_where_payouts_leave(**_options: Any) -> list[CheckMessage]:
+    """Where one bank account takes and pays, both sides of the books call it by one name."""
+    if sepa_file.NAME not in settings.PAYOUT_RAILS.values() or settings.FUNDING_PROVIDER == sepa_file.NAME:
+        return []
+    text = f"Payouts leave the account {sepa_file.NAME}, and labs' payments are booked to {settings.FUNDING_PROVIDER}."
+    hint = f"Set FUNDING_PROVIDER={sepa_file.NAME} if labs pay into the account that pays; else ignore this."
+    return [Warning(text, id="payments.W002", hint=hint)]
 
 
 @register()

@@ -48,6 +48,12 @@ def handle_inbound() -> None:
     inbox.handle_due(now=clock.now())
 
 
+@job(name="payments.forget_event_bodies", bound=False)
+def forget_event_bodies() -> None:
+    """Let go of what providers' events said long ago."""
+    inbox.forget_bodies(now=clock.now())
+
+
 @job(name="payments.onboard_payees", bound=False)
 def onboard_payees() -> None:
     """Open accounts at providers, and learn which of them can be paid out."""
@@ -189,6 +195,7 @@ PERIODIC = {
     "payments.write_self_billing": dt.timedelta(hours=1),
     "payments.remind_of_tax_papers": dt.timedelta(hours=6),
     "payments.handle_inbound": dt.timedelta(minutes=1),
+    "payments.forget_event_bodies": dt.timedelta(hours=24),
     "payments.onboard_payees": dt.timedelta(minutes=1),
     "payments.report_stuck_payouts": dt.timedelta(hours=1),
     "payments.collect_bank_files": dt.timedelta(minutes=5),

@@ -78,6 +78,9 @@ def hand_over(*, file_id: int, now: dt.datetime) -> None:
         file = _locked_file(file_id)
         if file.status not in {BankFile.Status.WRITTEN, BankFile.Status.SENDING}:
             return
+        if file.transfers.exclude(status=BankTransfer.Status.FILED).exists():
+            arrived(file=file, now=now)  # the bank spoke of its transfers: never give it a chance to execute them again
+            return
         was_written = file.status == BankFile.Status.WRITTEN
         if not was_written and file.created_at < now - dt.timedelta(days=settings.BANK_KNOWS_FILES_DAYS):
             return  # the bank might take it for a new one: a person decides

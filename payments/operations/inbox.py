@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 import structlog
+from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from core import scope, states
@@ -23,6 +24,7 @@ from payments.providers import registry
 from payments.providers.port import Capability, InvalidSignature, ProviderUnavailable
 
 BATCH: Final = 50
+FORGET_BATCH: Final = 1_000
 LEASE: Final = dt.timedelta(minutes=2)
 FIRST_WAIT: Final = dt.timedelta(seconds=30)
 MOST_TRIES: Final = 10
@@ -144,6 +146,23 @@ def handle_again(*, event: InboundEvent, now: dt.datetime) -> InboundEvent:
     event.save()
     wake_after_commit("payments.handle_inbound")
     return event
+
+
+def forget_bodies(*, now: dt.datetime) -> int:
+    """Let go of what old events said; returns how many.
+
+    The row stays, so that a repeated delivery is still known; what nobody could handle stays whole for people.
+    """
+    done = (InboundEvent.Status.HANDLED, InboundEvent.Status.IGNORED)
+    long_ago = now - dt.timedelta(days=settings.INBOUND_BODIES_KEPT_DAYS)
+    forgotten = 0
+    while True:
+        with unit_of_work(HANDLER):
+            old = InboundEvent.objects.filter(status__in=done, received_at__lte=long_ago).exclude(raw=b"")
+            batch = list(old.order_by("pk").values_list("pk", flat=True)[:FORGET_BATCH])
+            forgotten += InboundEvent.objects.filter(pk__in=batch).update(raw=b"")
+        if len(batch) < FORGET_BATCH:
+            return forgotten
 
 
 def _take(*, now: dt.datetime) -> list[InboundEvent]:

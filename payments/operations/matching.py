@@ -65,6 +65,8 @@ def _match(entry: ProviderEntry, now: dt.datetime) -> bool:
 def _payout(entry: ProviderEntry, now: dt.datetime) -> bool:
     payout = reconciliation.payout_of(entry.key)
     kind = _SETTLED[ProviderEntry.Kind(entry.kind)]
+    if payout is not None and entry.key != payout.attempts.order_by("-n").values_list("idem_key", flat=True)[0]:
+        payout = None  # an earlier attempt, which was proven dead: what paid the payout was another movement
     twin = next((one for one in postings_like(entry, kind) if payout and one.source_id == payout.public_id), None)
     if twin is None:
         is_asked = entry.items.exists()
@@ -81,15 +83,26 @@ def _fee(entry: ProviderEntry, now: dt.datetime) -> bool:
         spent = accounts.expense("provider_fee", entry.currency)
         link(entry, bank_postings.booked_by_hand(entry=entry, against=spent, now=now), now=now)
         return True
-    recorded = postings_like(entry, "provider_fee")
+    recorded = postings_like(entry, "provider_fee") if entry.message_id else []
     if not recorded:
         amount = Money(-entry.amount_minor, entry.currency)
-        charge = bank_charges.fee(
-            provider=entry.provider, reference=f"statement:{entry.public_id}", amount=amount, now=now
-        )
+        try:
+            charge = bank_charges.fee(
+                provider=entry.provider, reference=_charge_reference(entry), amount=amount, now=now
+            )
+        except bank_charges.ChargeRecorded:
+            about(entry, Kind.AMOUNT_DIFFERS, _("The fee was recorded with another amount."))
+            return False
         recorded = list(JournalEntry.objects.filter(kind="provider_fee", source_id=charge.public_id))
     link(entry, recorded[0], now=now)
     return True
+
+
+def _charge_reference(entry: ProviderEntry) -> str:
+    """A provider without statements takes its fee for a movement, under whose id the tracker may have booked it."""
+    if entry.message_id:
+        return f"statement:{entry.public_id}"
+    return entry.reference.removesuffix(reconciliation.FEE_ENDING)
 
 
 def _credit(entry: ProviderEntry, now: dt.datetime) -> bool:

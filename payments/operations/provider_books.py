@@ -52,16 +52,20 @@ def reconcile_all(*, now: dt.datetime) -> None:
 
 
 def reconcile(*, provider: str, now: dt.datetime) -> None:
-    """One provider: take down what it settled, match it, look for what is missing, close days."""
+    """One provider: take down what it settled, match it, look for what is missing, close days.
+
+    Days stay open while a provider that has to be asked does not answer: silence is not its word.
+    """
     movements = _settlements(provider, now)
     with unit_of_work(RECONCILER):
         if provider != BANK:
-            reconciliation.take_settlements(provider=provider, movements=movements, now=now)
+            reconciliation.take_settlements(provider=provider, movements=movements or [], now=now)
         matching.match_all(provider=provider, now=now)
         for currency in day_close.accounts_of(provider):
             statement_chain.check(provider=provider, currency=currency, now=now)
             day_close.find_missing(provider=provider, currency=currency, now=now)
-            day_close.close_days(provider=provider, currency=currency, now=now)
+            if movements is not None:
+                day_close.close_days(provider=provider, currency=currency, now=now)
 
 
 def alarm(*, now: dt.datetime) -> list[str]:
@@ -92,12 +96,12 @@ def alarm(*, now: dt.datetime) -> list[str]:
     return said
 
 
-def _settlements(provider: str, now: dt.datetime) -> list[Movement]:
-    """What a provider without statements settled lately; nothing when it cannot be asked."""
+def _settlements(provider: str, now: dt.datetime) -> list[Movement] | None:
+    """What a provider without statements settled lately; None when it cannot be asked."""
     if provider == BANK:
         return []
     try:
         return registry.provider(provider).settlements(since=now - tracking.LOOK_BACK, now=now)
     except ProviderUnavailable as error:
         log.warning("provider_unavailable", provider=provider, error=str(error))
-        return []
+        return None

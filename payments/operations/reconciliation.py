@@ -32,6 +32,7 @@ from payments.providers.port import Movement, Standing
 
 Kind = ReconciliationItem.Kind
 RECONCILER: Final = Principal.system("payments.reconcile")
+FEE_ENDING: Final = ":fee"
 _NEVER_EXECUTED: Final = ("rejected", "barred", "waiting")
 log = structlog.get_logger(__name__)
 
@@ -52,15 +53,25 @@ def take_settlements(*, provider: str, movements: Iterable[Movement], now: dt.da
 
 
 def _sides(movement: Movement) -> list[tuple[str, str, int]]:
-    """Kind, ending of the reference, and signed amount of each thing that moved."""
-    if movement.standing not in {Standing.PAID, Standing.RETURNED}:
-        return []
-    sides = [(str(ProviderEntry.Kind.PAYOUT), "", -movement.amount_minor)]
-    if movement.fee_minor:
-        sides.append((str(ProviderEntry.Kind.FEE), ":fee", -movement.fee_minor))
-    if movement.standing is Standing.RETURNED:
+    """Kind, ending of the reference, and signed amount of each thing that moved.
+
+    What it took for a movement it keeps, whatever becomes of that. What fails after it was paid has come back.
+    """
+    sides = [(str(ProviderEntry.Kind.FEE), FEE_ENDING, -movement.fee_minor)] if movement.fee_minor else []
+    came_back = movement.standing is Standing.RETURNED or (
+        movement.standing is Standing.FAILED and _was_paid(movement.key)
+    )
+    if movement.standing is Standing.PAID or came_back:
+        sides.append((str(ProviderEntry.Kind.PAYOUT), "", -movement.amount_minor))
+    if came_back:
         sides.append((str(ProviderEntry.Kind.RETURN), ":return", movement.amount_minor))
     return sides
+
+
+def _was_paid(key: str) -> bool:
+    """Whether the provider called it paid before, and we followed."""
+    payout = payout_of(key)
+    return payout is not None and payout.paid_at is not None
 
 
 def _settled(provider: str, movement: Movement, kind: str, ending: str, minor: int, now: dt.datetime) -> bool:
@@ -170,7 +181,7 @@ def _statement(message: BankMessage, report: Report, day: dt.date) -> BankStatem
         day=day,
         defaults=figures
         | {
-            "statement_id": report.statement_id[:60],
+            "statement_id": _statement_id(message.provider, report, day),
             "number": report.number,
             "listed_minor": listed,
             "message": message,
@@ -189,6 +200,14 @@ def _statement(message: BankMessage, report: Report, day: dt.date) -> BankStatem
         detail=_("A second statement for the same day has other figures; the first one counts."),
     )
     return None
+
+
+def _statement_id(provider: str, report: Report, day: dt.date) -> str:
+    """The bank's own id; where it begins anew (each year, or for each currency) what it is about is added."""
+    taken = BankStatement.objects.filter(provider=provider, statement_id=report.statement_id[:60])
+    if taken.exclude(currency=report.currency, day=day).exists():
+        return f"{report.statement_id[:45]}:{report.currency}:{day}"
+    return report.statement_id[:60]
 
 
 def _take(message: BankMessage, statement: BankStatement | None, told: Entry, now: dt.datetime) -> bool:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
@@ -53,6 +53,8 @@ class Batch:
 
     provider: str
     orders: Sequence[Order]
+    sends: Mapping[str, int] = field(default_factory=dict)
+    """How often each key was sent by then, this time included."""
 
 
 def send_due(*, now: dt.datetime, limit: int = 250) -> int:
@@ -69,7 +71,7 @@ def send_due(*, now: dt.datetime, limit: int = 250) -> int:
         if batch.orders:
             answers = _ask(batch, now)
             with unit_of_work(SENDER):
-                record(answers, now=now)
+                record(answers, sends=batch.sends, now=now)
             sent += len(batch.orders)
     return sent
 
@@ -98,18 +100,25 @@ def take(*, now: dt.datetime) -> tuple[Batch, int]:
         except CannotSend as obstacle:
             payouts.held(payout, code=obstacle.code)
     note_progress(run_ids={payout.run_id for payout in rows}, now=now)
-    return Batch(provider, orders), len(rows)
+    asked = PayoutAttempt.objects.filter(idem_key__in=[order.key for order in orders])
+    return Batch(provider, orders, dict(asked.values_list("idem_key", "sends"))), len(rows)
 
 
-def record(answers: Sequence[Answer], *, now: dt.datetime) -> None:
-    """Write down what a provider said. An answer that comes after somebody else found out changes nothing."""
+def record(answers: Sequence[Answer], *, sends: Mapping[str, int], now: dt.datetime) -> None:
+    """Write down what a provider said. An answer that comes after somebody else found out changes nothing.
+
+    Nor does a refusal of a key that was sent again meanwhile: a provider need not remember every refusal, and the
+    later send may have been executed.
+    """
     by_key = {answer.key: answer for answer in answers}
     attempts = list(PayoutAttempt.objects.filter(idem_key__in=by_key).order_by("pk"))
     rows = {payout.pk: payout for payout in payouts.locked([attempt.payout_id for attempt in attempts], now=now)}
     for attempt in attempts:
-        payout = rows[attempt.payout_id]
+        payout, answer = rows[attempt.payout_id], by_key[attempt.idem_key]
+        if answer.verdict is Verdict.REJECTED and attempt.sends != sends.get(attempt.idem_key):
+            continue
         if attempt.finished_at is None and payout.status in {Payout.Status.SENDING, Payout.Status.UNKNOWN}:
-            apply(payout, attempt, by_key[attempt.idem_key], now=now)
+            apply(payout, attempt, answer, now=now)
     note_progress(run_ids={payout.run_id for payout in rows.values()}, now=now)
 
 

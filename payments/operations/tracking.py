@@ -70,7 +70,10 @@ def _book_fees(name: str, movements: list[Movement], *, now: dt.datetime) -> Non
     for key in ours.values_list("idem_key", flat=True):
         movement = charged[key]
         amount = Money(movement.fee_minor, movement.currency)
-        bank_charges.fee(provider=name, reference=movement.movement_id, amount=amount, now=now)
+        try:
+            bank_charges.fee(provider=name, reference=movement.movement_id, amount=amount, now=now)
+        except bank_charges.ChargeRecorded:  # must not keep returned money from its owners
+            log.error("provider_fee_differs", provider=name, reference=movement.movement_id)
 
 
 def look_up(name: str, keys: list[str], *, now: dt.datetime) -> None:

@@ -34,6 +34,10 @@ _CHARGES: Final = frozenset({"CHRG", "COMM", "FEES", "COMT"})
 """Sub-families of bank transaction codes that are a price, whatever they are charged for."""
 
 
+_NO_REFERENCE: Final = frozenset({"", "NONREF", "NOTPROVIDED", "NOREF"})
+"""What banks write where they have no reference. (``NtryRef`` is none either: many count anew in each message.)"""
+
+
 class Unreadable(ValueError):
     """The file cannot be read as a message; ``code`` says why."""
 
@@ -238,8 +242,8 @@ def _entry(node: Element, detail: Element | None, amount: int, suffix: str) -> E
         counterparty=next((name for path in names if (name := _text(detail, path))), "")[:140],
         text=" ".join(part for part in (text.strip(), structured, _text(node, "AddtlNtryInf")) if part)[:500],
     )
-    given = _text(node, "AcctSvcrRef") or _text(detail, "Refs/AcctSvcrRef") or _text(node, "NtryRef")
-    return _with_reference(entry, given, suffix)
+    given = (_text(node, "AcctSvcrRef"), _text(detail, "Refs/AcctSvcrRef"))
+    return _with_reference(entry, next((text for text in given if text not in _NO_REFERENCE), ""), suffix)
 
 
 def _with_reference(entry: Entry, given: str, suffix: str) -> Entry:

@@ -29,6 +29,11 @@ def client() -> stripe.StripeClient:
     return _client(settings.STRIPE_API_KEY, settings.STRIPE_API_BASE, settings.STRIPE_TIMEOUT_SECONDS)
 
 
+def is_live() -> bool:
+    """Whether the key moves real money: Stripe's test mode has accounts, events and keys of its own."""
+    return settings.STRIPE_API_KEY.startswith(("sk_live_", "rk_live_"))
+
+
 @lru_cache(maxsize=4)
 def _client(key: str, base: str, seconds: float) -> stripe.StripeClient:
     return stripe.StripeClient(

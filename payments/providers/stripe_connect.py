@@ -214,6 +214,9 @@ def _event(event: Mapping[str, Any]) -> ProviderEvent:
     """An event as a hint: what to ask about. Money that carries no key of ours is named by its own id, which nobody
     here knows, so that a person looks at it."""
     kind, about = str(event["type"]), event["data"]["object"]
+    if bool(event.get("livemode")) is not stripe_client.is_live():
+        log.warning("stripe_event_of_other_mode", event_id=event["id"], kind=kind)
+        return ProviderEvent(event["id"], kind)  # live endpoints of platforms hear of test accounts too
     if kind.startswith(_ABOUT_MONEY):
         return ProviderEvent(event["id"], kind, keys=(key_of(about) or about["id"],))
     if kind.startswith(_ABOUT_ACCOUNTS):

@@ -34,10 +34,16 @@ _CHARGED: Final = """
         UNION ALL SELECT bought_currency, bought_minor FROM payments_bankcharge WHERE type = 'exchange') c
     GROUP BY 1
 """
-_ALL: Final = f"SELECT currency, sum(minor) AS minor FROM (({_PAID_IN}) UNION ALL ({_PAID_OUT}) UNION ALL ({_CHARGED})) m GROUP BY 1"  # noqa: S608  # our own constants, here and below
+_TAKEN_DOWN: Final = """
+    SELECT pe.currency, sum(pe.amount_minor) AS minor FROM payments_providerentry pe
+    JOIN payments_journalentry e ON e.id = pe.journal_entry_id
+    WHERE e.kind IN ('opening_balance', 'provider_credit', 'provider_debit') GROUP BY 1
+"""
+_ALL: Final = f"SELECT currency, sum(minor) AS minor FROM (({_PAID_IN}) UNION ALL ({_PAID_OUT}) UNION ALL ({_CHARGED}) UNION ALL ({_TAKEN_DOWN})) m GROUP BY 1"  # noqa: S608  # our own constants, here and below
 _FUNDED: Final = "'lab_funded', 'funding_reversed', 'lab_refunded'"
 _SENT: Final = "'payout_settled', 'payout_returned'"
 _BANK: Final = "'provider_fee', 'fx_covered'"
+_BY_HAND: Final = "'opening_balance', 'provider_credit', 'provider_credit_reversed', 'provider_debit'"
 
 
 def _compared(kinds: str, business: str) -> str:
@@ -53,11 +59,25 @@ def _without(kind: str, table: str, where: str) -> str:
 CHECKS: Final[dict[str, tuple[str, str]]] = {
     "conservation": (
         "In {0}, the journal holds {1} in cash; what came in, less what went out, is {2}.",
-        _compared(f"{_FUNDED}, {_SENT}, {_BANK}", _ALL),
+        _compared(f"{_FUNDED}, {_SENT}, {_BANK}, {_BY_HAND}", _ALL),
     ),
     "funding": ("In {0}, labs' payments moved {1} in cash and are {2} themselves.", _compared(_FUNDED, _PAID_IN)),
     "payouts": ("In {0}, payouts moved {1} in cash and are {2} themselves.", _compared(_SENT, _PAID_OUT)),
     "bank_charges": ("In {0}, banks' charges moved {1} in cash and are {2} themselves.", _compared(_BANK, _CHARGED)),
+    "by_hand": (
+        "In {0}, decisions about providers' movements moved {1} in cash; the movements are {2} themselves.",
+        _compared(_BY_HAND, _TAKEN_DOWN),
+    ),
+    "suspense": (
+        "{0} holds {1}; the movements kept there are {2}.",
+        """SELECT a.key, sum(p.amount), COALESCE((SELECT sum(pe.amount_minor) FROM payments_providerentry pe
+            WHERE pe.provider = a.detail AND pe.currency = a.currency AND EXISTS (SELECT FROM payments_posting k
+                WHERE k.entry_id = pe.journal_entry_id AND k.account_id = a.id)), 0)
+        FROM payments_account a JOIN payments_posting p ON p.account_id = a.id WHERE a.kind = 'suspense'
+        GROUP BY a.id HAVING sum(p.amount) <> COALESCE((SELECT sum(pe.amount_minor) FROM payments_providerentry pe
+            WHERE pe.provider = a.detail AND pe.currency = a.currency AND EXISTS (SELECT FROM payments_posting k
+                WHERE k.entry_id = pe.journal_entry_id AND k.account_id = a.id)), 0)""",
+    ),
     "funding_without_entry": (
         "{0} settled without {1}.",
         _without("lab_funded", "payments_funding", "status = 'settled'"),
