@@ -31,8 +31,8 @@ def read_bank(*, now: dt.datetime) -> int:
     """Everything the bank left since the last time; how many files. Does nothing where no bank account is set up."""
     if not settings.BANK_ACCOUNT_IBAN:
         return 0
-    bank_files.hand_over_unfinished(now=now)
     count = bank_messages.collect(provider=BANK, now=now)
+    bank_files.hand_over_unfinished(now=now)  # afterwards: the bank may just have said that it has them
     if count:
         tracking.follow_settlements(now=now)
         reconcile(provider=BANK, now=now)

@@ -160,9 +160,9 @@ def test_a_sender_that_does_not_hear_that_the_answers_were_written_down(proxy: C
     answers = SandboxProvider().submit(batch.orders, now=NOW)
     proxy.drop_next()
     with pytest.raises(OperationalError), story.platform():
-        sending.record(answers, now=NOW)
+        sending.record(answers, sends=batch.sends, now=NOW)
     commit_proxy.reconnect()
     assert set(Payout.objects.values_list("status", flat=True)) == {"submitted"}
     with story.platform():
-        sending.record(answers, now=NOW)  # whoever did not hear of it tells it again
+        sending.record(answers, sends=batch.sends, now=NOW)  # whoever did not hear of it tells it again
     all_paid_once()

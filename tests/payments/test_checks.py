@@ -8,6 +8,8 @@ import pytest
 from django.core.checks import run_checks
 from pytest_django import Settings
 
+from payments import checks
+
 GOOD = base64.b64encode(bytes(range(32))).decode()
 
 
@@ -58,3 +60,30 @@ def test_a_provider_answers_to_its_own_name(settings: Settings) -> None:
         "other": "payments.providers.sandbox.SandboxProvider",
     }
     assert [message.id for message in run_checks() if str(message.id).startswith("payments.")] == ["payments.E003"]
+
+
+LIVE, TEST = "sk_live_1", "sk_test_1"
+
+
+@pytest.mark.parametrize(
+    ("development", "rail", "key", "found"),
+    [
+        (True, "sandbox", "", []),
+        (True, "stripe_connect", TEST, []),
+        (True, "stripe_connect", LIVE, ["payments.E006"]),
+        (False, "stripe_connect", LIVE, []),
+        (False, "stripe_connect", TEST, ["payments.W001"]),
+        (False, "sandbox", "", ["payments.W001"]),
+    ],
+)
+def test_play_money_and_real_money_stay_apart(
+    settings: Settings, development: bool, rail: str, key: str, found: list[str]
+) -> None:
+    settings.DEVELOPMENT, settings.PAYOUT_RAILS, settings.STRIPE_API_KEY = development, {"*:USD:*": rail}, key
+    assert [one.id for one in checks.play_money_stays_apart()] == found
+
+
+@pytest.mark.parametrize(("funding", "found"), [("sepa_file", []), ("bank", ["payments.W002"])])
+def test_an_account_that_takes_and_pays_has_one_name(settings: Settings, funding: str, found: list[str]) -> None:
+    settings.PAYOUT_RAILS, settings.FUNDING_PROVIDER = {"iban:EUR:*": "sepa_file"}, funding
+    assert [one.id for one in checks.labs_pay_where_payouts_leave()] == found

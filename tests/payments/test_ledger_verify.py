@@ -14,8 +14,19 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from core.money import Money
-from payments.models import Adjustment, Funding
-from payments.operations import bank_charges, exchanges, fx, postings, refunds, time_entries, timesheets
+from payments import accounts
+from payments.models import Adjustment, Funding, ProviderEntry
+from payments.operations import (
+    bank_charges,
+    bank_postings,
+    exchanges,
+    fx,
+    matching,
+    postings,
+    refunds,
+    time_entries,
+    timesheets,
+)
 from payments.operations.postings import Grant
 from payments.queries import ledger_findings
 from tests.payments import hours_world
@@ -32,6 +43,8 @@ BREAKAGES = {
     "funding": "UPDATE payments_funding SET received_minor = received_minor + 1",
     "payouts": "UPDATE payments_payout SET amount_minor = amount_minor + 1",
     "bank_charges": "UPDATE payments_bankcharge SET amount_minor = amount_minor + 1",
+    "by_hand": "UPDATE payments_providerentry SET amount_minor = amount_minor + 1",
+    "suspense": "UPDATE payments_providerentry SET journal_entry_id = NULL",
     "funding_without_entry": f"{RENAME}'lab_funded'",
     "refund_without_entry": f"{RENAME}'lab_refunded'",
     "payout_without_entry": f"{RENAME}'payout_initiated'",
@@ -56,6 +69,7 @@ BREAKAGES = {
     "balance_row": "UPDATE payments_accountbalance SET balance = balance + 1",
     "transit": "UPDATE payments_payout SET status = 'submitted'",
     "tax_withheld": "UPDATE payments_payout SET withheld_minor = withheld_minor + 1",
+    "at_provider": "UPDATE payments_providerentry SET amount_minor = amount_minor + 1",
     "statement": "UPDATE payments_statement SET closing_minor = closing_minor + 1",
 }
 """By check: what somebody does to the tables who may switch off triggers."""
@@ -121,6 +135,12 @@ def a_bit_of_everything() -> None:
         story.earn(bob, 5_000, lab=lab)
         exchanges.exchange(expert=bob, quote=rate, sold=Money(4_000, "USD"), by=story.SYSTEM, now=NOW)
         bank_charges.fee(provider="sandbox", reference="F-1", amount=Money(5, "USD"), now=NOW)
+        stray = ProviderEntry.objects.create(
+            provider="sandbox", reference="S-1", kind="credit", amount_minor=70, currency="USD", booked_on=NOW.date(),
+            created_at=NOW,
+        )  # fmt: skip
+        kept = bank_postings.booked_by_hand(entry=stray, against=accounts.suspense("sandbox", "USD"), now=NOW)
+        matching.link(stray, kept, now=NOW)
 
 
 def _bonus(world: World) -> None:

@@ -280,7 +280,7 @@ def test_an_answer_that_comes_late_changes_nothing(ada: Expert) -> None:
     late = [*answers, Answer(answers[0].key, Verdict.REJECTED, code="AC04"), Answer("unknown-key", Verdict.ACCEPTED)]
     for answer in late:
         with unit_of_work(SYSTEM):
-            sending.record([answer], now=NOW + HOUR)
+            sending.record([answer], sends=batch.sends, now=NOW + HOUR)
     assert (the_payout().status, story.owed(ada)) == ("paid", 0)
 
 
