@@ -79,7 +79,7 @@ class ReconciliationItemAdmin(CadreAdmin):
         description=_("Post it: say what it was"), permission=RECONCILE, reason=True, amount=amount_of, choices=places
     )
     def post(self, request: HttpRequest, row: ReconciliationItem, *, reason: str, choice: str) -> None:
-        """Our books get the movement that the provider's have."""
+        """Our books get the movement that the provider's have; a large one only when somebody else approves."""
         acts.post(item=row, place=choice, reason=reason, by=staff(request), now=clock.now())
 
     @confirmed(description=_("Take over the opening balance"), permission=RECONCILE, reason=True, amount=amount_of)

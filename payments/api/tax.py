@@ -130,7 +130,7 @@ def render_total(total: NecTotal) -> TaxFormOut:
 class TaxProfileDetail(ExpertView):
     """The expert's tax papers."""
 
-    @endpoint(summary="Show my tax profile", returns=TaxProfileOut)
+    @endpoint(summary="Show my tax profile", returns=TaxProfileOut, errors=[NotFound])
     def get(self, call: Call) -> TaxProfileOut:
         """404 until it was signed the first time."""
         found = TaxProfile.objects.visible_to(call.principal).first()

@@ -27,6 +27,7 @@ class ProposalAct(models.TextChoices):
     CORRECTION = "correction", _("correction of approved hours")
     CLAWBACK = "clawback", _("clawback")
     WRITE_OFF = "write_off", _("write-off")
+    MOVEMENT = "movement", _("movement at a provider")
 
 
 class ProposalSide(models.TextChoices):

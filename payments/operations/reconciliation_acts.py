@@ -13,8 +13,8 @@ from core.problems import Conflict
 from core.public import User
 from payments import accounts, ledger
 from payments.accounts import AccountKey
-from payments.models import Funding, JournalEntry, ProviderEntry, ReconciliationItem
-from payments.operations import bank_postings, funding, matching
+from payments.models import AdjustmentProposal, Funding, JournalEntry, ProviderEntry, ReconciliationItem
+from payments.operations import bank_postings, four_eyes, funding, matching
 from payments.operations.reconciliation import Kind
 
 SUSPENSE, CAPITAL, FEE, LOSS = "suspense", "capital", "provider_fee", "loss"
@@ -31,6 +31,13 @@ class AlreadyDecided(Conflict):
 
     code = "item_already_decided"
     title = gettext_lazy("This item was decided")
+
+
+class AlreadyProposed(Conflict):
+    """Somebody proposed what this movement was. Approve or refuse that first, among the proposals."""
+
+    code = "item_already_proposed"
+    title = gettext_lazy("A proposal about this item is open")
 
 
 class NothingToPost(Conflict):
@@ -89,9 +96,41 @@ def give_suspense_to_funding(*, entry: ProviderEntry, reference: str, by: User, 
 
 
 def post(*, item: ReconciliationItem, place: str, reason: str, by: User, now: dt.datetime) -> ReconciliationItem:
-    """Say what a movement without a posting was: ``place`` is one of `PLACES`."""
+    """Say what a movement without a posting was: ``place`` is one of `PLACES`.
+
+    Above the threshold of pay (`four_eyes`) it is only proposed: the item stays open until somebody else approves.
+    Raises AlreadyProposed.
+    """
     item = _open(item)
     entry = _entry(item)
+    amount = Money(entry.amount_minor, entry.currency)
+    if not four_eyes.needed(amount):
+        return _post(item, entry, place, reason, by=by, now=now)
+    waiting = AdjustmentProposal.objects.waiting().filter(act=AdjustmentProposal.Act.MOVEMENT)
+    if waiting.filter(terms__item=item.public_id).exists():
+        raise AlreadyProposed
+    four_eyes.propose(
+        act=AdjustmentProposal.Act.MOVEMENT,
+        amount=amount,
+        reason=f"{entry}: {PLACES[place]}: {reason}",
+        terms={"item": item.public_id, "place": place, "reason": reason},
+        proposed_by=by,
+        now=now,
+    )
+    return item
+
+
+@four_eyes.carries_out(AdjustmentProposal.Act.MOVEMENT)
+def _post_as_approved(proposal: AdjustmentProposal, now: dt.datetime) -> str:
+    item = _open(ReconciliationItem.objects.get(public_id=proposal.terms["item"]))
+    place, reason = proposal.terms["place"], proposal.terms["reason"]
+    _post(item, _entry(item), place, reason, by=proposal.proposed_by, now=now)
+    return item.public_id
+
+
+def _post(
+    item: ReconciliationItem, entry: ProviderEntry, place: str, reason: str, *, by: User, now: dt.datetime
+) -> ReconciliationItem:
     to = ReconciliationItem.Status.WRITTEN_OFF if place == LOSS else ReconciliationItem.Status.EXPLAINED
     _decided(item, to, reason=f"{PLACES[place]}: {reason}", by=by, now=now)
     written = bank_postings.booked_by_hand(entry=entry, against=_account(place, entry), now=now)

@@ -73,7 +73,7 @@ BREAKAGES = {
     "statement": "UPDATE payments_statement SET closing_minor = closing_minor + 1",
 }
 """By check: what somebody does to the tables who may switch off triggers."""
-ELSEWHERE = {"true_up", "at_provider"}
+ELSEWHERE = {"true_up"}
 """Checks of rows that wage floors and banks make."""
 
 

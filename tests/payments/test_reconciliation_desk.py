@@ -11,9 +11,19 @@ from pytest_django import Settings
 
 from core import clock
 from core.public import unit_of_work
-from payments.models import BankFile, BankMessage, DayClose, JournalEntry, ProviderEntry, ReconciliationItem
-from payments.operations import bank_messages, provider_books
+from payments.models import (
+    AdjustmentProposal,
+    BankFile,
+    BankMessage,
+    DayClose,
+    JournalEntry,
+    ProviderEntry,
+    ReconciliationItem,
+)
+from payments.operations import bank_messages, four_eyes, provider_books
+from payments.operations.four_eyes import OwnProposal
 from tests.payments import bank_world as world
+from tests.payments import ledger_story as story
 from tests.payments.bank_world import DAY, GOOD, Bank, paid_run, we_send
 from tests.payments.ledger_story import NOW, SYSTEM
 from tests.payments.test_bank_messages import entry, statement
@@ -152,3 +162,26 @@ def test_a_file_that_breaks_us_waits_and_alarms_and_stops_no_other(
     BankMessage.objects.filter(pk=row.pk).update(sealed_content=sealed)
     assert bank_messages.apply_received(now=NOW + DAY) == 1
     assert sorted(ProviderEntry.objects.values_list("reference", flat=True)) == ["B1", "B2"]
+
+
+def test_much_money_is_placed_by_two(bank: Bank, clerk: Desk, bookkeeper: Desk) -> None:
+    """Whoever says what it was proposes; the item stays open until somebody else agrees."""
+    bring(clerk, statement(entry("2000.00", reference="B1", text="?"), closing="2000.00"))
+    provider_books.read_bank(now=NOW)
+    item = unknown_credit()
+    with clock.frozen(NOW):
+        for _time in range(2):
+            bookkeeper.act(
+                "reconciliationitem", "post", item.pk, confirmed="yes", reason="Asked the bank.", choice="loss"
+            )
+    item.refresh_from_db()
+    assert (item.status, JournalEntry.objects.filter(kind="provider_credit").count()) == ("open", 0)
+    with unit_of_work(SYSTEM):
+        (proposal,) = AdjustmentProposal.objects.filter(act="movement")
+        with pytest.raises(OwnProposal):
+            four_eyes.approve(proposal=proposal, decided_by=bookkeeper.user, side="platform", now=NOW)
+    with unit_of_work(SYSTEM):
+        four_eyes.approve(proposal=proposal, decided_by=story.new_user("Second"), side="platform", now=NOW)
+    item.refresh_from_db()
+    assert (item.status, item.decided_by) == ("written_off", bookkeeper.user)
+    assert JournalEntry.objects.get(kind="provider_credit").at_provider == item.entry
