@@ -20,7 +20,7 @@ ACCOUNTS: Final = pgtrigger.Referencing(new="accounts")  # type: ignore[no-untyp
 
 
 FENCE: Final = 7_204_815_301
-"""Advisory lock that writers of what pay is calculated from share until they commit."""
+"""Advisory lock that writers of what pay is calculated from share until they commit (`ledger.when_nobody_writes`)."""
 
 
 class Fenced(guards.Guard):

@@ -12,20 +12,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
+from django.utils.translation import gettext_lazy as _
+from psycopg import errors as pg
 
 from core import scope
+from core.problems import Conflict
 from payments.accounts import AccountKey
+from payments.journal_guards import FENCE
 
 _PLAIN = re.compile(r"[\w:.,-]*", re.ASCII)
 
 Leg = tuple[AccountKey, int]
 """An account and minor units of its currency; credit is positive."""
 
-_GATE = 5_717_208_302_117_163_009
-"""Advisory lock: writers share it until their transaction ends; who has it alone knows that nobody is writing."""
-
 _KNOWN = "SELECT key, id FROM payments_account WHERE key = ANY(%s)"
+
+# The guard of the journal shares the fence as well; passed before any row is locked, nobody waits for it holding one.
+_FENCED = """
+    SELECT a.key, a.id FROM pg_advisory_xact_lock_shared(%s) CROSS JOIN payments_account a WHERE a.key = ANY(%s)
+"""
 
 _OPEN = """
     INSERT INTO payments_account (key, kind, currency, tenant_id, expert_id, detail, created_at)
@@ -58,6 +64,13 @@ _POST = """
     )
     SELECT id, kind, source_id, seq FROM written ORDER BY id
 """
+
+
+class LedgerBusy(Conflict):
+    """A transaction has been writing to the ledger for longer than this may hold the others up. Try again in a moment."""
+
+    code = "ledger_busy"
+    title = _("The ledger is busy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,18 +151,30 @@ def credit_of(key: AccountKey) -> int:
     return int(row[0]) if row else 0
 
 
-def settled_watermark() -> int:
-    """The id of the last entry, once no transaction is writing: nothing at or below it will appear or change.
+def when_nobody_writes(query: str) -> tuple[Any, ...]:
+    """The row of a query, read while no transaction is open that has written a fact of pay; afterwards others go on.
 
-    Waits for writers at work (at most five seconds, then LockNotAvailable) and holds new ones up only as long.
+    Ids are given before their transactions commit, so "all up to the highest seen" may grow afterwards. Whoever writes
+    an entry, a payout method or a tax profile shares the fence until his commit; this waits for those under way. Raises
+    LedgerBusy after ten seconds, for which new writers have waited too.
     """
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('lock_timeout', '5s', true), pg_advisory_xact_lock(%s)", [_GATE])
-        cursor.execute("SELECT COALESCE(max(id), 0) FROM payments_journalentry")
-        (last,) = cursor.fetchone()
-        # Rolling back to the savepoint gives the lock and the timeout back at once.
-        transaction.set_rollback(True)
-    return int(last)
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('lock_timeout', '10s', true), pg_advisory_xact_lock(%s)", [FENCE])
+            cursor.execute(query)
+            found: tuple[Any, ...] = cursor.fetchone()
+            # Rolling back to the savepoint gives the lock and the timeout back at once.
+            transaction.set_rollback(True)
+    except OperationalError as error:
+        if isinstance(error.__cause__, pg.LockNotAvailable):
+            raise LedgerBusy from None
+        raise
+    return found
+
+
+def settled_watermark() -> int:
+    """The id of the last entry, once nothing at or below it will appear or change. Raises LedgerBusy."""
+    return int(when_nobody_writes("SELECT COALESCE(max(id), 0) FROM payments_journalentry")[0])
 
 
 def reversal(*, entry_id: int, kind: str, source_id: str, now: dt.datetime) -> NewEntry:
@@ -187,8 +212,7 @@ def _account_ids(keys: Sequence[AccountKey], *, now: dt.datetime) -> Mapping[Acc
     """Primary keys of accounts; those that do not exist are opened."""
     texts = [key.text for key in keys]
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [_GATE])
-        cursor.execute(_KNOWN, [texts])
+        cursor.execute(_FENCED, [FENCE, texts])
         known: dict[str, int] = dict(cursor.fetchall())
         missing = [key for key in keys if key.text not in known]
         if missing:

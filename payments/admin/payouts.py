@@ -162,6 +162,13 @@ class SendingLatchAdmin(CadreAdmin):
 
     list_display = ("is_open", "reason", "changed_by", "changed_at", "database")
 
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """With what to do while it is closed: it closes by itself after a fail-over, too."""
+        closed = _("Nothing is sent. Compare with the providers and go on: manage.py payouts enable --reason '…'")
+        told = closed if SendingLatch.objects.filter(is_open=False).exists() else ""
+        response: HttpResponse = super().changelist_view(request, {**(extra_context or {}), "subtitle": told})
+        return response
+
 
 @admin.register(Statement)
 class StatementAdmin(CadreAdmin):
@@ -203,6 +210,14 @@ class ProviderFaultAdmin(CadreAdmin):
         return settings.DEVELOPMENT and request.user.has_perm(DECIDE)
 
 
+register_queue(
+    name="payments.sending_stopped",
+    label=_("Sending of payouts is stopped"),
+    path="/admin/payments/sendinglatch/",
+    permission=DECIDE,
+    waiting=lambda: SendingLatch.objects.filter(is_open=False),
+    since="changed_at",
+)
 register_queue(
     name="payments.failed_payouts",
     label=_("Failed payouts"),

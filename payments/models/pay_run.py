@@ -190,6 +190,10 @@ class PayRunExclusion(CadreModel):
         BELOW_ZERO = "below_zero", _("More was taken back than you are owed; what you earn next is set against it.")
 
     REMEDIES: ClassVar[dict[str, tuple[Promise, str]]] = {
+        Reason.BELOW_MINIMUM: (
+            _("Nothing to do: it is paid once enough has come together."),
+            "/api/v1/expert/earnings",
+        ),
         Reason.NO_PAYOUT_METHOD: (_("Add a payout method."), "/api/v1/expert/payout-methods"),
         Reason.METHOD_NOT_VERIFIED: (_("See what its verification needs."), "/api/v1/expert/payout-methods"),
         Reason.METHOD_ON_HOLD: (_("Nothing to do: wait for the next run."), "/api/v1/expert/payout-methods"),

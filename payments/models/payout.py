@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import pgtrigger
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from core import history
+from core import guards, history
 from core.public import CadreModel, Kind, Principal, PublicIdField, Wall
 from core.states import Transitions
 
@@ -23,6 +24,32 @@ class PayoutQuerySet(models.QuerySet["Payout"]):
         if principal.kind is Kind.EXPERT and principal.subject_id:
             return self.filter(expert=principal.subject_id)
         return self.none()
+
+
+class TwoPeople(guards.Guard):
+    """A payout that failed or waits is sent, and one that a provider heard of is given up, by a decision of two alone.
+
+    The decision names where the money goes and has the instant of the act: it serves once.
+    """
+
+    name = "two_people"
+    level = pgtrigger.Row
+    when = pgtrigger.Before
+    operation = pgtrigger.Update
+    func = """
+        IF NEW.status = 'ready' AND OLD.status IN ('failed', 'on_hold') AND NOT EXISTS (
+                SELECT FROM payments_payoutdecision d WHERE d.payout_id = NEW.id AND d.status = 'approved'
+                AND d.act IN ('retry', 'resume') AND d.payout_method_id = NEW.payout_method_id
+                AND d.decided_at = NEW.next_attempt_at)
+            OR NEW.status = 'cancelled' AND OLD.status <> 'cancelled'
+                AND EXISTS (SELECT FROM payments_payoutattempt a WHERE a.payout_id = NEW.id)
+                AND NOT EXISTS (SELECT FROM payments_payoutdecision d WHERE d.payout_id = NEW.id
+                    AND d.status = 'approved' AND d.act = 'cancel') THEN
+            RAISE EXCEPTION 'two people decide about payout %', NEW.id
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'payments_payout_decided';
+        END IF;
+        RETURN NEW;
+    """
 
 
 @history.tracked(exclude=["lease_until", "next_attempt_at"])
@@ -89,6 +116,7 @@ class Payout(CadreModel):
             models.CheckConstraint(condition=Q(amount_minor__gt=0), name="payments_payout_positive"),
             models.CheckConstraint(condition=Q(withheld_minor__gte=0), name="payments_payout_withheld"),
         )
+        triggers = (TwoPeople(),)
         indexes = (
             models.Index(
                 fields=("next_attempt_at", "id"),

@@ -60,7 +60,9 @@ def _record(
                 "booked_at": now,
             },
         )
-        if (row.type, row.amount_minor, row.currency) != (kind, amount.minor, amount.currency):
+        bought = (got.minor, got.currency) if got else (None, "")
+        asked = (kind, amount.minor, amount.currency, *bought)
+        if (row.type, row.amount_minor, row.currency, row.bought_minor, row.bought_currency) != asked:
             raise ChargeRecorded(_("This reference is in the books with another amount."))
         if is_new:
             ledger.post(entries=[_entry(row, amount, got)], now=now)

@@ -48,12 +48,16 @@ def approve(*, limit: CreditLimit, by: User, now: dt.datetime) -> CreditLimit:
     states.move(limit, CreditLimit.Status.ACTIVE)
     if limit.proposed_by_id == by.pk:
         raise OwnProposal(_("You proposed this limit: somebody else has to approve it."))
+    if limit.last_day is not None and limit.last_day < now.date():
+        raise InvalidInput(_("Its last day is over already."))
     with scope.as_platform():
-        ledger.lock(keys=lab_funds.keys(limit.tenant_id, limit.currency), now=now)
-        former = CreditLimit.objects.filter(
+        active = CreditLimit.objects.filter(
             tenant=limit.tenant_id, currency=limit.currency, status=CreditLimit.Status.ACTIVE
         )
-        for row in former.select_for_update(no_key=True, of=("self",)):
+        # Rows before accounts, as everywhere: the end of a limit takes the same locks.
+        former = list(active.select_for_update(no_key=True, of=("self",)).order_by("pk"))
+        ledger.lock(keys=lab_funds.keys(limit.tenant_id, limit.currency), now=now)
+        for row in former:
             _end(row, now=now)
         limit.decided_by, limit.starts_at = by, now
         limit.save()

@@ -42,7 +42,7 @@ def credit(*, invoice: Invoice, part: str, reason: str, by: User, now: dt.dateti
         gross = gross if part == EVERYTHING else 0
         if gross + fee <= 0:
             raise NothingToCredit
-        vat_minor = fee_for(gross + fee, invoice.vat_bp) if invoice.vat_bp else 0
+        vat_minor = _vat_on(invoice, gross + fee)
         note = CreditNote.objects.create(
             **invoices.numbered(DocumentSeries.Kind.CREDIT_NOTE, now=now),
             tenant_id=invoice.tenant_id,
@@ -66,6 +66,12 @@ def _left(invoice: Invoice) -> tuple[int, int]:
     """What no credit note has given back yet: of pay and of fee."""
     given = invoice.credit_notes.aggregate(gross=Sum("gross_minor"), fee=Sum("fee_minor"))
     return max(0, invoice.gross_minor - (given["gross"] or 0)), max(0, invoice.fee_minor - (given["fee"] or 0))
+
+
+def _vat_on(invoice: Invoice, minor: int) -> int:
+    """VAT of what is credited, rounded with all that was credited before: together it is the invoice's, to the cent."""
+    given = invoice.credit_notes.aggregate(net=Sum("gross_minor") + Sum("fee_minor"), vat=Sum("vat_minor"))
+    return fee_for((given["net"] or 0) + minor, invoice.vat_bp) - (given["vat"] or 0) if invoice.vat_bp else 0
 
 
 def _post(note: CreditNote, *, now: dt.datetime) -> None:

@@ -14,6 +14,7 @@ from experts.ports import Contestable
 from experts.public import Appeal, OwnWork, record_decision, send_notice
 from payments.models import PayRun, PayRunLine
 from payments.operations import pay_run_calculation
+from payments.operations.pay_run_calculation import PayRunChanged
 
 PREFIX: Final = "hld"
 WON: Final = frozenset({Appeal.Status.OVERTURNED, Appeal.Status.RESOLVED_BY_TIMEOUT})
@@ -21,7 +22,9 @@ WON: Final = frozenset({Appeal.Status.OVERTURNED, Appeal.Status.RESOLVED_BY_TIME
 
 def hold(*, line: PayRunLine, reason: str, by: User, now: dt.datetime) -> PayRunLine:
     """Keep a line out of the release; what is owed stays owed. Raises PayRunChanged, OwnWork, ReasonMissing."""
-    run = _in_review(line)
+    run, line = _in_review(line)
+    if line.is_held:
+        raise PayRunChanged(_("This line is held already."), changed=0)
     line.hold_id, line.held_reason, line.held_by = new_id(PREFIX), reason.strip()[:300], by
     record_decision(
         expert=line.expert,
@@ -38,7 +41,9 @@ def hold(*, line: PayRunLine, reason: str, by: User, now: dt.datetime) -> PayRun
 
 def release(*, line: PayRunLine, by: User | None, now: dt.datetime) -> PayRunLine:
     """Put a held line back into the run, and tell the expert. Raises PayRunChanged, OwnWork."""
-    run = _in_review(line)
+    run, line = _in_review(line)
+    if not line.is_held:
+        raise PayRunChanged(_("This line is not held."), changed=0)
     if by is not None and line.expert.user_id == by.pk:
         raise OwnWork
     line.held_reason, line.held_by = "", None
@@ -74,8 +79,13 @@ def apply_outcome(*, subject: str, outcome: str, decided_by: User | None, now: d
         release(line=line, by=decided_by, now=now)
 
 
-def _in_review(line: PayRunLine) -> PayRun:
-    return pay_run_calculation.locked_in_review(line.run_id)
+def _in_review(line: PayRunLine) -> tuple[PayRun, PayRunLine]:
+    """The run, locked, and the line as it stands now: somebody may have held it, or calculated the run again."""
+    run = pay_run_calculation.locked_in_review(line.run_id)
+    now = PayRunLine.objects.select_related("run", "expert").filter(pk=line.pk).first()
+    if now is None:
+        raise PayRunChanged(_("The run was calculated again: look at it anew."), changed=0)
+    return run, now
 
 
 def _marked(run: PayRun, line: PayRunLine) -> PayRunLine:

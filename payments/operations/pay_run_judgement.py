@@ -10,37 +10,55 @@ from __future__ import annotations
 
 from typing import Final
 
-from django.db import connection, transaction
-
-from payments.journal_guards import FENCE
+from payments import ledger
 
 _LATEST: Final = 2**63 - 1
 
-# What was credited at or after the cutoff is left for the next run; what was taken away since counts at once.
+# What was credited at or after the cutoff is left for the next run; what was taken away since counts at once. Both are
+# said of one cause as a whole: a payout that failed and was sent again since, pay set aside and given back, or hours
+# approved and corrected since moved nothing, or the difference. Nobody owes more than he stands below zero: an off-cycle run may have paid later credits already.
 _OWED = """
-    later AS (
-        SELECT p.account_id, sum(p.amount)::bigint AS amount FROM (
-            SELECT id, 0 AS least FROM payments_journalentry WHERE effective_at >= %(cutoff)s AND id <= %(entries)s
-            UNION ALL SELECT id, NULL FROM payments_journalentry WHERE id > %(entries)s
-        ) e JOIN payments_posting p ON p.entry_id = e.id
-        WHERE e.least IS NULL OR p.amount > e.least GROUP BY p.account_id
+    newer AS (
+        SELECT p.account_id, sum(p.amount)::bigint AS amount
+        FROM payments_journalentry e JOIN payments_posting p ON p.entry_id = e.id
+        WHERE e.id > %(entries)s GROUP BY 1
+    ), later AS (
+        SELECT account_id, sum(amount)::bigint AS amount FROM (
+            SELECT p.account_id, GREATEST(sum(p.amount), 0) AS amount
+            FROM payments_journalentry e JOIN payments_posting p ON p.entry_id = e.id
+            LEFT JOIN payments_journalentry undone ON undone.id = e.reverses_id
+            WHERE e.effective_at >= %(cutoff)s AND e.id <= %(entries)s
+            GROUP BY p.account_id, COALESCE(undone.source_id, e.source_id)
+        ) causes GROUP BY 1
     ), owed AS (
-        SELECT a.expert_id, a.id AS account_id, b.balance - COALESCE(later.amount, 0) AS amount
-        FROM payments_account a
-        JOIN payments_accountbalance b ON b.account_id = a.id
-        LEFT JOIN later ON later.account_id = a.id
-        WHERE a.kind = 'expert_payable' AND a.currency = %(currency)s AND a.detail = ''
-            AND (%(expert)s::bigint IS NULL OR a.expert_id = %(expert)s::bigint)
+        SELECT expert_id, account_id, CASE WHEN stands < later THEN LEAST(stands, 0) ELSE stands - later END AS amount
+        FROM (
+            SELECT a.expert_id, a.id AS account_id, b.balance - COALESCE(newer.amount, 0) AS stands,
+                COALESCE(later.amount, 0) AS later
+            FROM payments_account a
+            JOIN payments_accountbalance b ON b.account_id = a.id
+            LEFT JOIN newer ON newer.account_id = a.id
+            LEFT JOIN later ON later.account_id = a.id
+            WHERE a.kind = 'expert_payable' AND a.currency = %(currency)s AND a.detail = ''
+                AND (%(expert)s::bigint IS NULL OR a.expert_id = %(expert)s::bigint)
+        ) sums
     )"""
 
 _OWED_FROM_SCRATCH = """
     owed AS (
-        SELECT a.expert_id, a.id AS account_id, sum(p.amount)::bigint AS amount
-        FROM payments_account a
-        JOIN payments_posting p ON p.account_id = a.id AND p.entry_id <= %(entries)s
-        JOIN payments_journalentry e ON e.id = p.entry_id AND (e.effective_at < %(cutoff)s OR p.amount < 0)
-        WHERE a.kind = 'expert_payable' AND a.currency = %(currency)s AND a.detail = ''
-        GROUP BY a.id
+        SELECT expert_id, account_id,
+            CASE WHEN sum(until) < 0 THEN LEAST(sum(stands), 0) ELSE sum(until) END::bigint AS amount
+        FROM (
+            SELECT a.expert_id, a.id AS account_id, sum(p.amount) AS stands,
+                COALESCE(sum(p.amount) FILTER (WHERE e.effective_at < %(cutoff)s), 0)
+                    + LEAST(COALESCE(sum(p.amount) FILTER (WHERE e.effective_at >= %(cutoff)s), 0), 0) AS until
+            FROM payments_account a
+            JOIN payments_posting p ON p.account_id = a.id AND p.entry_id <= %(entries)s
+            JOIN payments_journalentry e ON e.id = p.entry_id
+            LEFT JOIN payments_journalentry undone ON undone.id = e.reverses_id
+            WHERE a.kind = 'expert_payable' AND a.currency = %(currency)s AND a.detail = ''
+            GROUP BY a.id, COALESCE(undone.source_id, e.source_id)
+        ) causes GROUP BY expert_id, account_id
     )"""
 
 _LIVE_FACTS = """
@@ -99,16 +117,5 @@ _WATERMARKS = """
 
 
 def watermarks() -> dict[str, int]:
-    """The last row of each fact of pay, such that no transaction still open can add one before it.
-
-    Ids are given before their transactions commit, so "all up to the highest seen" may grow afterwards. Whoever writes
-    such a fact shares a lock until his commit; this waits for those under way and reads while nobody else begins. The
-    lock is taken inside a savepoint that is rolled back, so it is held for the reading alone.
-    """
-    with connection.cursor() as cursor:
-        savepoint = transaction.savepoint()
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [FENCE])
-        cursor.execute(_WATERMARKS)
-        found = cursor.fetchone()
-        transaction.savepoint_rollback(savepoint)
-    return dict(zip(("entries", "methods", "taxes"), found, strict=True))
+    """The last row of each fact of pay, such that no transaction still open can add one before it. Raises LedgerBusy."""
+    return dict(zip(("entries", "methods", "taxes"), ledger.when_nobody_writes(_WATERMARKS), strict=True))

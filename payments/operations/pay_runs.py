@@ -70,9 +70,17 @@ def schedule_of(currency: str) -> PaySchedule:
 
 def payday_of(currency: str, cutoff: dt.datetime) -> dt.date:
     """The day on which a run of this currency and cutoff is paid, known in advance to everybody."""
+    return calendar.payday(schedule_of(currency), cutoff, closed=_closed(currency, cutoff))
+
+
+def _open_day(currency: str, now: dt.datetime) -> dt.date:
+    """Today, or the next day on which banks work."""
+    return calendar.payday(PaySchedule(days_to_payday=0), now, closed=_closed(currency, now))
+
+
+def _closed(currency: str, since: dt.datetime) -> frozenset[dt.date]:
     system, extra = settings.PAY_CLOSED.get(currency, ""), tuple(settings.PAY_CLOSED_DAYS)
-    closed = bank_holidays.closed_days(system, cutoff.year, extra)
-    return calendar.payday(schedule_of(currency), cutoff, closed=closed)
+    return bank_holidays.closed_days(system, since.year, extra)
 
 
 def prepare(*, currency: str, by: User, now: dt.datetime, off_cycle: bool = False) -> PayRun:
@@ -93,7 +101,7 @@ def prepare(*, currency: str, by: User, now: dt.datetime, off_cycle: bool = Fals
         currency=currency,
         type=kind,
         cutoff=cutoff,
-        pays_on=now.date() if off_cycle else max(now.date(), payday_of(currency, cutoff)),
+        pays_on=_open_day(currency, now) if off_cycle else max(_open_day(currency, now), payday_of(currency, cutoff)),
         prepared_by=by,
     )
     return _calculate(run, now=now)

@@ -41,6 +41,7 @@ class DestinationChanged(Conflict):
 
 map_constraint("payments_payoutdecision_one_open", DecisionPending)
 map_constraint("payments_payoutdecision_two_people", SamePerson)
+map_constraint("payments_payout_decided", SamePerson)
 
 
 def propose(

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from core.durations import format_duration
 from core.problems import Remedy
-from payments.models import Dispute, MilestoneAward, Overage, TimeEntry, Timesheet
+from payments.models import Dispute, MilestoneAward, Overage, PayRun, PayRunLine, TimeEntry, Timesheet
 from payments.queries.next_payout import NextPayout, currencies_of, next_payout
 
 SHOWN = 20
@@ -42,6 +42,7 @@ def blockers(*, expert_id: int, payouts: list[NextPayout]) -> list[Blocker]:
     """Payout obstacles first, then what waits for the expert, then what waits for others."""
     return [
         *_obstacles(payouts),
+        *_held(expert_id),
         *_unconfirmed(expert_id),
         *_to_answer(expert_id),
         *_undecided(expert_id),
@@ -59,6 +60,18 @@ def _obstacles(payouts: list[NextPayout]) -> Iterator[Blocker]:
                 currency=payout.amount.currency,
                 remedy=payout.obstacle.remedy,
             )
+
+
+def _held(expert_id: int) -> Iterator[Blocker]:
+    lines = PayRunLine.objects.filter(expert=expert_id, run__status=PayRun.Status.REVIEW).exclude(held_reason="")
+    for line in lines.select_related("run").order_by("pk")[:SHOWN]:
+        yield Blocker(
+            code="held",
+            text=_("Finance holds it back: %(reason)s") % {"reason": line.held_reason},
+            subject=line.hold_id,
+            currency=line.run.currency,
+            remedy=Remedy(_("Contest it with an appeal."), "/api/v1/expert/appeals"),
+        )
 
 
 def _unconfirmed(expert_id: int) -> Iterator[Blocker]:

@@ -11,7 +11,7 @@ from core.money import Money
 from core.public import Principal, Tenant, User, unit_of_work
 from experts.public import Expert, Restriction, record_decision
 from payments import accounts, ledger
-from payments.models import Payout, PayoutMethod, PayRun, ProviderFault
+from payments.models import Payout, PayoutDecision, PayoutMethod, PayRun, ProviderFault
 from payments.operations import funding, pay_runs, payees, payouts, postings, sending, tax_profiles, tracking
 from payments.operations.postings import ApprovedTime, Grant
 
@@ -161,9 +161,8 @@ def released_run(*, currency: str = "USD", now: dt.datetime = NOW) -> PayRun:
 
 
 def act(operation: Callable[..., Payout], *, payout: Payout, now: dt.datetime = NOW) -> Payout:
-    """A member of finance decides about a payout."""
-    with unit_of_work(SYSTEM):
-        return operation(payout=payout, by=new_user("Fin"), now=now)
+    """Two members of finance decide about a payout."""
+    return _by_finance(operation, payout, new_user("Fin"), now=now)
 
 
 def platform() -> AbstractContextManager[None]:
@@ -188,6 +187,18 @@ def cancel_of(payout: Payout) -> Callable[[], Payout]:
     return lambda: _by_finance(payouts.cancel, payout, by)
 
 
-def _by_finance(operation: Callable[..., Payout], payout: Payout, by: User) -> Payout:
+def _by_finance(operation: Callable[..., Payout], payout: Payout, by: User, *, now: dt.datetime = NOW) -> Payout:
     with unit_of_work(SYSTEM):
-        return operation(payout=payout, by=by, now=NOW)
+        method = PayoutMethod.objects.filter(expert=payout.expert_id, currency=payout.currency, status="active")
+        PayoutDecision.objects.create(
+            payout=payout,
+            act=operation.__name__,
+            status="approved",
+            payout_method=method.first() if operation is payouts.retry else payout.payout_method,
+            reason="The test says so.",
+            proposed_by=new_user("One"),
+            proposed_at=now,
+            decided_by=by,
+            decided_at=now,
+        )
+        return operation(payout=payout, by=by, now=now)

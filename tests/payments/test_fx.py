@@ -21,6 +21,7 @@ from core.public import Tenant
 from payments import accounts, exchange
 from payments.models import BankCharge, FxConversion, FxQuote, JournalEntry, Posting
 from payments.operations import bank_charges, fx
+from payments.operations.bank_charges import ChargeRecorded
 from payments.queries import fx_results, ledger_findings
 from tests.core.api.conftest import Caller
 from tests.payments import ledger_story as story
@@ -89,6 +90,10 @@ def test_covering_at_a_bank_leaves_the_realised_difference() -> None:
             provider="sandbox", reference="T-1", sold=Money(100_000, "USD"), got=Money(91_900, "EUR"), now=NOW
         )
         (euro, dollar) = fx_results.results()
+        with pytest.raises(ChargeRecorded):  # the same reference, and the bank gave something else
+            bank_charges.exchanged(
+                provider="sandbox", reference="T-1", sold=Money(100_000, "USD"), got=Money(91_901, "EUR"), now=NOW
+            )
     assert (dollar.position, euro.position) == (0, 91_900 - 91_540)
 
 

@@ -15,11 +15,11 @@ from django.db.models import Sum
 from pypdf import PdfReader
 
 from core import clock
-from core.money import Money
+from core.money import Money, fee_for
 from core.public import Event
 from payments import jobs
 from payments.models import CreditNote, DocumentSeries, Invoice, Posting
-from payments.operations import adjustments, clawbacks, invoices
+from payments.operations import adjustments, clawbacks, credit_notes, invoices
 from tests.payments import hours_world as hours
 from tests.payments import ledger_story as story
 from tests.payments import paper_world as papers
@@ -225,6 +225,21 @@ def test_finance_credits_with_a_reason_and_once(world: World) -> None:
     run_job(JANUARY)
     assert len(papers_of(world)[0]) == 1  # credits are no charges
     assert_papers_equal_the_journal(world)
+
+
+def test_what_is_credited_in_parts_has_the_vat_of_the_whole(world: World, settings: Any) -> None:
+    gross, fee = journal(world, "expert_payable"), journal(world, "fee_income")
+    apart = [bp for bp in range(1, 3000) if fee_for(gross, bp) + fee_for(fee, bp) != fee_for(gross + fee, bp)]
+    settings.ISSUER = {**settings.ISSUER, "country": "DE"}
+    settings.VAT_RATES = {"DE": apart[0]}  # the parts, rounded alone, would come to another sum
+    run_job(NOVEMBER_ENDS)
+    (invoice,), _none = papers_of(world)
+    assert (invoice.gross_minor, invoice.fee_minor, invoice.vat_bp) == (gross, fee, apart[0])
+    with platform():
+        for part in (credit_notes.FEE, credit_notes.EVERYTHING):
+            credit_notes.credit(invoice=invoice, part=part, reason="x", by=story.new_user(), now=NOVEMBER_ENDS)
+    assert sum(note.vat_minor for note in papers_of(world)[1]) == invoice.vat_minor
+    assert journal(world, "vat") == 0
 
 
 def test_the_desk_issues_closed_months_and_touches_nothing_else(world: World) -> None:

@@ -181,7 +181,7 @@ def test_everybody_left_out_is_told_why(preparer: User) -> None:
         (unproven, "method_not_verified", 900),
     }
     assert run.line_count == 0
-    assert set(PayRunExclusion.REMEDIES) | {"below_minimum"} == set(PayRunExclusion.Reason.values)
+    assert set(PayRunExclusion.REMEDIES) == set(PayRunExclusion.Reason.values)
 
 
 def test_two_currencies_are_two_runs(preparer: User) -> None:

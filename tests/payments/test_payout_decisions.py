@@ -11,7 +11,7 @@ from core.public import User, unit_of_work
 from core.states import InvalidTransition
 from experts.public import Expert, Notice, OwnWork, ReasonMissing
 from payments.models import Payout, PayoutDecision, ProviderMovement
-from payments.operations import payout_decisions, sending
+from payments.operations import payout_decisions, payouts, sending
 from payments.operations.pay_runs import SamePerson, StepUpRequired
 from payments.operations.payout_decisions import DecisionPending, DestinationChanged
 from payments.queries import ledger_findings
@@ -149,3 +149,21 @@ def test_one_that_a_provider_heard_of_needs_two(ada: Expert) -> None:
     else:
         assert propose(payout, "cancel", story.new_user("One")) is not None
     assert story.owed(ada) in {0, 20_000}
+
+
+def test_the_database_asks_for_two_people_whoever_moves_it(failed: Payout) -> None:
+    """Neither the operation alone nor SQL sends it again or gives it up; and a decision serves once."""
+    one, two = story.new_user("One"), story.new_user("Two")
+    for step in (payouts.retry, payouts.cancel):
+        with pytest.raises(IntegrityError, match="two people decide"), unit_of_work(SYSTEM):
+            step(payout=failed, by=one, now=LATER)
+    with pytest.raises(IntegrityError, match="two people decide"), unit_of_work(SYSTEM):
+        Payout.objects.filter(pk=failed.pk).update(status="ready", next_attempt_at=LATER)
+    approve(propose(failed, "retry", one), two)
+    story.fault("reject", code="AC04", account="acct-ada")
+    story.send_and_track(LATER)
+    assert status_of(failed) == "failed"
+    with pytest.raises(IntegrityError, match="two people decide"), unit_of_work(SYSTEM):
+        payouts.retry(payout=failed, by=one, now=LATER + dt.timedelta(hours=1))
+    story.send_and_track(LATER + dt.timedelta(hours=2))
+    assert (status_of(failed), ProviderMovement.objects.filter(state="paid").count()) == ("failed", 0)

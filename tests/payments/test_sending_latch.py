@@ -6,6 +6,7 @@ import datetime as dt
 import io
 
 import pytest
+from django.core.cache import cache
 from django.core.management import CommandError, call_command
 from django.db import connection
 
@@ -16,6 +17,7 @@ from payments.models import Payout, PayoutAttempt, ProviderMovement, SendingLatc
 from payments.operations import sending_latch, tracking
 from tests.payments import ledger_story as story
 from tests.payments.ledger_story import NOW, SYSTEM
+from tests.payments.test_money_desk import Desk
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -99,3 +101,16 @@ def test_what_others_move_at_the_provider_closes_nothing() -> None:
         assert sending_latch.strangers(["", "rent-2026-11", "pay_1"]) == []
         sending_latch.fall_before_strangers(["rent-2026-11"], now=NOW)
         assert sending_latch.is_open(now=NOW)
+
+
+def test_the_desk_says_that_nothing_is_sent_and_what_to_do(ada: Expert) -> None:
+    """After a fail-over pay must not stop unseen."""
+    desk = Desk("decide_payout", "view_sendinglatch")
+    assert "Sending of payouts is stopped" not in desk.client.get("/admin/").content.decode()
+    with unit_of_work(SYSTEM):
+        assert sending_latch.is_open(now=NOW)
+        SendingLatch.objects.update(database="7300000000000000000:00000001:16384")
+    story.send_and_track()
+    cache.clear()
+    assert "Sending of payouts is stopped" in desk.client.get("/admin/").content.decode()
+    assert "manage.py payouts enable" in desk.client.get("/admin/payments/sendinglatch/").content.decode()

@@ -15,6 +15,7 @@ from experts.public import Decision, Expert, Notice, OwnWork
 from payments.models import PayRun, PayRunLine, TaxProfile
 from payments.operations import pay_run_holds, pay_runs
 from payments.operations.pay_run_calculation import PayRunChanged
+from payments.queries.blockers import blockers
 from payments.queries.pay_run_review import review_of
 from tests.payments import hours_world
 from tests.payments import ledger_story as story
@@ -220,3 +221,26 @@ def test_no_page_asks_more_for_a_hundred_lines_than_for_ten() -> None:
     few, many = grown(4, NOW), grown(24, NOW + WEEK)
     grew = {path: (few[path], many[path]) for path in few if many[path] > few[path] + 2}
     assert grew == {}
+
+
+def test_a_line_is_held_once_and_put_back_once_and_never_after_a_recalculation() -> None:
+    ada = story.new_expert("Ada")
+    story.earn(ada, 10_000, lab=story.new_lab(funded=100_000))
+    run, finance = prepare(), story.new_user("Fin")
+    seen = run.lines.get()
+    with pytest.raises(PayRunChanged), unit_of_work(SYSTEM):
+        pay_run_holds.release(line=seen, by=finance, now=NOW)
+    with unit_of_work(SYSTEM):
+        pay_run_holds.hold(line=seen, reason="First.", by=finance, now=NOW)
+    with pytest.raises(PayRunChanged), unit_of_work(SYSTEM):
+        pay_run_holds.hold(line=run.lines.get(), reason="Second.", by=finance, now=NOW)
+    assert run.lines.get().held_reason == "First."
+    assert Notice.objects.filter(expert=ada).count() == 1
+    with unit_of_work(SYSTEM):
+        (told,) = blockers(expert_id=ada.pk, payouts=[])
+    assert (told.code, told.subject, told.remedy is not None) == ("held", run.lines.get().hold_id, True)
+    with unit_of_work(SYSTEM):
+        pay_runs.send_back(run=run, reason="again", by=finance)
+        pay_runs.recalculate(run=PayRun.objects.get(), by=story.new_user("Prep"), now=NOW)
+    with pytest.raises(PayRunChanged), unit_of_work(SYSTEM):
+        pay_run_holds.hold(line=seen, reason="Late.", by=finance, now=NOW)
