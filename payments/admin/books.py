@@ -10,7 +10,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet, Sum
+from django.db.models import OuterRef, QuerySet, Subquery, Sum
 from django.http import FileResponse, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
@@ -118,9 +118,10 @@ class AccountAdmin(CadreAdmin):
     list_select_related = ("tenant", "expert")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
-        """With their sums."""
+        """With their sums, of the rows that are shown: never of the whole journal."""
         rows: QuerySet[Account] = super().get_queryset(request)
-        return rows.annotate(total=Sum("postings__amount"))
+        legs = Posting.objects.filter(account=OuterRef("pk")).order_by().values("account")
+        return rows.annotate(total=Subquery(legs.annotate(total=Sum("amount")).values("total")))
 
     @admin.display(description=gettext_lazy("balance (credit is positive)"))
     def balance(self, row: Account) -> str:

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy
 from core import clock
 from core.desk import CadreAdmin, ReadOnlyInline, confirmed
 from core.money import Money
-from payments.admin.staff import staff
+from payments.admin.staff import require_proof, staff
 from payments.models import CreditNote, DocumentSeries, Invoice, LabBillingProfile
 from payments.operations import credit_notes, invoices
 
@@ -64,7 +64,8 @@ class InvoiceAdmin(CadreAdmin):
         choices=lambda: credit_notes.PARTS,
     )
     def credit(self, request: HttpRequest, row: Invoice, *, reason: str, choice: str) -> None:
-        """Experts keep their pay."""
+        """Experts keep their pay; with a fresh proof of who he is, since it is money."""
+        require_proof(request)
         credit_notes.credit(invoice=row, part=choice, reason=reason, by=staff(request), now=clock.now())
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import DataError, IntegrityError, transaction
 
+from core import clock, tokens
 from core.public import User, unit_of_work
 from core.states import InvalidTransition
 from payments.models import Payout, PayoutMethod, PayRun, PayRunExclusion, Statement
@@ -15,6 +16,8 @@ from payments.operations.pay_run_calculation import PayRunChanged
 from payments.operations.pay_runs import NothingToPay, PayRunExists, SamePerson, StepUpRequired
 from payments.queries import ledger_findings
 from payments.queries.next_payout import next_payout
+from payments.queries.pay_run_recomputation import recompute
+from tests.core.api.conftest import Caller
 from tests.payments import ledger_story as story
 from tests.payments.ledger_story import MONDAY, NOW, SYSTEM
 
@@ -247,5 +250,42 @@ def test_statements_follow_each_other_without_a_gap(preparer: User, releaser: Us
     assert (first.opening_minor, first.closing_minor) == (0, 300)
     assert (second.opening_minor, second.closing_minor) == (300, 0)
     assert second.after_entry == first.upto_entry
+    with unit_of_work(SYSTEM):
+        assert ledger_findings.findings() == []
+
+
+@pytest.mark.parametrize(
+    ("currency", "minor", "shown"),
+    [
+        ("JPY", 20_001, "20001"),
+        ("KWD", 20_001, "20.001"),
+        ("USD", 2**53 + 1, "90071992547409.93"),
+        ("EUR", 100, "1.00"),
+    ],
+)
+def test_a_whole_run_is_exact_in_every_currency(
+    preparer: User, releaser: User, currency: str, minor: int, shown: str
+) -> None:
+    lab, ada = story.new_lab(), story.new_expert(currency=currency)
+    story.earn(ada, minor, lab=lab, currency=currency)
+    run = release(prepare(preparer, currency), releaser)
+    story.send_and_track()
+    with unit_of_work(SYSTEM):
+        assert recompute(run).is_the_same
+        assert ledger_findings.findings() == []
+    payout, statement = Payout.objects.get(), Statement.objects.get()
+    assert (payout.status, payout.amount_minor, statement.closing_minor) == ("paid", minor, 0)
+    secret = tokens.mint_expert_token(user=ada.user, name="tests").secret
+    with clock.frozen(NOW):
+        answer = Caller(Authorization=f"Bearer {secret}")("GET", "/api/v1/expert/payouts").json()
+    assert answer["results"][0]["amount"] == {"amount": shown, "currency": currency}
+
+
+def test_more_than_a_balance_holds_is_refused_whole() -> None:
+    lab, ada = story.new_lab(), story.new_expert()
+    story.earn(ada, 2**62, lab=lab)
+    with pytest.raises(DataError), transaction.atomic():
+        story.earn(ada, 2**62, lab=lab)
+    assert story.owed(ada) == 2**62
     with unit_of_work(SYSTEM):
         assert ledger_findings.findings() == []

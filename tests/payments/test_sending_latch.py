@@ -6,11 +6,11 @@ import datetime as dt
 import io
 
 import pytest
-from django.core.cache import cache
 from django.core.management import CommandError, call_command
 from django.db import connection
 
 from core.db import as_owner
+from core.desk import queues
 from core.public import unit_of_work
 from experts.public import Expert
 from payments.models import Payout, PayoutAttempt, ProviderMovement, SendingLatch
@@ -106,11 +106,12 @@ def test_what_others_move_at_the_provider_closes_nothing() -> None:
 def test_the_desk_says_that_nothing_is_sent_and_what_to_do(ada: Expert) -> None:
     """After a fail-over pay must not stop unseen."""
     desk = Desk("decide_payout", "view_sendinglatch")
-    assert "Sending of payouts is stopped" not in desk.client.get("/admin/").content.decode()
+    (stopped,) = [queue for queue in queues if queue.name == "payments.sending_stopped"]
     with unit_of_work(SYSTEM):
         assert sending_latch.is_open(now=NOW)
+        assert stopped.waiting().count() == 0
         SendingLatch.objects.update(database="7300000000000000000:00000001:16384")
     story.send_and_track()
-    cache.clear()
-    assert "Sending of payouts is stopped" in desk.client.get("/admin/").content.decode()
+    with unit_of_work(SYSTEM):
+        assert stopped.waiting().count() == 1
     assert "manage.py payouts enable" in desk.client.get("/admin/payments/sendinglatch/").content.decode()

@@ -235,7 +235,7 @@ def test_a_line_is_held_once_and_put_back_once_and_never_after_a_recalculation()
     with pytest.raises(PayRunChanged), unit_of_work(SYSTEM):
         pay_run_holds.hold(line=run.lines.get(), reason="Second.", by=finance, now=NOW)
     assert run.lines.get().held_reason == "First."
-    assert Notice.objects.filter(expert=ada).count() == 1
+    assert Notice.objects.filter(expert=ada, kind="decision.made").count() == 1
     with unit_of_work(SYSTEM):
         (told,) = blockers(expert_id=ada.pk, payouts=[])
     assert (told.code, told.subject, told.remedy is not None) == ("held", run.lines.get().hold_id, True)
