@@ -23,6 +23,9 @@ from payments.journal_guards import FENCE
 
 _PLAIN = re.compile(r"[\w:.,-]*", re.ASCII)
 
+PATIENCE = "10s"
+"""How long a calculation or an export waits for writers, who may hold the others up as long."""
+
 Leg = tuple[AccountKey, int]
 """An account and minor units of its currency; credit is positive."""
 
@@ -156,11 +159,11 @@ def when_nobody_writes(query: str) -> tuple[Any, ...]:
 
     Ids are given before their transactions commit, so "all up to the highest seen" may grow afterwards. Whoever writes
     an entry, a payout method or a tax profile shares the fence until his commit; this waits for those under way. Raises
-    LedgerBusy after ten seconds, for which new writers have waited too.
+    LedgerBusy after PATIENCE, for which new writers have waited too.
     """
     try:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SELECT set_config('lock_timeout', '10s', true), pg_advisory_xact_lock(%s)", [FENCE])
+            cursor.execute("SELECT set_config('lock_timeout', %s, true), pg_advisory_xact_lock(%s)", [PATIENCE, FENCE])
             cursor.execute(query)
             found: tuple[Any, ...] = cursor.fetchone()
             # Rolling back to the savepoint gives the lock and the timeout back at once.
