@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
@@ -164,9 +164,10 @@ class SendingLatchAdmin(CadreAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """With what to do while it is closed: it closes by itself after a fail-over, too."""
-        closed = _("Nothing is sent. Compare with the providers and go on: manage.py payouts enable --reason '…'")
-        told = closed if SendingLatch.objects.filter(is_open=False).exists() else ""
-        response: HttpResponse = super().changelist_view(request, {**(extra_context or {}), "subtitle": told})
+        if SendingLatch.objects.filter(is_open=False).exists():
+            told = _("Nothing is sent. Compare with the providers and go on: manage.py payouts enable --reason '…'")
+            messages.warning(request, told)
+        response: HttpResponse = super().changelist_view(request, extra_context)
         return response
 
 

@@ -19,7 +19,7 @@ from core.money import Money
 from core.public import Tenant
 from payments import accounts, journal_csv, ledger
 from payments.models import Account, Funding, Refund
-from payments.operations import funding, pay_runs, refunds
+from payments.operations import funding, refunds
 from payments.operations.four_eyes import OwnProposal
 from payments.operations.refunds import NothingToRefund
 from payments.queries import account_statement, ledger_findings
@@ -167,35 +167,6 @@ def test_the_watermark_waits_for_whoever_is_writing(lab: Tenant) -> None:
     writer.join()
     with platform():
         assert seen == ledger.settled_watermark()
-
-
-def test_nobody_waits_for_ever_for_a_writer_that_hangs(lab: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger, "PATIENCE", "100ms")
-    other, posted, done = lab.pk, threading.Event(), threading.Event()
-
-    def hang() -> None:
-        with platform():
-            funding.announce(tenant_id=other, amount=Money(1, "EUR"), by=story.SYSTEM, now=NOW)
-            posted.set()
-            done.wait(60)
-        connections.close_all()
-
-    writer = threading.Thread(target=hang)
-    writer.start()
-    assert posted.wait(60)
-    try:
-        with platform():
-            with pytest.raises(ledger.LedgerBusy):
-                ledger.settled_watermark()
-            # The transaction goes on, and who is refused holds nobody up.
-            assert story.prepaid(story.new_lab(funded=5)) == 5
-        with platform(), pytest.raises(ledger.LedgerBusy):
-            pay_runs.prepare(currency="USD", by=story.new_user(), now=NOW)
-    finally:
-        done.set()
-        writer.join()
-    with platform():
-        assert pay_runs.prepare(currency="USD", by=story.new_user(), now=NOW).status == "review"
 
 
 @pytest.mark.parametrize(("arrived", "announced"), [("400.00", "500.00"), ("612.34", "500.00")])
