@@ -41,6 +41,7 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "payments.confirm_funding",
             "payments.decide_payout",
             "payments.handle_bankfile",
+            "payments.issue_invoice",
             "payments.prepare_payrun",
             "payments.propose_credit",
             "payments.quote_fx",

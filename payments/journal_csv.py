@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from core.money import Money
+from payments.papers.spreadsheet import defused
 
 COLUMNS: Final = (
     "entry", "booked_at", "effective_at", "event", "source", "seq", "reverses", "lab", "expert", "code", "account",
     "currency", "debit", "credit",
 )  # fmt: skip
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +42,12 @@ def row_of(leg: JournalLeg, chart: Mapping[str, str]) -> list[str]:
         str(leg.entry), leg.booked_at, leg.effective_at, leg.event, leg.source, str(leg.seq),
         str(leg.reverses or ""), leg.lab, leg.expert, code_of(leg.kind, leg.detail, chart), leg.account, leg.currency,
     )  # fmt: skip
-    return [*map(safe, texts), "" if leg.minor > 0 else amount, amount if leg.minor > 0 else ""]
+    return [*map(defused, texts), "" if leg.minor > 0 else amount, amount if leg.minor > 0 else ""]
 
 
 def code_of(kind: str, detail: str, chart: Mapping[str, str]) -> str:
     """The account's code in the chart: of kind and detail, else of the kind, else the kind itself."""
     return chart.get(f"{kind}:{detail}", chart.get(kind, kind))
-
-
-def safe(text: str) -> str:
-    """No spreadsheet takes the cell for a formula: a leading sign is quoted."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def totals_row(currency: str, debit_minor: int, credit_minor: int) -> list[str]:

@@ -32,6 +32,8 @@ def finance(request: HttpRequest, *, site: AdminSite) -> HttpResponse:
         "bounds": _bounds(),
         "runs": finances.next_runs(currencies=list(positions), now=now),
         "payouts": finances.payouts_to_look_at(),
+        "differences": finances.differences(),
+        "days": finances.open_days(),
     }
     return TemplateResponse(request, "payments/admin/finance.html", context)
 

@@ -11,7 +11,7 @@ from core import clock
 from core.desk import CadreAdmin, ReadOnlyInline, confirmed
 from core.money import Money
 from payments.admin.staff import require_proof, staff
-from payments.models import CreditNote, DocumentSeries, Invoice, LabBillingProfile
+from payments.models import AdjustmentProposal, CreditNote, DocumentSeries, Invoice, LabBillingProfile
 from payments.operations import credit_notes, invoices
 
 ISSUE = "payments.issue_invoice"
@@ -64,9 +64,11 @@ class InvoiceAdmin(CadreAdmin):
         choices=lambda: credit_notes.PARTS,
     )
     def credit(self, request: HttpRequest, row: Invoice, *, reason: str, choice: str) -> None:
-        """Experts keep their pay; with a fresh proof of who he is, since it is money."""
+        """Experts keep their pay; above the threshold another person approves. Money: with a fresh proof of who he is."""
         require_proof(request)
-        credit_notes.credit(invoice=row, part=choice, reason=reason, by=staff(request), now=clock.now())
+        made = credit_notes.credit(invoice=row, part=choice, reason=reason, by=staff(request), now=clock.now())
+        if isinstance(made, AdjustmentProposal):
+            messages.info(request, _("%(invoice)s: another person has to approve it.") % {"invoice": row.reference})
 
 
 @admin.register(CreditNote)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import Any
 
 from django.contrib import admin
@@ -21,6 +19,7 @@ from payments import tax
 from payments.admin.staff import staff
 from payments.models import BackupWithholding, TaxProfile
 from payments.operations import backup_withholding, tax_profiles
+from payments.papers import spreadsheet
 from payments.queries.nec_totals import DOLLAR, NecTotal, nec_totals
 
 CONFIRM = "payments.confirm_vat"
@@ -136,28 +135,21 @@ def _profiles(totals: list[NecTotal]) -> list[TaxProfile]:
 
 
 def _nec_csv(totals: list[NecTotal]) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(("year", "tin", "name", "address", "box_1", "box_4", "currency", "payments"))
-    for profile, total in zip(_profiles(totals), totals, strict=True):
-        writer.writerow(
-            (
-                total.year,
-                tax_profiles.tax_id_of(profile),
-                _defused(profile.legal_name),
-                _defused(profile.address),
-                total.compensation.amount,
-                total.withheld.amount,
-                total.compensation.currency,
-                total.payments,
-            )
+    head = ("year", "tin", "name", "address", "box_1", "box_4", "currency", "payments")
+    rows = (
+        (
+            total.year,
+            tax_profiles.tax_id_of(profile),
+            profile.legal_name,
+            profile.address,
+            total.compensation,
+            total.withheld,
+            total.compensation.currency,
+            total.payments,
         )
-    return out.getvalue()
-
-
-def _defused(text: str) -> str:
-    """Texts cannot become formulas of a spreadsheet."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+        for profile, total in zip(_profiles(totals), totals, strict=True)
+    )
+    return spreadsheet.render(head, rows)
 
 
 register_queue(

@@ -28,6 +28,7 @@ class ProposalAct(models.TextChoices):
     CLAWBACK = "clawback", _("clawback")
     WRITE_OFF = "write_off", _("write-off")
     MOVEMENT = "movement", _("movement at a provider")
+    CREDIT_NOTE = "credit_note", _("credit note")
 
 
 class ProposalSide(models.TextChoices):

@@ -1,22 +1,25 @@
-"""Credit an invoice by a decision of finance: the platform gives the lab back its fee, or all of it."""
+"""Credit an invoice by a decision of finance: the platform gives the lab back its fee, or all of it.
+
+Above the threshold one person proposes and another approves.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Sum
 from django.utils.translation import gettext_lazy as _
 
 from core import scope
-from core.money import fee_for
+from core.money import Money
 from core.problems import Conflict
 from core.public import User
 from payments import accounts, ledger
+from payments.accounts import AccountKey
 from payments.ledger import NewEntry
-from payments.models import CreditNote, DocumentSeries, Invoice
-from payments.operations import invoices, reservations
+from payments.models import AdjustmentProposal, CreditNote, DocumentSeries, Invoice
+from payments.operations import four_eyes, invoices, reservations
 from payments.queries.charges import CREDITED
 
 FEE, EVERYTHING = "fee", "everything"
@@ -31,35 +34,73 @@ class NothingToCredit(Conflict):
 
 
 @transaction.atomic
-def credit(*, invoice: Invoice, part: str, reason: str, by: User, now: dt.datetime) -> CreditNote:
+def credit(*, invoice: Invoice, part: str, reason: str, by: User, now: dt.datetime) -> CreditNote | AdjustmentProposal:
     """Give back what is left of the fee, or of the whole invoice; what experts earned comes out of the platform's pocket.
 
-    The money is the lab's at once: it pays its debt, else it is prepaid. Raises NothingToCredit.
+    The money is the lab's at once: it pays its debt, else it is prepaid. So much that two people decide becomes a
+    proposal. Raises NothingToCredit.
     """
     with scope.as_platform():
-        invoice = Invoice.objects.select_for_update(no_key=True, of=("self",)).get(pk=invoice.pk)
-        gross, fee = _left(invoice)
-        gross = gross if part == EVERYTHING else 0
-        if gross + fee <= 0:
-            raise NothingToCredit
-        vat_minor = _vat_on(invoice, gross + fee)
-        note = CreditNote.objects.create(
-            **invoices.numbered(DocumentSeries.Kind.CREDIT_NOTE, now=now),
-            tenant_id=invoice.tenant_id,
-            invoice=invoice,
-            currency=invoice.currency,
-            gross_minor=gross,
-            fee_minor=fee,
-            vat_minor=vat_minor,
-            total_minor=gross + fee + vat_minor,
-            reason=reason,
-            decided_by=by,
-            issued_at=now,
-        )
-        _post(note, now=now)
-        invoices.credit_fully(invoice)
+        gross, fee, vat_minor = _parts(invoice, part)
+        amount = Money(gross + fee + vat_minor, invoice.currency)
+        if four_eyes.needed(amount):
+            return four_eyes.propose(
+                act=AdjustmentProposal.Act.CREDIT_NOTE,
+                amount=amount,
+                reason=reason,
+                terms={"invoice": invoice.public_id, "part": part},
+                proposed_by=by,
+                tenant_id=invoice.tenant_id,
+                now=now,
+            )
+        return _issue(invoice, part, reason=reason, by=by, now=now)
+
+
+@four_eyes.carries_out(AdjustmentProposal.Act.CREDIT_NOTE)
+def _credit_as_approved(proposal: AdjustmentProposal, now: dt.datetime) -> str:
+    with scope.as_platform():
+        invoice = Invoice.objects.get(public_id=proposal.terms["invoice"])
+        part = proposal.terms["part"]
+        return _issue(invoice, part, reason=proposal.reason, by=proposal.proposed_by, now=now).public_id
+
+
+def _issue(invoice: Invoice, part: str, *, reason: str, by: User, now: dt.datetime) -> CreditNote:
+    # The lab's accounts first, as when a month is billed: the two would wait for each other otherwise.
+    ledger.lock(keys=list(_accounts(invoice)), now=now)
+    invoice = Invoice.objects.select_for_update(no_key=True, of=("self",)).get(pk=invoice.pk)
+    gross, fee, vat_minor = _parts(invoice, part)
+    note = CreditNote.objects.create(
+        **invoices.numbered(DocumentSeries.Kind.CREDIT_NOTE, now=now),
+        tenant_id=invoice.tenant_id,
+        invoice=invoice,
+        currency=invoice.currency,
+        gross_minor=gross,
+        fee_minor=fee,
+        vat_minor=vat_minor,
+        total_minor=gross + fee + vat_minor,
+        reason=reason,
+        decided_by=by,
+        issued_at=now,
+    )
+    _post(note, now=now)
+    invoices.credit_fully(invoice)
     invoices.tell("credit_note.issued", note, now=now)
     return note
+
+
+def _parts(invoice: Invoice, part: str) -> tuple[int, int, int]:
+    """What a credit of ``part`` would give back now: of pay, of fee, of VAT. Raises NothingToCredit."""
+    gross, fee = _left(invoice)
+    gross = gross if part == EVERYTHING else 0
+    if gross + fee <= 0:
+        raise NothingToCredit
+    return gross, fee, invoices.vat_back(invoice, gross + fee)
+
+
+def _accounts(invoice: Invoice) -> tuple[AccountKey, AccountKey]:
+    """The lab's money and its debt."""
+    tenant_id, currency = invoice.tenant_id, invoice.currency
+    return accounts.lab_prepaid(tenant_id, currency), accounts.lab_receivable(tenant_id, currency)
 
 
 def _left(invoice: Invoice) -> tuple[int, int]:
@@ -68,20 +109,13 @@ def _left(invoice: Invoice) -> tuple[int, int]:
     return max(0, invoice.gross_minor - (given["gross"] or 0)), max(0, invoice.fee_minor - (given["fee"] or 0))
 
 
-def _vat_on(invoice: Invoice, minor: int) -> int:
-    """VAT of what is credited, rounded with all that was credited before: together it is the invoice's, to the cent."""
-    given = invoice.credit_notes.aggregate(net=Sum("gross_minor") + Sum("fee_minor"), vat=Sum("vat_minor"))
-    return fee_for((given["net"] or 0) + minor, invoice.vat_bp) - (given["vat"] or 0) if invoice.vat_bp else 0
-
-
 def _post(note: CreditNote, *, now: dt.datetime) -> None:
     tenant_id, currency = note.tenant_id, note.currency
-    prepaid, owing = accounts.lab_prepaid(tenant_id, currency), accounts.lab_receivable(tenant_id, currency)
-    ledger.lock(keys=[prepaid, owing], now=now)
+    prepaid, _owing = _accounts(note.invoice)
     legs = [
         (accounts.fee_income(currency), -note.fee_minor),
         (accounts.expense("credit", currency), -note.gross_minor),
-        (accounts.vat(settings.ISSUER["country"], currency), -note.vat_minor),
+        (accounts.vat(note.invoice.parties["issuer"]["country"], currency), -note.vat_minor),
         (prepaid, note.total_minor),
     ]
     ledger.post(entries=[NewEntry(CREDITED, note.public_id, now, legs, tenant_id=tenant_id)], now=now)

@@ -93,6 +93,13 @@ def credit_fully(invoice: Invoice) -> None:
         invoice.save(update_fields=["status"])
 
 
+def vat_back(invoice: Invoice, minor: int) -> int:
+    """The VAT on so much more that is credited: rounded once for all credit notes, so that they never exceed the invoice's."""
+    given = invoice.credit_notes.aggregate(gross=Sum("gross_minor"), fee=Sum("fee_minor"), vat=Sum("vat_minor"))
+    net = (given["gross"] or 0) + (given["fee"] or 0) + minor
+    return fee_for(net, invoice.vat_bp or 0) - (given["vat"] or 0)
+
+
 def tell(event: str, paper: Invoice | CreditNote, *, now: dt.datetime) -> None:
     """News for the lab."""
     outbox.publish(
@@ -209,7 +216,7 @@ def _charge_vat(invoice: Invoice, *, now: dt.datetime) -> None:
 def _credit(span: Span, invoice: Invoice, taken: Sequence[Charge], *, now: dt.datetime) -> CreditNote:
     """Credit what the journal took back: the money is with the lab already, only its VAT follows."""
     gross, fee = -charges.gross_of(taken), -charges.fee_of(taken)
-    vat_minor = fee_for(gross + fee, invoice.vat_bp) if invoice.vat_bp else 0
+    vat_minor = vat_back(invoice, gross + fee)
     note = CreditNote.objects.create(
         **numbered(DocumentSeries.Kind.CREDIT_NOTE, now=now),
         tenant_id=span.tenant_id,
@@ -243,8 +250,7 @@ def _balance_at(span: Span) -> int:
 def _is_paid(invoice: Invoice) -> bool:
     """Whether as much came in since its range as was owed then, its VAT included: debts are paid oldest first."""
     span = Span(invoice.tenant_id, invoice.currency, invoice.after_entry, invoice.upto_entry)
-    since = charges.legs_of_lab(tenant_id=span.tenant_id, currency=span.currency, after=span.upto, upto=None)
-    came_in = sum(max(0, sum(legs.get(kind, 0) for kind in charges.LAB)) for legs in since.values())
+    came_in = charges.came_in(tenant_id=span.tenant_id, currency=span.currency, after=span.upto)
     return came_in >= invoice.vat_minor - _balance_at(span)
 
 

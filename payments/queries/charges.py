@@ -89,7 +89,25 @@ def balance_at(*, tenant_id: int, currency: str, upto: int) -> int:
 
 def charges(*, tenant_id: int, currency: str, after: int, upto: int) -> tuple[list[Charge], Sources]:
     """The charges of a range of the journal, in order, with what they are about. As the platform."""
-    sums = legs_of_lab(tenant_id=tenant_id, currency=currency, after=after, upto=upto)
+    return _charges_among(legs_of_lab(tenant_id=tenant_id, currency=currency, after=after, upto=upto))
+
+
+def came_in(*, tenant_id: int, currency: str, after: int) -> int:
+    """What the lab's accounts received after an entry. As the platform.
+
+    Of work that was taken back and charged anew, as every correction does, only what is left over came in.
+    """
+    sums = legs_of_lab(tenant_id=tenant_id, currency=currency, after=after, upto=None)
+    found, _sources = _charges_among(sums)
+    given_back: dict[str, int] = defaultdict(int)
+    for charge in found:
+        legs = sums.pop(charge.event.pk)
+        given_back[charge.subject] += sum(legs.get(kind, 0) for kind in LAB)
+    others = (sum(legs.get(kind, 0) for kind in LAB) for legs in sums.values())
+    return sum(max(0, minor) for minor in (*given_back.values(), *others))
+
+
+def _charges_among(sums: dict[int, dict[str, int]]) -> tuple[list[Charge], Sources]:
     paid = {pk: legs for pk, legs in sums.items() if is_charge(legs)}
     events = list(
         JournalEntry.objects.filter(pk__in=list(paid)).exclude(kind=CREDITED).select_related("reverses").order_by("pk")

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django.db import connection
-from django.db.models import Count, Min, Sum
+from django.db.models import Count, Min, OuterRef, Subquery, Sum
 from django.utils.translation import gettext as _
 
 from core import scope
 from core.money import Money
 from payments import calendar
-from payments.models import Account, Payout, PayRunExclusion
+from payments.models import Account, DayClose, Payout, PayRunExclusion, ReconciliationItem
 from payments.operations import pay_run_calculation
 from payments.operations.pay_runs import payday_of, schedule_of
 
@@ -118,6 +118,34 @@ def payouts_to_look_at() -> list[dict[str, Any]]:
         {**row, "label": Payout.Status(row["status"]).label, "total": Money(int(row["total"]), row["currency"])}
         for row in rows
     ]
+
+
+def differences() -> list[dict[str, Any]]:
+    """What providers' books and ours do not agree about and nobody decided, by provider, kind and currency."""
+    rows = (
+        ReconciliationItem.objects.filter(status=ReconciliationItem.Status.OPEN)
+        .values("provider", "kind", "currency")
+        .annotate(n=Count("pk"), total=Sum("amount_minor"), oldest=Min("day"))
+        .order_by("oldest", "provider", "kind", "currency")
+    )
+    return [
+        {**row, "label": ReconciliationItem.Kind(row["kind"]).label, "total": Money(int(row["total"]), row["currency"])}
+        for row in rows
+    ]
+
+
+def open_days() -> list[dict[str, Any]]:
+    """Days that do not close, by provider and currency: how many, and what stands in the way of the first."""
+    first = DayClose.objects.filter(
+        provider=OuterRef("provider"), currency=OuterRef("currency"), status=DayClose.Status.OPEN
+    ).order_by("day")
+    rows = (
+        DayClose.objects.filter(status=DayClose.Status.OPEN)
+        .values("provider", "currency")
+        .annotate(n=Count("pk"), oldest=Min("day"), obstacle=Subquery(first.values("obstacle")[:1]))
+        .order_by("oldest", "provider", "currency")
+    )
+    return [dict(row) for row in rows]
 
 
 def _next_run(currency: str, *, now: dt.datetime) -> NextRun:

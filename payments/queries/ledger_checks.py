@@ -40,6 +40,11 @@ _TAKEN_DOWN: Final = """
     WHERE e.kind IN ('opening_balance', 'provider_credit', 'provider_debit') GROUP BY 1
 """
 _ALL: Final = f"SELECT currency, sum(minor) AS minor FROM (({_PAID_IN}) UNION ALL ({_PAID_OUT}) UNION ALL ({_CHARGED}) UNION ALL ({_TAKEN_DOWN})) m GROUP BY 1"  # noqa: S608  # our own constants, here and below
+_PAPERS: Final = """
+    SELECT public_id, tenant_id, currency, vat_minor, gross_minor + fee_minor AS net, decided_by_id IS NOT NULL AS by_hand,
+        -1 AS sign FROM payments_creditnote
+    UNION ALL SELECT public_id, tenant_id, currency, vat_minor, total_minor - vat_minor, false, 1 FROM payments_invoice
+"""
 _FUNDED: Final = "'lab_funded', 'funding_reversed', 'lab_refunded'"
 _SENT: Final = "'payout_settled', 'payout_returned'"
 _BANK: Final = "'provider_fee', 'fx_covered'"
@@ -148,6 +153,58 @@ CHECKS: Final[dict[str, tuple[str, str]]] = {
             JOIN payments_journalentry e ON e.id = p.entry_id
             LEFT JOIN payments_journalentry o ON o.id = e.reverses_id) h
         GROUP BY source_id HAVING sum(amount) < 0 OR (bool_or(ends) AND sum(amount) <> 0)""",
+    ),
+    "paper_vat": (
+        "{0} charges {1} of VAT, and the journal {2}.",
+        f"""SELECT d.public_id, d.sign * d.vat_minor, COALESCE(sum(p.amount), 0) FROM ({_PAPERS}) d
+        LEFT JOIN payments_journalentry e ON e.source_id = d.public_id
+            AND e.kind IN ('vat_charged', 'vat_credited', 'invoice_credited')
+        LEFT JOIN payments_posting p ON p.entry_id = e.id
+            AND p.account_id IN (SELECT id FROM payments_account WHERE kind = 'vat')
+        GROUP BY d.public_id, d.sign, d.vat_minor HAVING d.sign * d.vat_minor <> COALESCE(sum(p.amount), 0)""",  # noqa: S608
+    ),
+    "vat": (
+        "In {0}, papers moved {1} of VAT in the journal and say {2} themselves.",
+        _COMPARED.format(
+            journal="""SELECT p.currency, sum(p.amount) AS minor FROM payments_posting p
+                JOIN payments_account a ON a.id = p.account_id AND a.kind = 'vat'
+                JOIN payments_journalentry e ON e.id = p.entry_id
+                    AND e.kind IN ('vat_charged', 'vat_credited', 'invoice_credited') GROUP BY 1""",
+            business=f"SELECT currency, sum(sign * vat_minor) AS minor FROM ({_PAPERS}) d GROUP BY 1",  # noqa: S608
+        ),
+    ),
+    "credited": (
+        "{0} gives {1} back, and the journal {2}.",
+        f"""SELECT d.public_id, d.net + d.vat_minor, COALESCE(sum(p.amount), 0) FROM ({_PAPERS}) d
+        LEFT JOIN payments_journalentry e ON e.source_id = d.public_id AND e.kind = 'invoice_credited'
+        LEFT JOIN payments_posting p ON p.entry_id = e.id
+            AND p.account_id IN (SELECT id FROM payments_account WHERE kind = 'lab_prepaid')
+        WHERE d.by_hand GROUP BY 1, 2 HAVING d.net + d.vat_minor <> COALESCE(sum(p.amount), 0)""",  # noqa: S608
+    ),
+    "billed": (
+        "Lab {0}: in {1}, papers bill {2} up to the last one, and the journal charged {3}.",
+        f"""WITH papers AS (
+            SELECT tenant_id, currency, sum(sign * net) FILTER (WHERE NOT by_hand) AS net FROM ({_PAPERS}) d GROUP BY 1, 2
+        ), ends AS (
+            SELECT tenant_id, currency, max(upto_entry) AS upto FROM (
+                SELECT tenant_id, currency, upto_entry FROM payments_invoice
+                UNION ALL SELECT tenant_id, currency, upto_entry FROM payments_creditnote) r
+            GROUP BY 1, 2
+        ), charged AS (
+            SELECT ends.tenant_id, ends.currency, sum(p.amount) AS minor
+            FROM ends JOIN payments_journalentry e ON e.tenant_id = ends.tenant_id AND e.id <= ends.upto
+                AND e.kind <> 'invoice_credited'
+            JOIN payments_posting p ON p.entry_id = e.id AND p.currency = ends.currency
+            JOIN payments_account a ON a.id = p.account_id
+                AND a.kind IN ('expert_payable', 'expert_holdback', 'fee_income')
+            WHERE EXISTS (SELECT FROM payments_posting l JOIN payments_account b ON b.id = l.account_id
+                WHERE l.entry_id = e.id AND b.kind IN ('lab_prepaid', 'lab_reserved', 'lab_receivable'))
+            GROUP BY 1, 2
+        )
+        SELECT t.public_id, papers.currency, papers.net, COALESCE(charged.minor, 0)
+        FROM papers JOIN core_tenant t ON t.id = papers.tenant_id
+        LEFT JOIN charged ON charged.tenant_id = papers.tenant_id AND charged.currency = papers.currency
+        WHERE papers.net <> COALESCE(charged.minor, 0)""",  # noqa: S608
     ),
     "debt_beside_money": (
         "Lab {0} owes {2} in {1} and has {3} prepaid.",

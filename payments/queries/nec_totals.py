@@ -1,25 +1,37 @@
 """What Form 1099-NEC reports: payments of a calendar year to US persons, by the day they were paid.
 
-Box 1 is the gross of all payouts that were paid in the year and did not come back, box 4 the tax withheld from them.
-The year is that of the payer's time zone (``TAX_ZONE``). A form is due from the year's threshold on, and wherever tax
-was withheld. Pay in other currencies than the dollar is listed apart: it is converted by whoever files, at the rate of
-each day of payment.
+Box 1 is the gross of what was paid in the year, box 4 the tax withheld from it: the same payments of the journal, in the
+payer's time zone (``TAX_ZONE``), as the yearly summary and the statements tell the expert. What came back counts against
+the year in which it came back, so that a year that is over never changes. A form is due from the year's threshold on, and
+wherever tax was withheld. Pay in other currencies than the dollar is listed apart: it is converted by whoever files, at the
+rate of each day of payment.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass
-from zoneinfo import ZoneInfo
+from typing import Final
 
-from django.conf import settings
-from django.db.models import Count, F, Sum
+from django.db import connection
 
+from core import scope
 from core.money import Money
 from payments import tax
-from payments.models import Payout, TaxProfile
+from payments.queries import paid_in_year
 
 DOLLAR = "USD"
+
+_TOTALS: Final = """
+    SELECT p.expert_id, p.currency, sum(s.sign * (p.amount_minor + p.withheld_minor))::bigint,
+        sum(s.sign * p.withheld_minor)::bigint, sum(s.sign)::int
+    FROM payments_journalentry e
+    JOIN (VALUES ('payout_settled', 1), ('payout_returned', -1)) s (kind, sign) ON s.kind = e.kind
+    JOIN payments_payout p ON p.public_id = e.source_id
+    JOIN payments_taxprofile t ON t.expert_id = p.expert_id AND t.form = 'w9'
+    WHERE e.effective_at >= %(start)s AND e.effective_at < %(end)s
+        AND (%(expert)s::bigint IS NULL OR p.expert_id = %(expert)s)
+    GROUP BY 1, 2 HAVING sum(s.sign * (p.amount_minor + p.withheld_minor)) <> 0 ORDER BY 1, 2
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,36 +52,18 @@ class NecTotal:
         )
 
 
-def year_bounds(year: int) -> tuple[dt.datetime, dt.datetime]:
-    """The instants [first, end) of a calendar year where the payer is."""
-    zone = ZoneInfo(settings.TAX_ZONE)
-    first, end = (dt.datetime(start, 1, 1, tzinfo=zone).astimezone(dt.UTC) for start in (year, year + 1))
-    return first, end
-
-
 def nec_totals(*, year: int, expert_id: int | None = None) -> list[NecTotal]:
     """The totals of everybody who signed a W-9 (or of one of them), by expert and currency."""
-    first, end = year_bounds(year)
-    paid = Payout.objects.filter(
-        status=Payout.Status.PAID,
-        paid_at__gte=first,
-        paid_at__lt=end,
-        expert__in=TaxProfile.objects.filter(form=TaxProfile.Form.W9).values("expert"),
-    )
-    if expert_id is not None:
-        paid = paid.filter(expert=expert_id)
-    rows = (
-        paid.values("expert_id", "currency")
-        .annotate(gross=Sum(F("amount_minor") + F("withheld_minor")), tax=Sum("withheld_minor"), n=Count("pk"))
-        .order_by("expert_id", "currency")
-    )
-    return [
-        NecTotal(
-            expert_id=row["expert_id"],
-            year=year,
-            compensation=Money(int(row["gross"]), row["currency"]),
-            withheld=Money(int(row["tax"]), row["currency"]),
-            payments=row["n"],
-        )
-        for row in rows
-    ]
+    values = {"start": paid_in_year.start_of(year), "end": paid_in_year.start_of(year + 1), "expert": expert_id}
+    with scope.as_platform(), connection.cursor() as cursor:
+        cursor.execute(_TOTALS, values)
+        return [
+            NecTotal(
+                expert_id=owner,
+                year=year,
+                compensation=Money(gross, currency),
+                withheld=Money(withheld, currency),
+                payments=payments,
+            )
+            for owner, currency, gross, withheld, payments in cursor.fetchall()
+        ]

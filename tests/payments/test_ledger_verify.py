@@ -9,18 +9,21 @@ from io import StringIO
 
 import psycopg
 import pytest
-from django.conf import settings
+from django.conf import settings as configured
 from django.core.management import CommandError, call_command
 from django.db import connection
+from pytest_django import Settings
 
 from core.money import Money
 from payments import accounts
-from payments.models import Adjustment, Funding, ProviderEntry
+from payments.models import Adjustment, CreditNote, Funding, Invoice, ProviderEntry
 from payments.operations import (
     bank_charges,
     bank_postings,
+    credit_notes,
     exchanges,
     fx,
+    invoices,
     matching,
     postings,
     refunds,
@@ -58,6 +61,10 @@ BREAKAGES = {
     "reserved_without_row": "UPDATE payments_account SET detail = 'rsv_gone' WHERE kind = 'lab_reserved'",
     "holdback": "UPDATE payments_posting SET amount = -1 WHERE account_id IN"
     " (SELECT id FROM payments_account WHERE kind = 'expert_holdback')",
+    "paper_vat": "UPDATE payments_creditnote SET vat_minor = vat_minor + 1, total_minor = total_minor + 1",
+    "vat": "UPDATE payments_invoice SET vat_minor = vat_minor + 1, total_minor = total_minor + 1",
+    "credited": "UPDATE payments_creditnote SET fee_minor = fee_minor + 1, total_minor = total_minor + 1",
+    "billed": "UPDATE payments_invoice SET work_minor = work_minor + 1, total_minor = total_minor + 1",
     "debt_beside_money": "UPDATE payments_accountbalance SET balance = -1 WHERE credit_minor IS NOT NULL",
     "credit": "UPDATE payments_accountbalance SET credit_minor = 7 WHERE credit_minor IS NOT NULL",
     "trial_balance": f"UPDATE payments_posting SET amount = amount - 1 WHERE id = {CASH_LEG}",
@@ -79,7 +86,7 @@ ELSEWHERE = {"true_up"}
 
 def owner() -> psycopg.Connection:
     """A session of the schema's owner; what it does is rolled back unless it commits."""
-    here, login = connection.settings_dict, settings.DATABASE_OWNER
+    here, login = connection.settings_dict, configured.DATABASE_OWNER
     return psycopg.connect(
         host=here["HOST"] or None,
         port=here["PORT"] or None,
@@ -106,7 +113,7 @@ def break_it(session: psycopg.Connection, statements: str) -> None:
 
 
 def a_bit_of_everything() -> None:
-    """Hours with a holdback, a bonus, a payout that arrived, a refund, an exchange, a fee."""
+    """Hours with a holdback, a bonus, a payout that arrived, a refund, an exchange, a fee, an invoice credited in part."""
     with platform():
         world = hours_world.build(funded_minor=400_000, holdback_bp=1_000)
         (entry,) = time_entries.log(
@@ -141,6 +148,13 @@ def a_bit_of_everything() -> None:
         )  # fmt: skip
         kept = bank_postings.booked_by_hand(entry=stray, against=accounts.suspense("sandbox", "USD"), now=NOW)
         matching.link(stray, kept, now=NOW)
+    invoices.issue_due(now=NOW + dt.timedelta(days=31), tenant_id=world.tenant.pk)
+    with platform():
+        (bill,) = Invoice.objects.filter(tenant=world.tenant)
+        assert bill.vat_minor
+        note = credit_notes.credit(invoice=bill, part="fee", reason="late", by=story.new_user(), now=bill.issued_at)
+        assert isinstance(note, CreditNote)
+        assert note.vat_minor
 
 
 def _bonus(world: World) -> None:
@@ -160,7 +174,9 @@ def _bonus(world: World) -> None:
     postings.bonus_paid(bonus=grant, now=NOW)
 
 
-def test_every_check_finds_what_it_is_there_for() -> None:
+def test_every_check_finds_what_it_is_there_for(settings: Settings) -> None:
+    settings.ISSUER = {**settings.ISSUER, "country": "DE"}
+    settings.VAT_RATES = {"DE": 1900}
     a_bit_of_everything()
     checks = ledger_findings.checks()
     assert set(checks) - ELSEWHERE == set(BREAKAGES)

@@ -185,3 +185,23 @@ def test_much_money_is_placed_by_two(bank: Bank, clerk: Desk, bookkeeper: Desk) 
     item.refresh_from_db()
     assert (item.status, item.decided_by) == ("written_off", bookkeeper.user)
     assert JournalEntry.objects.get(kind="provider_credit").at_provider == item.entry
+
+
+def test_finance_sees_at_one_look_what_is_open_and_gets_there(bank: Bank, clerk: Desk, bookkeeper: Desk) -> None:
+    with clock.frozen(NOW):
+        assert "The providers' books and ours agree." in bookkeeper.client.get("/admin/finance/").content.decode()
+    bring(clerk, statement(entry("10.00", reference="B1", text="hello"), closing="10.00"))
+    with clock.frozen(NOW):
+        provider_books.read_bank(now=NOW)
+        page = bookkeeper.client.get("/admin/finance/").content.decode()
+    row = unknown_credit()
+    assert "money came in that we do not know" in page
+    assert "1 day is not closed" in page
+    link = f"{ADMIN}/reconciliationitem/?status__exact=open&amp;kind__exact=unknown_credit&amp;provider=sepa_file&amp;currency=EUR"
+    assert link in page
+    with clock.frozen(NOW):
+        assert row.reference in bookkeeper.client.get(link.replace("&amp;", "&")).content.decode()
+        days = f"{ADMIN}/dayclose/?status__exact=open&provider=sepa_file&currency=EUR"
+        assert days.replace("&", "&amp;") in page
+        assert "2026-11-16" in page
+        assert bookkeeper.client.get(days).status_code == 200

@@ -16,7 +16,8 @@ from experts.operations import appeals
 from experts.public import Appeal, Decision, Expert, Notice
 from payments.models import BackupWithholding, JournalEntry, Payout, TaxProfile
 from payments.operations import backup_withholding, clocks, payouts, tax_profiles
-from payments.queries.nec_totals import nec_totals, year_bounds
+from payments.queries.nec_totals import nec_totals
+from payments.queries.paid_in_year import start_of
 from payments.subscribers import apply_appeal
 from tests.payments import ledger_story as story
 from tests.payments.ledger_story import NOW, SYSTEM
@@ -196,7 +197,7 @@ def test_the_year_counts_what_was_paid_in_it_and_equals_the_ledger() -> None:
     with unit_of_work(SYSTEM):
         payouts.returned(payouts.locked([back.pk], now=NOW)[0], code="AC04", now=NOW)
         (total,) = nec_totals(year=2026)
-        first, end = year_bounds(2026)
+        first, end = start_of(2026), start_of(2027)
         settled = JournalEntry.objects.filter(kind="payout_settled", effective_at__gte=first, effective_at__lt=end)
         journal = {entry.source_id for entry in settled} - {back.public_id}
         assert total.payments == len(journal) == 2
