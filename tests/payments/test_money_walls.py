@@ -37,6 +37,8 @@ PREFIXES = {
     "invoice_id": "inv",
     "note_id": "crn",
     "exchange_id": "fxe",
+    "milestone_id": "mst",
+    "proposal_id": "prp",
 }
 SATURDAY = MONDAY + dt.timedelta(days=5)
 
@@ -59,6 +61,8 @@ def body_for(path: str, method: str, decider: str) -> Any:
         "approve": {"decided_by": decider},
         "decline": {"decided_by": decider, "reason": "No."},
         "withdraw": {"decided_by": decider},
+        "refuse": {"decided_by": decider, "reason": "No."},
+        "end": {"decided_by": decider},
         "dispute": {"decided_by": decider, "reason": "No.", "proposed": "PT0S"},
         "answer": {"answer": "Yes."},
         "confirm": {"reason": "I was there."},
@@ -109,6 +113,19 @@ def owned_by(world: World) -> dict[str, str]:
     funded = hours.lab_caller(world, "funding:write")(
         "POST", "/funding", {"amount": {"amount": "5.00", "currency": "USD"}}
     )
+    lab = hours.lab_caller(world)
+    by = {"decided_by": world.member.email}
+    big = {"amount": "1000.01", "currency": "USD"}
+    proposal = lab("POST", "/bonuses", {"contract": world.contract.public_id, "amount": big, "reason": "Good.", **by})
+    milestone = {
+        "project": world.contract.project.public_id,
+        "title": "One good hour",
+        "basis": "approved_hours",
+        "count": 9,
+        "amount": {"amount": "5.00", "currency": "USD"},
+        "budget": {"amount": "5.00", "currency": "USD"},
+        **by,
+    }
     invoices.issue_due(now=SATURDAY + dt.timedelta(days=30))
     with platform():
         invoice = Invoice.objects.get()
@@ -128,7 +145,13 @@ def owned_by(world: World) -> dict[str, str]:
             "method_id": PayoutMethod.objects.get(),
             "exchange_id": exchanged_by(ada),
         }
-    return {**{name: row.public_id for name, row in rows.items()}, "funding_id": funded.json()["id"]}
+    told = {
+        "funding_id": funded,
+        "proposal_id": proposal,
+        "milestone_id": lab("POST", "/milestones", milestone),
+    }
+    found = {name: row.public_id for name, row in rows.items()}
+    return {**found, **{name: answer.json()["id"] for name, answer in told.items()}}
 
 
 def test_anothers_ids_are_not_there(world: World) -> None:
@@ -136,7 +159,7 @@ def test_anothers_ids_are_not_there(world: World) -> None:
     random = {name: ids.new_id(prefix) for name, prefix in PREFIXES.items()}
     with platform():
         rival = hours.build(name="Borealis")
-    scopes = ("timesheets:write", "funding:read", "contracts:read", "projects:read", "invoices:read")
+    scopes = ("timesheets:write", "funding:read", "contracts:read", "projects:read", "invoices:read", "bonuses:write")
     lab, stranger = hours.lab_caller(rival, *scopes), hours.expert_caller(rival)
     tried = 0
     for call, base, patterns in ((lab, "", lab_urlpatterns), (stranger, "/expert", expert_urlpatterns)):
