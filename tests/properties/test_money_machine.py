@@ -74,15 +74,9 @@ AMOUNTS = st.integers(1, 400_000)
 WHICH = st.integers(0, 99)
 MINUTE, HOUR, DAY = dt.timedelta(minutes=1), dt.timedelta(hours=1), dt.timedelta(days=1)
 FAULTS = [
-    "timeout_executed",
-    "timeout_not_executed",
-    "server_error",
-    "cached_error",
-    "rate_limited",
-    "reject",
-    "late_failure",
-    "return",
-]
+    "timeout_executed", "timeout_not_executed", "server_error", "cached_error", "rate_limited", "reject",
+    "late_failure", "return",
+]  # fmt: skip
 
 _POSITIONS = """
     SELECT a.kind, COALESCE(a.tenant_id, a.expert_id, 0), sum(p.amount)
