@@ -93,7 +93,7 @@ def claw_back(lab: Tenant, expert: Expert, minor: int, n: str) -> None:
 def contest(lab: Tenant, expert: Expert, minor: int, n: str) -> None:
     grant = Grant(f"dsp_{n}", expert.pk, "USD", minor, NOW, lab.pk)
     postings.dispute_opened(dispute=grant, now=NOW)
-    postings.dispute_resolved_for_lab(dispute=grant, now=NOW)
+    postings.dispute_resolved(dispute=grant, now=NOW)
 
 
 def pay_out(lab: Tenant, expert: Expert, minor: int, n: str) -> None:

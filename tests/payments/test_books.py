@@ -22,6 +22,7 @@ from payments.models import Account, Funding, Refund
 from payments.operations import funding, refunds
 from payments.operations.four_eyes import OwnProposal
 from payments.operations.refunds import NothingToRefund
+from payments.papers import spreadsheet
 from payments.queries import account_statement, ledger_findings
 from tests.core.api.conftest import Caller
 from tests.payments import ledger_story as story
@@ -143,7 +144,7 @@ def test_the_desk_gives_the_file_with_the_codes_of_the_chart(lab: Tenant, settin
 
 
 def test_no_cell_is_a_formula() -> None:
-    assert [journal_csv.safe(text) for text in ("=1+1", "@a", "-2", "+2", "fnd_1")] == [
+    assert [spreadsheet.defused(text) for text in ("=1+1", "@a", "-2", "+2", "fnd_1")] == [
         "'=1+1", "'@a", "'-2", "'+2", "fnd_1",
     ]  # fmt: skip
 
