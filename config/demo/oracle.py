@@ -9,7 +9,6 @@ Nothing of ``payments`` or ``core.money`` is imported: an error there must show 
 * a contract reserves two weeks at the weekly cap, each week's gross and fee rounded as one stretch
 * a raise prices what begins at its instant or later, and is reserved as soon as it is agreed
 * hours that are contested after their approval keep their price; what the lab contests is set aside until it is decided
-* what such a decision gives back to the lab, its fee too, stays reserved for the contract, on top of the two weeks
 """
 
 from __future__ import annotations
@@ -119,7 +118,6 @@ class Books:
     bonuses: list[Bonus] = field(default_factory=list)
     funded: dict[tuple[str, str], Decimal] = field(default_factory=lambda: defaultdict(lambda: ZERO))
     approved: set[tuple[str, str]] = field(default_factory=set)
-    given_back: dict[str, Decimal] = field(default_factory=lambda: defaultdict(lambda: ZERO))
 
     def signed(self, terms: Terms) -> None:
         """A contract was signed."""
@@ -155,10 +153,7 @@ class Books:
 
     def dispute_decided(self, entry: str, seconds: int) -> None:
         """Somebody decided how long a contested entry counts."""
-        stretch, before = self.stretches[entry], self._cost(entry)
-        self.stretches[entry] = replace(stretch, is_held=False, counted=seconds, proposed=None)
-        if stretch.proposed is not None:
-            self.given_back[stretch.contract] += before - self._cost(entry)
+        self.stretches[entry] = replace(self.stretches[entry], is_held=False, counted=seconds, proposed=None)
 
     def bonus(self, contract: str, amount: Decimal) -> None:
         """The lab granted a bonus."""
@@ -213,7 +208,7 @@ class Books:
     def reserved(self, lab: str, currency: str) -> Decimal:
         """What is set aside for a lab's contracts: full again after each approval, as long as the balance covers it."""
         own = [terms for terms in self.terms.values() if (terms.lab, terms.currency) == (lab, currency)]
-        return sum((_reservation(terms) + self.given_back[terms.contract] for terms in own), ZERO)
+        return sum((_reservation(terms) for terms in own), ZERO)
 
     def available(self, lab: str, currency: str) -> Decimal:
         """What is left to a lab."""
@@ -231,10 +226,6 @@ class Books:
     def labs(self) -> list[tuple[str, str]]:
         """Which lab pays in which currency, in order."""
         return sorted(self.funded)
-
-    def _cost(self, entry: str) -> Decimal:
-        """What one stretch costs its lab."""
-        return sum((line.gross + line.fee for line in self.earned() if line.stretch.entry == entry), ZERO)
 
     def _bonuses_of(self, *, expert: str = "", lab: str = "", currency: str) -> list[Bonus]:
         found = []

@@ -83,25 +83,6 @@ def test_a_contested_entry_is_held_until_somebody_decides_how_long_counts() -> N
     assert found.held() == []
 
 
-def test_hours_contested_after_their_approval_are_set_aside_and_what_comes_back_stays_reserved() -> None:
-    found = books(stretch("tme_1"))
-    found.week_approved("ctr_1", "2026-W48")
-    found.disputed_late("tme_1", proposed=1800)
-    assert (found.payable("ada", "USD"), found.set_aside("ada", "USD")) == (Decimal("39.00"), Decimal("39.00"))
-    assert found.spent("Northwind", "USD") == Decimal("101.40")
-    found.dispute_decided("tme_1", 1800)
-    assert (found.payable("ada", "USD"), found.set_aside("ada", "USD")) == (Decimal("39.00"), Decimal("0.00"))
-    assert found.spent("Northwind", "USD") == Decimal("50.70")
-    assert found.reserved("Northwind", "USD") == Decimal("2028.00") + Decimal("50.70")
-
-
-def test_a_raise_prices_what_begins_at_its_instant_and_is_reserved_at_once() -> None:
-    found = books(stretch("tme_1"), stretch("tme_2", start=3600))
-    found.raised("ctr_1", since=MONDAY + dt.timedelta(seconds=3600), rate=Decimal("100.00"))
-    assert [line.gross for line in found.earned()] == [Decimal("78.00"), Decimal("100.00")]
-    assert found.reserved("Northwind", "USD") == Decimal("2600.00")
-
-
 def test_reading_the_entries_again_keeps_what_was_decided() -> None:
     found = books(stretch("tme_1"))
     found.dispute_decided("tme_1", 60)
