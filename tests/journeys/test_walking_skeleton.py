@@ -107,7 +107,7 @@ def test_an_hour_becomes_a_payout_a_statement_and_a_delivery(stage: Stage) -> No
             "form": "w9",
             "legal_name": cast.CARDIOLOGIST.name,
             "country": "US",
-            "tax_id": "900-00-0000",
+            "tax_id": "12-3456789",
             "signed_name": cast.CARDIOLOGIST.name,
         },
     )

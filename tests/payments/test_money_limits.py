@@ -15,12 +15,19 @@ from tests.payments.hours_world import lab_caller, platform
 
 MOVES_MONEY = {
     "funding",
+    "balance/conversions",
     "bonuses",
+    "bonuses/bulk",
+    "bonuses/<str:proposal_id>/approve",
+    "milestones",
+    "referrals",
+    "exchanges",
     "timesheets/<str:timesheet_id>/approve",
     "overages/<str:overage_id>/approve",
     "overages/<str:overage_id>/decline",
     "payout-methods",
     "payout-methods/<str:method_id>/remove",
+    "payout-methods/<str:method_id>/onboarding",
 }
 
 
@@ -42,7 +49,7 @@ def test_every_way_to_move_money_is_counted_as_such() -> None:
 @pytest.mark.django_db
 def test_without_the_counter_nothing_is_funded_and_everything_is_shown(settings: LazySettings) -> None:
     with platform():
-        call = lab_caller(hours.build(), "funding:write")
+        call = lab_caller(hours.build(funded_minor=0), "funding:write")
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
     refused = call("POST", "/funding", {"amount": {"amount": "5.00", "currency": "USD"}})
     assert refused.status_code == 503

@@ -135,8 +135,11 @@ def test_a_week_is_approved_once_whoever_comes_first() -> None:
         posted = JournalEntry.objects.filter(kind="time_approved").count()
         contested = Dispute.objects.count()
     assert sheet.status in {"approved", "auto_approved"}
-    assert (entry.status, posted, contested) in {("approved", 1, 0), ("auto_approved", 1, 0), ("disputed", 0, 1)}
-    assert outcomes["invalid_transition"] >= 4
+    # What silence approved may still be contested, and stays posted meanwhile.
+    paid = {("approved", 1, 0), ("auto_approved", 1, 0), ("auto_approved", 1, 1)}
+    assert (entry.status, posted, contested) in {*paid, ("disputed", 0, 1)}
+    # One approval and one dispute at most are done; silence is never refused, it just does nothing any more.
+    assert outcomes.total() - outcomes["done"] >= 4
 
 
 def test_a_dispute_is_decided_once() -> None:
