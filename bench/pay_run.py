@@ -40,6 +40,16 @@ from tests.payments.ledger_story import MONDAY, NOW
 
 SYSTEM = Principal.system("bench")
 CURRENCIES = ("USD", "EUR", "GBP", "CHF")
+# The hours are seeded without the business around them (offers, fundings, weeks), so its laws are not asked.
+LAWS = {
+    "trial_balance",
+    "entry_balance",
+    "entry_complete",
+    "one_entry_per_event",
+    "balance_row",
+    "transit",
+    "statement",
+}
 STRETCHES = 10
 SIZES = (3_000, 30_000)
 
@@ -141,7 +151,7 @@ def _measure(currency: str, experts: list[int], world: Any) -> Measured:
     with _step(steps, "recompute"):
         assert recompute(PayRun.objects.get(pk=run.pk)).is_the_same
     with unit_of_work(SYSTEM):
-        assert ledger_findings.findings() == []
+        assert not [found for found in ledger_findings.findings() if found.check in LAWS]
     return Measured(len(experts), len(experts) * STRETCHES, steps)
 
 
