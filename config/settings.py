@@ -253,6 +253,8 @@ PAY_SCHEDULES: dict[str, tuple[int, int, int]] = {"*": (0, 0, 2)}
 # Paydays move on over the closing days of a currency's payment system (`payments.bank_holidays`) and over days added here.
 PAY_CLOSED: dict[str, str] = env.dict("PAY_CLOSED", default={"EUR": "target", "USD": "fedwire"})
 PAY_CLOSED_DAYS: list[str] = env.list("PAY_CLOSED_DAYS", default=[])  # ISO dates, for every currency
+# Banking days from the payday until money is expected on accounts, by currency; "*" stands for all others.
+PAY_ARRIVAL_DAYS: dict[str, int] = {"*": 2} | env.dict("PAY_ARRIVAL_DAYS", {"EUR": 1}, subcast_values=int)
 # Rows beside the table of minimum wages (payments/wage_floors.py), as "DE:USD:2026-01-01:1500", minor units an hour.
 WAGE_FLOORS: list[str] = env.list("WAGE_FLOORS", [])
 TRUE_UPS_PAID_BY: str = env.str("TRUE_UPS_PAID_BY", "platform")  # or "lab": who pays what a week lacks to the floor

@@ -68,6 +68,40 @@ class Funds(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class PayDate:
+    """What is approved before ``cutoff`` is sent on ``pays_on``; ``usual`` is that day if no bank were closed.
+
+    It is expected on accounts by ``arrives_by``; ``moved_because`` names the closing days that moved it, or is empty.
+    """
+
+    currency: str
+    cutoff: dt.datetime
+    pays_on: dt.date
+    usual: dt.date
+    arrives_by: dt.date
+    moved_because: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FirstPaydays:
+    """When hours of an ISO week are paid: approved as soon as the week is over, or by nothing but silence."""
+
+    week: str
+    earliest: PayDate
+    latest: PayDate
+
+
+class Paydays(Protocol):
+    """The pay calendar."""
+
+    def first_paydays(
+        self, *, currency: str, zone: str, approval_window_seconds: int, now: dt.datetime
+    ) -> FirstPaydays:
+        """When hours worked in the week of ``now`` in a zone are paid."""
+        ...
+
+
 class TaskTypes(Protocol):
     """The kinds of work a project can ask for."""
 
@@ -112,5 +146,6 @@ class Completion(Port[CompletionBlockers]):
 
 
 funds: Port[Funds] = Port("marketplace.ports.Funds")
+paydays: Port[Paydays] = Port("marketplace.ports.Paydays")
 task_types: Port[TaskTypes] = Port("marketplace.ports.TaskTypes")
 completion = Completion("marketplace.ports.CompletionBlockers")

@@ -27,8 +27,10 @@ class PaymentsConfig(AppConfig):
             true_ups,
             write_offs,
         )
+        from payments.queries import pay_calendar
 
         ports.funds.register(reservations)
+        ports.paydays.register(pay_calendar)
         ports.completion.register(completion)
         ports.completion.register(hours_of_project)
         appeal_subjects.register(backup_withholding.PREFIX, backup_withholding.find)

@@ -43,7 +43,23 @@ def next_cutoff(schedule: PaySchedule, now: datetime) -> datetime:
 
 def payday(schedule: PaySchedule, cutoff: datetime, *, closed: Collection[date] = ()) -> date:
     """The day by which a run with this cutoff is paid: never a Saturday or Sunday, nor a day when banks are ``closed``."""
-    day = cutoff.astimezone(UTC).date() + timedelta(days=schedule.days_to_payday)
-    while day.weekday() >= _SATURDAY or day in closed:
+    return _open_day(cutoff.astimezone(UTC).date() + timedelta(days=schedule.days_to_payday), closed)
+
+
+def banking_days_after(day: date, count: int, *, closed: Collection[date] = ()) -> date:
+    """``count`` days on which banks work later; 0 gives the first such day from ``day`` on."""
+    day = _open_day(day, closed)
+    for _nth in range(count):
+        day = _open_day(day + timedelta(days=1), closed)
+    return day
+
+
+def is_weekend(day: date) -> bool:
+    """Whether it is a Saturday or a Sunday, when no bank works anywhere."""
+    return day.weekday() >= _SATURDAY
+
+
+def _open_day(day: date, closed: Collection[date]) -> date:
+    while is_weekend(day) or day in closed:
         day += timedelta(days=1)
     return day

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import datetime as dt
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -11,12 +12,14 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004  # Django's name
 
-from payments import payout_details
+from payments import bank_holidays, payout_details
+from payments.calendar import PaySchedule
 from payments.operations import bank_files
 from payments.providers import bank_channel, pain001, registry, sepa_file, stripe_client
 from payments.providers.port import Capability, Host
 
 KEY_BYTES = 32
+MOST_ARRIVAL_DAYS = 10
 _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 _COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
 
@@ -131,3 +134,36 @@ def the_bank_account_can_pay(**_options: Any) -> list[CheckMessage]:
     except ImportError as error:
         faults.append(f"BANK_CHANNEL cannot be loaded: {error}")
     return [Error(fault, id="payments.E005", hint="See docs/operations.md, paying by bank file.") for fault in faults]
+
+
+@register()
+def the_pay_calendar_can_be_read(**_options: Any) -> list[CheckMessage]:
+    """Everybody's payday follows from settings: one that cannot be read would move it silently, or break every page."""
+    return [Error(fault, id="payments.E007") for fault in (*_schedule_faults(), *_closing_faults(), *_arrival_faults())]
+
+
+def _schedule_faults() -> Iterator[str]:
+    if "*" not in settings.PAY_SCHEDULES:
+        yield 'PAY_SCHEDULES has no line "*" for all other currencies.'
+    for currency, line in settings.PAY_SCHEDULES.items():
+        try:
+            PaySchedule(*line)
+        except (TypeError, ValueError) as error:
+            yield f"PAY_SCHEDULES: {currency}: {error}"
+
+
+def _closing_faults() -> Iterator[str]:
+    for currency, system in settings.PAY_CLOSED.items():
+        if system and system not in bank_holidays.SYSTEMS:
+            yield f"PAY_CLOSED: {currency}: one of {', '.join(sorted(bank_holidays.SYSTEMS))}, not {system}."
+    for day in settings.PAY_CLOSED_DAYS:
+        try:
+            dt.date.fromisoformat(day)
+        except ValueError:
+            yield f"PAY_CLOSED_DAYS: {day} is no ISO date."
+
+
+def _arrival_faults() -> Iterator[str]:
+    for currency, days in settings.PAY_ARRIVAL_DAYS.items():
+        if not 0 <= days <= MOST_ARRIVAL_DAYS:
+            yield f"PAY_ARRIVAL_DAYS: {currency}: 0 to {MOST_ARRIVAL_DAYS} banking days."

@@ -13,11 +13,11 @@ from core.api.endpoint import endpoint
 from core.api.fields import StrictCharField
 from core.api.limits import address_of
 from core.api.lookup import get_or_404
-from core.api.types import Doc, Example, IdOf, Link, RateOut, Timestamp, render_rate
+from core.api.types import Day, Doc, Example, IdOf, Link, RateOut, Timestamp, render_rate
 from core.api.views import ExpertView
 from core.problems import InvalidTransition
 from experts.public import LegalNameMissing, NameMismatch, Signature
-from marketplace import queries
+from marketplace import ports, queries
 from marketplace.api.contracts import ContractId
 from marketplace.api.filters import CreatedFilters, narrowed
 from marketplace.api.openings import OpeningId
@@ -42,6 +42,23 @@ TERMS = (
 )
 
 
+class PromisedPaydayOut(TypedDict):
+    """A day on which you would be paid."""
+
+    cutoff: Annotated[Timestamp, Doc("What is approved before it is paid on that day.")]
+    pays_on: Annotated[Day, Doc("The day on which it is sent.")]
+    arrives_by: Annotated[Day, Doc("When it is expected on accounts; what a bank takes is not ours to promise.")]
+
+
+class FirstPaydayOut(TypedDict):
+    """When hours that you work this week would be paid."""
+
+    week: Annotated[str, Doc("This ISO week, where you live."), Example("2026-W47")]
+    earliest: Annotated[PromisedPaydayOut, Doc("If the week is approved as soon as it is over.")]
+    latest: Annotated[PromisedPaydayOut, Doc("If nobody does anything: it submits itself, and silence approves it.")]
+    link: Annotated[Link, Doc("All paydays of this currency, a year ahead.")]
+
+
 class MyOfferOut(TypedDict):
     """An offer with everything to know before signing."""
 
@@ -54,6 +71,7 @@ class MyOfferOut(TypedDict):
     status: Annotated[str, Doc("extended, accepted, declined, expired or withdrawn."), Example("extended")]
     rate: Annotated[RateOut, Doc("Frozen when you accept; a lower one would need your signature.")]
     terms: TermsOut
+    first_payday: Annotated[FirstPaydayOut | None, Doc("Null once the offer was answered, or has expired.")]
     ai_assistance: Annotated[str, Doc("forbidden, disclosed or allowed."), Example("disclosed")]
     documents: Annotated[list[OfferDocumentOut], Doc("What you sign by accepting.")]
     milestones: Annotated[Link, Doc("Bonuses that the lab promises beforehand for this opening.")]
@@ -101,7 +119,7 @@ def my_offers(call: Call) -> QuerySet[Any]:
     documents = OfferDocument.objects.visible_to(call.principal).select_related("agreement_version")
     return (
         Offer.objects.visible_to(call.principal)
-        .select_related("opening__project", "contract")
+        .select_related("opening__project", "contract", "expert")
         .annotate(lab_alias=queries.lab_alias())
         .prefetch_related(Prefetch("documents", queryset=documents.annotate(is_signed=Exists(signed)).order_by("pk")))
     )
@@ -120,6 +138,7 @@ def render_my_offer(offer: Any, *, now: dt.datetime) -> MyOfferOut:
         "status": offer.status,
         "rate": render_rate(offer.rate),
         "terms": render_terms({name: getattr(offer, name) for name in TERMS}, rate=offer.rate, now=now),
+        "first_payday": _first_payday(offer, now=now),
         "ai_assistance": offer.opening.project.ai_assistance,
         "documents": [_document(document) for document in offer.documents.all()],
         "milestones": f"/api/v1/expert/milestones?opening={offer.opening.public_id}",
@@ -129,6 +148,28 @@ def render_my_offer(offer: Any, *, now: dt.datetime) -> MyOfferOut:
         "decided_at": offer.decided_at,
         "contract": contract.public_id if contract else None,
     }
+
+
+def _first_payday(offer: Any, *, now: dt.datetime) -> FirstPaydayOut | None:
+    if offer.status != Offer.Status.EXTENDED or offer.expires_at <= now:
+        return None
+    currency: str = offer.rate.currency
+    found = ports.paydays.get().first_paydays(
+        currency=currency,
+        zone=offer.expert.zone,
+        approval_window_seconds=offer.approval_window_seconds,
+        now=now,
+    )
+    return {
+        "week": found.week,
+        "earliest": _payday(found.earliest),
+        "latest": _payday(found.latest),
+        "link": f"/api/v1/expert/pay-calendar?currency={currency}",
+    }
+
+
+def _payday(date: ports.PayDate) -> PromisedPaydayOut:
+    return {"cutoff": date.cutoff, "pays_on": date.pays_on, "arrives_by": date.arrives_by}
 
 
 def _document(document: Any) -> OfferDocumentOut:
@@ -168,7 +209,7 @@ class MyOfferDetail(ExpertView):
 
     @endpoint(summary="Show my offer", returns=MyOfferOut, tag="offers")
     def get(self, call: Call, offer_id: str) -> MyOfferOut:
-        """Rate, caps, paid activities, windows, holdback, notice, and every document with its link."""
+        """Rate, caps, paid activities, windows, first payday, holdback, notice, and every document with its link."""
         return render_my_offer(get_or_404(my_offers(call), offer_id), now=call.now)
 
 

@@ -34,6 +34,7 @@ from payments.api.hours_types import (
     render_entry,
     render_time,
 )
+from payments.api.payday_types import render_date
 from payments.models import TimeEntry, TrueUp
 from payments.operations import true_ups
 from payments.queries import blockers, earnings, effective_rates, explanation
@@ -51,12 +52,16 @@ class EarningsFilters(serializers.Serializer[None]):
 
 
 def render_next(payout: NextPayout) -> NextPayoutOut:
-    """A payday."""
+    """A payday with what it pays."""
+    date = render_date(payout.date)
     return {
-        "date": payout.pays_on,
+        "date": date["pays_on"],
+        "arrives_by": date["arrives_by"],
+        "moved_from": date["moved_from"],
+        "moved_because": date["moved_because"],
         "amount": render_money(payout.amount),
         "withheld": render_money(payout.withheld),
-        "cutoff": payout.cutoff,
+        "cutoff": date["cutoff"],
         "blocked_by": payout.obstacle.code if payout.obstacle else None,
     }
 

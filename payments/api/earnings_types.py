@@ -6,6 +6,7 @@ from typing import Annotated, TypedDict
 
 from core.api.types import Currency, Day, Doc, Duration, Example, Link, MoneyOut, RateOut, Timestamp
 from payments.api.hours_types import AdjustmentOut, ContractId, MeasuredTimeOut, TimeEntryOut
+from payments.api.payday_types import ArrivesBy, MovedBecause, MovedFrom
 
 EarningId = Annotated[
     str,
@@ -34,7 +35,10 @@ class BucketsOut(TypedDict):
 class NextPayoutOut(TypedDict):
     """The next payday."""
 
-    date: Day
+    date: Annotated[Day, Doc("The day on which it is sent.")]
+    arrives_by: ArrivesBy
+    moved_from: MovedFrom
+    moved_because: MovedBecause
     amount: Annotated[MoneyOut, Doc("What is approved until now, less the tax withheld.")]
     withheld: Annotated[MoneyOut, Doc("Tax kept back from it.")]
     cutoff: Annotated[Timestamp, Doc("What is approved before it is paid on that day.")]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Annotated, TypedDict
 
 from core.api.types import Day, Doc, Duration, Example, IdOf, MoneyOut, RateOut, Timestamp, render_money, render_rate
 from core.api.types import render_duration as duration
 from core.money import Money
+from payments.api.payday_types import PayDateOut, render_date
 from payments.models import Adjustment, Dispute, Overage, PlatformPay, TimeEntry, Timesheet, WriteOff
+from payments.queries import pay_calendar
 from payments.queries.explanation import price_of
 
 ContractId = Annotated[str, IdOf("ctr")]
@@ -87,6 +90,13 @@ class TimesheetOut(TypedDict):
     decided_at: Timestamp | None
     time: MeasuredTimeOut
     amount: Annotated[MoneyOut | None, Doc("What the billable time earns; null for an empty week.")]
+    payday: Annotated[
+        PayDateOut | None,
+        Doc("When its approved hours are paid. Before the decision: if it is approved now, or as soon as it is over."),
+    ]
+    latest_payday: Annotated[
+        PayDateOut | None, Doc("If the clocks decide: it submits itself, and the lab's silence approves it.")
+    ]
 
 
 class LabTimesheetOut(TimesheetOut):
@@ -209,10 +219,15 @@ def render_lab_entry(row: TimeEntry) -> LabTimeEntryOut:
     return {**render_entry(row), "expert": row.contract.lab_expert.public_id, "fee": render_money(fee)}
 
 
-def render_timesheet(row: Timesheet) -> TimesheetOut:
+def render_timesheet(row: Timesheet, *, now: dt.datetime) -> TimesheetOut:
     """A week; its contract is joined and its totals are annotated (`with_totals`)."""
     totals = vars(row)
     currency = totals["pay_currency"]
+    window = totals["longest_window_seconds"]
+    paydays = (
+        pay_calendar.of_week(sheet=row, currency=currency, approval_window_seconds=window, now=now) if currency else ()
+    )
+    first, latest = map(render_date, paydays) if paydays else (None, None)
     return {
         "id": row.public_id,
         "contract": row.contract.public_id,
@@ -232,15 +247,17 @@ def render_timesheet(row: Timesheet) -> TimesheetOut:
             "disallowed": duration(totals["total_disallowed_seconds"]),
         },
         "amount": render_money(Money(totals["total_minor"], currency)) if currency else None,
+        "payday": first,
+        "latest_payday": latest,
     }
 
 
-def render_lab_timesheet(row: Timesheet) -> LabTimesheetOut:
+def render_lab_timesheet(row: Timesheet, *, now: dt.datetime) -> LabTimesheetOut:
     """A week as the lab sees it; the fee is the sum of its entries' fees."""
     totals = vars(row)
     currency = totals["pay_currency"]
     fee = render_money(Money(totals["total_fee_minor"], currency)) if currency else None
-    return {**render_timesheet(row), "expert": row.contract.lab_expert.public_id, "fee": fee}
+    return {**render_timesheet(row, now=now), "expert": row.contract.lab_expert.public_id, "fee": fee}
 
 
 def render_overage(row: Overage) -> OverageOut:

@@ -8,12 +8,14 @@ from rest_framework import serializers
 
 from core.api.call import Call
 from core.api.endpoint import endpoint
-from core.api.types import Currency, Day, Doc, Example, IdOf, Link, MoneyOut, Timestamp, render_money
+from core.api.types import Day, Doc, Example, IdOf, Link, MoneyOut, Timestamp, render_money
 from core.api.views import ExpertView, LabView
 from core.money import EXPONENTS
+from marketplace import public as marketplace
+from payments.api.payday_types import ArrivesBy, PayDateOut, render_date
 from payments.queries.next_payout import currencies_of
 from payments.queries.own_pay_runs import OwnPayRun, own_pay_runs
-from payments.queries.pay_calendar import PayDate, upcoming
+from payments.queries.pay_calendar import arrival_of, upcoming
 
 
 class PayCalendarFilters(serializers.Serializer[None]):
@@ -21,15 +23,6 @@ class PayCalendarFilters(serializers.Serializer[None]):
 
     currency = serializers.ChoiceField(choices=sorted(EXPONENTS), required=False)
     count = serializers.IntegerField(min_value=1, max_value=53, required=False, default=8)
-
-
-class PayDateOut(TypedDict):
-    """One payday."""
-
-    currency: Currency
-    cutoff: Annotated[Timestamp, Doc("What is approved before it is paid on that day.")]
-    pays_on: Day
-    moved_from: Annotated[Day | None, Doc("The usual day, when banks are closed then.")]
 
 
 class PayCalendarOut(TypedDict):
@@ -51,6 +44,7 @@ class OwnPayRunOut(TypedDict):
     run: Annotated[str, IdOf("run")]
     cutoff: Timestamp
     pays_on: Day
+    arrives_by: ArrivesBy
     outcome: Annotated[str, Doc("scheduled, released, held or left_out."), Example("left_out")]
     amount: Annotated[MoneyOut, Doc("What is sent; for left_out what you are owed, below zero what you owe.")]
     withheld: MoneyOut
@@ -65,22 +59,13 @@ class OwnPayRunsOut(TypedDict):
     runs: Annotated[list[OwnPayRunOut], Doc("At most 52, newest first.")]
 
 
-def render_date(date: PayDate) -> PayDateOut:
-    """A payday."""
-    return {
-        "currency": date.currency,
-        "cutoff": date.cutoff,
-        "pays_on": date.pays_on,
-        "moved_from": None if date.usual == date.pays_on else date.usual,
-    }
-
-
 def render_run(own: OwnPayRun) -> OwnPayRunOut:
     """A run from the expert's side."""
     return {
         "run": own.run.public_id,
         "cutoff": own.run.cutoff,
         "pays_on": own.run.pays_on,
+        "arrives_by": arrival_of(own.run.currency, own.run.pays_on),
         "outcome": own.outcome,
         "amount": render_money(own.amount),
         "withheld": render_money(own.withheld),
@@ -115,8 +100,9 @@ class LabPayCalendar(LabView):
         returns=PayCalendarOut,
     )
     def get(self, call: Call) -> PayCalendarOut:
-        """Weeks approved before a cutoff are paid on its payday. US dollars unless `currency` says otherwise."""
-        return _calendar(call, [])
+        """Weeks approved before a cutoff are paid on its payday. In the currencies of your contracts, or in `currency`."""
+        agreed = marketplace.contracts_of(call.principal).order_by().values_list("offer__currency", flat=True)
+        return _calendar(call, sorted(set(agreed.distinct())))
 
 
 class OwnPayRuns(ExpertView):

@@ -32,11 +32,12 @@ from core.money import Money
 from core.problems import FieldError, InvalidInput
 from experts.public import Expert
 from payments.api.paper_download import PAPER_FILE, PaperFormat, drawn, language_of, table
+from payments.api.payday_types import PayDateOut, render_date
 from payments.models import Statement
 from payments.papers import statement as statement_paper
 from payments.papers import yearly as yearly_paper
 from payments.papers.languages import speaking
-from payments.queries import paid_in_year, statement_lines
+from payments.queries import paid_in_year, pay_calendar, statement_lines
 from payments.queries.paid_in_year import Payment, Share
 from payments.queries.statement_lines import Line
 
@@ -56,6 +57,7 @@ class StatementOut(TypedDict):
     paid: Annotated[MoneyOut, Doc("What was sent.")]
     withheld: Annotated[MoneyOut, Doc("Tax kept back; with what was sent it is what you were owed.")]
     issued_at: Timestamp
+    next_payday: Annotated[PayDateOut, Doc("The day of pay after this one, by the calendar.")]
     download: Link
 
 
@@ -145,7 +147,7 @@ class YearlySummaryOut(TypedDict):
 
 
 def render_statement(row: Statement) -> StatementOut:
-    """A statement; its payout is joined."""
+    """A statement; its payout and run are joined."""
     currency = row.currency
     return {
         "id": row.public_id,
@@ -157,6 +159,7 @@ def render_statement(row: Statement) -> StatementOut:
         "paid": render_money(Money(row.payout.amount_minor, currency)),
         "withheld": render_money(Money(row.payout.withheld_minor, currency)),
         "issued_at": row.issued_at,
+        "next_payday": render_date(pay_calendar.after(row)),
         "download": f"/api/v1/expert/statements/{row.public_id}/download",
     }
 
@@ -210,7 +213,9 @@ def render_year(year: paid_in_year.Year) -> list[YearlyCurrencyOut]:
 
 
 def _statements(call: Call) -> Any:
-    return Statement.objects.visible_to(call.principal).select_related("payout__payout_method", "payout__expert")
+    return Statement.objects.visible_to(call.principal).select_related(
+        "payout__payout_method", "payout__expert", "payout__run"
+    )
 
 
 def _reader(call: Call) -> Expert:

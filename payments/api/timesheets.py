@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any, cast
 
 from rest_framework import serializers
 
-from core.api.call import Call
+from core.api.call import Call, Listed
 from core.api.endpoint import endpoint
 from core.api.fields import InstantField, PublicIdField, StrictCharField
 from core.api.lookup import get_or_404
@@ -63,14 +64,15 @@ def entries_in(row: Timesheet) -> list[TimeEntry]:
     return sorted(rows, key=lambda entry: entry.started_at)
 
 
-def render_detail(row: Timesheet) -> TimesheetDetailOut:
+def render_detail(row: Timesheet, *, now: dt.datetime) -> TimesheetDetailOut:
     """A week with its entries."""
-    return {**render_timesheet(row), "entries": [render_entry(entry) for entry in entries_in(row)]}
+    return {**render_timesheet(row, now=now), "entries": [render_entry(entry) for entry in entries_in(row)]}
 
 
-def render_lab_detail(row: Timesheet) -> LabTimesheetDetailOut:
+def render_lab_detail(row: Timesheet, *, now: dt.datetime) -> LabTimesheetDetailOut:
     """A week with its entries, as the lab sees them."""
-    return {**render_lab_timesheet(row), "entries": [render_lab_entry(entry) for entry in entries_in(row)]}
+    entries = [render_lab_entry(entry) for entry in entries_in(row)]
+    return {**render_lab_timesheet(row, now=now), "entries": entries}
 
 
 class ExpertTimesheetList(ExpertView):
@@ -81,11 +83,10 @@ class ExpertTimesheetList(ExpertView):
         query=TimesheetFilters,
         returns=TimesheetOut,
         paginated=True,
-        render=render_timesheet,
     )
-    def get(self, call: Call) -> Any:
-        """Newest first, with both clocks: when a week submits itself, and when it is approved by silence."""
-        return timesheets_of(call).filter(**call.query)
+    def get(self, call: Call) -> Listed:
+        """Newest first, with both clocks and the paydays that follow from them."""
+        return Listed(timesheets_of(call).filter(**call.query), lambda row: render_timesheet(row, now=call.now))
 
 
 class ExpertTimesheetDetail(ExpertView):
@@ -94,7 +95,7 @@ class ExpertTimesheetDetail(ExpertView):
     @endpoint(summary="Show my week", returns=TimesheetDetailOut)
     def get(self, call: Call, timesheet_id: str) -> TimesheetDetailOut:
         """The week with its entries."""
-        return render_detail(get_or_404(timesheets_of(call), timesheet_id))
+        return render_detail(get_or_404(timesheets_of(call), timesheet_id), now=call.now)
 
 
 class ExpertTimesheetSubmit(ExpertView):
@@ -109,7 +110,7 @@ class ExpertTimesheetSubmit(ExpertView):
         """Nothing can be added to the week afterwards. A week that you forget submits itself at `submit_by`."""
         sheet = get_or_404(timesheets_of(call), timesheet_id)
         timesheets.submit(timesheet=sheet, by=call.principal, now=call.now)
-        return render_detail(get_or_404(timesheets_of(call), timesheet_id))
+        return render_detail(get_or_404(timesheets_of(call), timesheet_id), now=call.now)
 
 
 class LabTimesheetList(LabView):
@@ -121,11 +122,13 @@ class LabTimesheetList(LabView):
         query=LabTimesheetFilters,
         returns=LabTimesheetOut,
         paginated=True,
-        render=render_lab_timesheet,
     )
-    def get(self, call: Call) -> Any:
-        """Newest first; `status=submitted` are those that wait for you, until `approve_by`."""
-        return timesheets_of(call).filter(**call.query)
+    def get(self, call: Call) -> Listed:
+        """Newest first; `status=submitted` are those that wait for you, until `approve_by`.
+
+        `payday` is when the expert is paid if you approve now, `latest_payday` when your silence pays him.
+        """
+        return Listed(timesheets_of(call).filter(**call.query), lambda row: render_lab_timesheet(row, now=call.now))
 
 
 class LabTimesheetDetail(LabView):
@@ -134,7 +137,7 @@ class LabTimesheetDetail(LabView):
     @endpoint(summary="Show a timesheet", scope="timesheets:read", returns=LabTimesheetDetailOut)
     def get(self, call: Call, timesheet_id: str) -> LabTimesheetDetailOut:
         """The week with its entries, amounts and fees."""
-        return render_lab_detail(get_or_404(timesheets_of(call), timesheet_id))
+        return render_lab_detail(get_or_404(timesheets_of(call), timesheet_id), now=call.now)
 
 
 class LabTimesheetApprove(LabView):
@@ -150,9 +153,9 @@ class LabTimesheetApprove(LabView):
         example={"decided_by": "ops@aurora.example"},
     )
     def post(self, call: Call, timesheet_id: str) -> LabTimesheetDetailOut:
-        """Its hours are owed to the expert from then on. Disputed entries and open overages stay behind."""
+        """Its hours are owed to the expert from then on, and paid on `payday`. Disputed entries and open overages stay behind."""
         sheet = get_or_404(timesheets_of(call), timesheet_id)
         tenant_id = cast(int, call.principal.tenant_id)
         member = deciding_member(tenant_id=tenant_id, who=call.body["decided_by"], about_money=True)
         timesheets.approve(timesheet=sheet, decided_by=member, by=call.principal, now=call.now)
-        return render_lab_detail(get_or_404(timesheets_of(call), timesheet_id))
+        return render_lab_detail(get_or_404(timesheets_of(call), timesheet_id), now=call.now)

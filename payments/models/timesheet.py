@@ -65,6 +65,7 @@ class TimesheetQuerySet(WalledQuerySet["Timesheet"]):
             **sums,
             total_minor=Coalesce(Sum(pay_of("entries__"), filter=live), 0),
             pay_currency=Max("entries__snapshot__currency"),
+            longest_window_seconds=Max("entries__snapshot__approval_window_seconds"),
             total_fee_minor=Coalesce(Sum(fee_of("entries__"), filter=live), 0),
         )
 

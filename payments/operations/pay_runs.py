@@ -15,6 +15,7 @@ from core.problems import Conflict, DomainError, InvalidInput, map_constraint
 from core.public import User
 from core.wake import wake_after_commit
 from payments import accounts, bank_holidays, calendar
+from payments.bank_holidays import Closings
 from payments.calendar import PaySchedule
 from payments.ledger import NewEntry
 from payments.models import Payout, PayRun
@@ -70,17 +71,18 @@ def schedule_of(currency: str) -> PaySchedule:
 
 def payday_of(currency: str, cutoff: dt.datetime) -> dt.date:
     """The day on which a run of this currency and cutoff is paid, known in advance to everybody."""
-    return calendar.payday(schedule_of(currency), cutoff, closed=_closed(currency, cutoff))
+    return calendar.payday(schedule_of(currency), cutoff, closed=closings_of(currency, cutoff))
 
 
 def _open_day(currency: str, now: dt.datetime) -> dt.date:
     """Today, or the next day on which banks work."""
-    return calendar.payday(PaySchedule(days_to_payday=0), now, closed=_closed(currency, now))
+    return calendar.payday(PaySchedule(days_to_payday=0), now, closed=closings_of(currency, now))
 
 
-def _closed(currency: str, since: dt.datetime) -> frozenset[dt.date]:
+def closings_of(currency: str, since: dt.date) -> Closings:
+    """Days of this year and the next one on which no money of a currency moves, by name."""
     system, extra = settings.PAY_CLOSED.get(currency, ""), tuple(settings.PAY_CLOSED_DAYS)
-    return bank_holidays.closed_days(system, since.year, extra)
+    return bank_holidays.closings(system, since.year, extra)
 
 
 def prepare(*, currency: str, by: User, now: dt.datetime, off_cycle: bool = False) -> PayRun:

@@ -14,6 +14,7 @@ from payments.models import Statement
 from payments.papers import spreadsheet
 from payments.papers.languages import Formats, speaking
 from payments.papers.paper import EMPTY, Column, Fact, Paper, Row, Table, Text
+from payments.queries import pay_calendar
 from payments.queries.statement_lines import Line, label_of
 
 CSV_HEAD: Final = (
@@ -101,6 +102,17 @@ def _facts(statement: Statement, formats: Formats) -> tuple[Fact, ...]:
         Fact(_("Payout reference"), (Text(payout.public_id, ltr=True),)),
         Fact(_("Paid to"), (Text(payout.payout_method.masked, ltr=True),)),
         *amounts,
+        *_next_payday(statement, formats),
+    )
+
+
+def _next_payday(statement: Statement, formats: Formats) -> tuple[Fact, ...]:
+    """The next day of pay by the calendar, for what is approved in time."""
+    following = pay_calendar.after(statement)
+    return (
+        Fact(_("Next payday"), (formats.day(following.pays_on),)),
+        Fact(_("For what is approved before"), (formats.instant(following.cutoff),)),
+        Fact(_("Expected on your account by"), (formats.day(following.arrives_by),)),
     )
 
 

@@ -35,7 +35,7 @@ def next_payouts(*, expert_id: int, now: dt.datetime) -> list[NextPayout]:
     found = [
         next_payout(expert_id=expert_id, currency=currency, now=now) for currency in currencies_of(expert_id=expert_id)
     ]
-    return sorted(found, key=lambda payout: (payout.pays_on, payout.amount.currency))
+    return sorted(found, key=lambda payout: (payout.date.pays_on, payout.amount.currency))
 
 
 def blockers(*, expert_id: int, payouts: list[NextPayout]) -> list[Blocker]:

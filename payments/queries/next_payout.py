@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from core import scope
 from core.money import Money
 from core.problems import Remedy
-from payments import calendar
+from marketplace.ports import PayDate
 from payments.models import AccountBalance, PayRun, PayRunExclusion, PayRunLine
 from payments.operations import pay_run_calculation
-from payments.operations.pay_runs import payday_of, schedule_of
-from payments.queries import exchange_offers
+from payments.queries import exchange_offers, pay_calendar
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +27,7 @@ class Obstacle:
 class NextPayout:
     """The next payday of one currency: what of all approved until now is sent, and the tax withheld from it."""
 
-    pays_on: dt.date
-    cutoff: dt.datetime
+    date: PayDate
     amount: Money
     withheld: Money
     obstacle: Obstacle | None
@@ -49,13 +47,11 @@ def next_payout(*, expert_id: int, currency: str, now: dt.datetime) -> NextPayou
     if open_line is not None and not open_line.is_held:
         run = open_line.run
         amount, withheld = Money(open_line.amount_minor, currency), Money(open_line.withheld_minor, currency)
-        return NextPayout(run.pays_on, run.cutoff, amount, withheld, None)
-    schedule = schedule_of(currency)
-    cutoff = calendar.next_cutoff(schedule, now)
-    found = pay_run_calculation.outlook(expert_id=expert_id, currency=currency, cutoff=cutoff, now=now)
+        return NextPayout(pay_calendar.of_run(run), amount, withheld, None)
+    date = pay_calendar.approved_at(currency=currency, at=now)
+    found = pay_run_calculation.outlook(expert_id=expert_id, currency=currency, cutoff=date.cutoff, now=now)
     return NextPayout(
-        pays_on=payday_of(currency, cutoff),
-        cutoff=cutoff,
+        date=date,
         amount=Money(found.amount_minor, currency),
         withheld=Money(found.withheld_minor, currency),
         obstacle=obstacle_of(found.obstacle, expert_id=expert_id, currency=currency, now=now),

@@ -223,6 +223,11 @@ def test_apply_offer_read_accept(api: Caller, lab: Lab, opening: Any) -> None:
     (offer,) = ok(ada("GET", f"{V1}/expert/invitations"))["results"]
     assert offer == ok(ada("GET", f"{V1}/expert/offers/{offered['id']}"))
     assert offer["terms"]["notice_days"] == 7
+    first = offer["first_payday"]
+    assert first["link"] == "/api/v1/expert/pay-calendar?currency=USD"
+    # Its week ends with the cutoff of the 9th; silence approves it on the 14th.
+    promised = {"cutoff": "2026-11-16T00:00:00Z", "pays_on": "2026-11-18", "arrives_by": "2026-11-20"}
+    assert (first["week"], first["earliest"], first["latest"]) == ("2026-W45", promised, promised)
     assert [document["signed"] for document in offer["documents"]] == [False, False]
     for document in offer["documents"]:
         assert "#" in ok(ada("GET", document["link"]))["body"]
@@ -246,6 +251,7 @@ def test_apply_offer_read_accept(api: Caller, lab: Lab, opening: Any) -> None:
     assert ok(ada("GET", f"{V1}/expert/invitations"))["results"] == []
     signed = ok(ada("GET", f"{V1}/expert/offers/{offered['id']}"))
     assert [document["signed"] for document in signed["documents"]] == [True, True]
+    assert signed["first_payday"] is None
     names = [event["type"] for event in ok(api("GET", f"{V1}/events"))["results"]]
     assert {"application.submitted", "offer.extended", "offer.accepted", "contract.activated"} <= set(names)
     assert ok(api("GET", f"{V1}/events?type=offer.accepted"))["results"][0]["subject"] == offered["id"]

@@ -87,3 +87,20 @@ def test_play_money_and_real_money_stay_apart(
 def test_an_account_that_takes_and_pays_has_one_name(settings: Settings, funding: str, found: list[str]) -> None:
     settings.PAYOUT_RAILS, settings.FUNDING_PROVIDER = {"iban:EUR:*": "sepa_file"}, funding
     assert [one.id for one in checks.labs_pay_where_payouts_leave()] == found
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("PAY_SCHEDULES", {"EUR": (0, 0, 2)}, 'no line "*"'),
+        ("PAY_SCHEDULES", {"*": (7, 0, 2)}, "weekday 0-6"),
+        ("PAY_SCHEDULES", {"*": (0, 0)}, ""),
+        ("PAY_CLOSED", {"EUR": "targte"}, "one of fedwire, target, not targte"),
+        ("PAY_CLOSED_DAYS", ["24.12.2026"], "24.12.2026 is no ISO date"),
+        ("PAY_ARRIVAL_DAYS", {"*": 11}, "0 to 10 banking days"),
+    ],
+)
+def test_a_pay_calendar_that_cannot_be_read_is_named(settings: Settings, name: str, value: object, said: str) -> None:
+    setattr(settings, name, value)
+    found = [message.msg for message in checks.the_pay_calendar_can_be_read()]
+    assert [said in text for text in found] == ([True] if said else [])

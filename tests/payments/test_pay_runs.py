@@ -234,7 +234,7 @@ def test_the_expert_knows_the_next_payday_and_what_is_in_the_way(preparer: User)
     story.earn(ada, 20_000, lab=lab, at=NOW)
     with unit_of_work(SYSTEM):
         told = next_payout(expert_id=ada.pk, currency="USD", now=NOW)
-    assert (told.pays_on, told.amount.amount) == (dt.date(2026, 11, 25), "200.00")
+    assert (told.date.pays_on, told.amount.amount) == (dt.date(2026, 11, 25), "200.00")
     assert told.obstacle is not None
     assert (told.obstacle.code, told.obstacle.remedy is not None) == ("no_payout_method", True)
 
