@@ -21,7 +21,7 @@ SYSTEM = Principal.system("bench")
 
 def run() -> list[Result]:
     """One entry has three legs, the unit is an entry. The database must be migrated."""
-    lab, people = _world()
+    lab, people = world()
     plain_ledger.make_tables()
     ways: list[tuple[str, Callable[[], None]]] = [("naive ORM ledger", lambda: _naive(people))]
     with hordak.running() as other:
@@ -31,7 +31,7 @@ def run() -> list[Result]:
         return [
             compare(
                 f"accrual, {ENTRIES} entries",
-                ours=lambda: _ours(lab, people),
+                ours=lambda: approve(lab, people),
                 other=way,
                 other_name=name,
                 units=ENTRIES,
@@ -41,16 +41,18 @@ def run() -> list[Result]:
         ]
 
 
-def _world() -> tuple[int, list[int]]:
+def world() -> tuple[int, list[int]]:
+    """A lab with money and people to pay."""
     with unit_of_work(SYSTEM):
-        lab = Tenant.objects.create(name="Bench")
+        lab = Tenant.objects.create(name=f"Bench {uuid.uuid4()}")
         users = User.objects.bulk_create(User(email=f"{uuid.uuid4()}@example.org") for _ in range(PEOPLE))
         people = Expert.objects.bulk_create(Expert(user=user, legal_name="Bench") for user in users)
         funding.announce(tenant_id=lab.pk, amount=Money(10**12, "USD"), by=SYSTEM, now=LONG_AGO)
     return lab.pk, [expert.pk for expert in people]
 
 
-def _ours(lab: int, people: list[int]) -> None:
+def approve(lab: int, people: list[int]) -> None:
+    """A batch of hours approved, in a transaction."""
     batch = str(uuid.uuid4())[:8]
     entries = [
         ApprovedTime(

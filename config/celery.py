@@ -7,12 +7,15 @@ from importlib import import_module
 from typing import Any
 
 from celery import Celery
+from celery.signals import worker_process_init
 from django.apps import apps
 from django_structlog.celery.steps import DjangoStructLogInitStep
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 from django.conf import settings  # the line above tells it where to look
+
+from config import heap
 
 app = Celery("cadre")
 app.conf.update(
@@ -56,6 +59,12 @@ def periodic_jobs() -> dict[str, Any]:
                 if error.name != f"{label}.jobs":
                     raise
     return found
+
+
+@worker_process_init.connect
+def _settle(**_kwargs: Any) -> None:
+    """Each child of a worker's pool, before its first job."""
+    heap.settle()
 
 
 @app.on_after_finalize.connect

@@ -60,8 +60,9 @@ class EntryHasLegs(guards.Guard):
 class LegsBalance(guards.Guard):
     """Legs come complete, balance per entry and currency, and move the balance rows of their accounts.
 
-    One pass finds whether anything is wrong; what it is, is asked only then. Entry and account of every leg exist. What a lab owes by its own choice (reservations, bonuses) stays within its
-    credit; hours that were approved post whatever it owes.
+    Two passes over the legs, one by entry and one by account, find whether anything is wrong; what it is, is asked only
+    then. Entry and account of every leg exist. What a lab owes by its own choice (reservations, bonuses) stays within
+    its credit; hours that were approved post whatever it owes.
     """
 
     name = "legs_balance"
@@ -69,7 +70,7 @@ class LegsBalance(guards.Guard):
     when = pgtrigger.After
     operation = pgtrigger.Insert
     referencing = LEGS
-    declare = [("suspect", "bigint"), ("wrong", "bigint"), ("misfits", "integer")]
+    declare = [("suspect", "bigint"), ("wrong", "bigint"), ("misfits", "bigint"), ("beyond", "bigint[]")]
     func = """
         EXECUTE 'SELECT l.entry_id FROM (SELECT entry_id, count(*) AS n, max(position) AS last, sum(amount) AS total,'
             ' min(currency COLLATE "C") = max(currency COLLATE "C") AS alike FROM legs GROUP BY 1) l'
@@ -90,24 +91,27 @@ class LegsBalance(guards.Guard):
                     USING ERRCODE = 'check_violation', CONSTRAINT = 'payments_entry_complete';
             END IF;
         END IF;
-        EXECUTE 'SELECT a.id FROM (SELECT account_id, currency FROM legs GROUP BY 1, 2) l'
-            ' LEFT JOIN payments_account a ON a.id = l.account_id AND a.currency = l.currency'
-            ' WHERE a.id IS NULL LIMIT 1' INTO wrong;
-        GET DIAGNOSTICS misfits = ROW_COUNT;
+        EXECUTE 'WITH moves AS MATERIALIZED ('
+            ' SELECT account_id, currency COLLATE "C" AS currency, sum(amount) AS amount FROM legs GROUP BY 1, 2'
+            '), moved AS ('
+            ' UPDATE payments_accountbalance b SET balance = b.balance + d.amount'
+            ' FROM (SELECT account_id, sum(amount)::bigint AS amount FROM moves GROUP BY 1) d'
+            ' WHERE b.account_id = d.account_id RETURNING b.account_id, b.balance, b.credit_minor'
+            ') SELECT (SELECT count(*) FROM moves m LEFT JOIN payments_account a'
+            ' ON a.id = m.account_id AND a.currency = m.currency WHERE a.id IS NULL),'
+            ' (SELECT array_agg(account_id) FROM moved WHERE balance < -credit_minor)' INTO misfits, beyond;
         IF misfits > 0 THEN
             RAISE EXCEPTION 'a leg has no account, or another currency than its account'
                 USING ERRCODE = 'check_violation', CONSTRAINT = 'payments_leg_currency';
         END IF;
-        EXECUTE 'UPDATE payments_accountbalance b SET balance = b.balance + d.amount'
-            ' FROM (SELECT account_id, sum(amount)::bigint AS amount FROM legs GROUP BY 1) d'
-            ' WHERE b.account_id = d.account_id';
-        EXECUTE 'SELECT l.entry_id FROM payments_accountbalance b JOIN legs l ON l.account_id = b.account_id'
-            ' JOIN payments_journalentry e ON e.id = l.entry_id'
-            ' WHERE b.credit_minor IS NOT NULL AND b.balance < -b.credit_minor AND l.amount < 0'
-            ' AND e.kind IN (''budget_reserved'', ''bonus'') LIMIT 1' INTO wrong;
-        IF wrong IS NOT NULL THEN
-            RAISE EXCEPTION 'journal entry % goes beyond the credit of its lab', wrong
-                USING ERRCODE = 'check_violation', CONSTRAINT = 'payments_within_credit';
+        IF beyond IS NOT NULL THEN
+            EXECUTE 'SELECT l.entry_id FROM legs l JOIN payments_journalentry e ON e.id = l.entry_id'
+                ' WHERE l.account_id = ANY($1) AND l.amount < 0 AND e.kind IN (''budget_reserved'', ''bonus'') LIMIT 1'
+                INTO wrong USING beyond;
+            IF wrong IS NOT NULL THEN
+                RAISE EXCEPTION 'journal entry % goes beyond the credit of its lab', wrong
+                    USING ERRCODE = 'check_violation', CONSTRAINT = 'payments_within_credit';
+            END IF;
         END IF;
         RETURN NULL;
     """
