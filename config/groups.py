@@ -1,6 +1,7 @@
 """The operators' groups and exactly what each may do. ``manage.py seed`` brings the database to this table.
 
-A name is ``app.codename``; ``app.view_*`` stands for seeing every table of an app. Nobody has Django's add, change and
+A name is ``app.codename``; ``app.view_*`` stands for seeing every table of an app, and a minus before a name takes away
+what a pattern before it gave. Nobody has Django's add, change and
 delete: rows come from operations, and what an operator may do with them is a permission of its model.
 """
 
@@ -16,6 +17,15 @@ from django.db import transaction
 
 APPS: Final = ("core", "experts", "marketplace", "tasks", "payments")
 _VIEW_ALL: Final = tuple(f"{app}.view_*" for app in APPS)
+# Addresses, tax numbers and bank accounts: nobody needs them to answer a question about hours or pay.
+_BUT_NO_PAPERS: Final = (
+    "-payments.view_tax*",
+    "-payments.view_backupwithholding*",
+    "-payments.view_selfbilling*",
+    "-payments.view_labbilling*",
+    "-payments.view_bank*",
+    "-payments.view_inboundevent*",
+)
 
 GROUPS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
@@ -69,6 +79,7 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "marketplace.view_*",
             "tasks.view_*",
             "payments.view_*",
+            *_BUT_NO_PAPERS,
             "experts.decide_appeal",
             "experts.restrict_expert",
             "experts.set_tier",
@@ -89,14 +100,15 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 
 
 def matching(patterns: Iterable[str], known: Iterable[str]) -> set[str]:
-    """The known permissions that the patterns name. Raises LookupError for a pattern that names none."""
+    """The known permissions that the patterns name, read in order. Raises LookupError for a pattern that names none."""
     names = set(known)
     found: set[str] = set()
     for pattern in patterns:
-        hits = {name for name in names if fnmatchcase(name, pattern)}
+        wanted = pattern.removeprefix("-")
+        hits = {name for name in names if fnmatchcase(name, wanted)}
         if not hits:
-            raise LookupError(f"No model has a permission {pattern}.")
-        found |= hits
+            raise LookupError(f"No model has a permission {wanted}.")
+        found = found | hits if wanted == pattern else found - hits
     return found
 
 

@@ -129,6 +129,14 @@ def test_preparing_and_releasing_are_two_groups() -> None:
     }
 
 
+def test_support_answers_about_pay_without_tax_papers_and_bank_accounts() -> None:
+    found = groups.matching(GROUPS["support"], permissions())
+    assert {"payments.view_timesheet", "payments.view_payout", "payments.view_statement"} <= found
+    hidden = ("tax", "backupwithholding", "selfbilling", "labbilling", "bank", "inboundevent")
+    assert not [name for name in found if name.startswith(tuple(f"payments.view_{word}" for word in hidden))]
+    assert "payments.view_taxprofile" in groups.matching(GROUPS["auditor"], permissions())
+
+
 def test_groups_are_brought_back_to_the_table() -> None:
     groups.bring_up_to_date()
     group = Group.objects.get(name="auditor")
