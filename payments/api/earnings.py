@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from rest_framework import serializers
 
 from core.api.call import Call
@@ -154,7 +156,10 @@ def render_time_explanation(row: TimeEntry) -> TimeExplanationOut:
             for use in explanation.caps_of(row)
         ],
         "fee": render_share(price.fee_bp, price.fee_minor, currency),
-        "holdback": render_share(price.holdback_bp, price.holdback_minor, currency),
+        "holdback": {
+            **render_share(price.holdback_bp, price.holdback_minor, currency),
+            "release_at": row.approved_at and row.approved_at + dt.timedelta(days=terms.holdback_days),
+        },
         "adjustments": [render_adjustment(change) for change in explanation.adjustments_of(row)],
     }
 
@@ -171,7 +176,16 @@ def render_true_up(row: TrueUp) -> TrueUpOut:
         "earned": render_money(Money(row.gross_minor, currency)),
         "due": render_money(Money(row.due_minor, currency)),
         "added_before": render_money(Money(row.before_minor, currency)),
-        "formula": "⌈worked seconds × floor / 3600⌉ - earned - added before",
+        "formula": "⌈Σ worked seconds × floor / 3600⌉ - earned - added before",
+        "days": [
+            {
+                "day": on,
+                "worked": render_duration(day.worked_seconds),
+                "floor": render_rate(Money(floor, currency)),
+                "earned": render_money(Money(day.gross_minor, currency)),
+            }
+            for on, day, floor in true_ups.days_behind(row)
+        ],
         "text": true_ups.explain(row),
     }
 

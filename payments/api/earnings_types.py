@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, TypedDict
 
 from core.api.types import Currency, Day, Doc, Duration, Example, Link, MoneyOut, RateOut, Timestamp
-from payments.api.hours_types import AdjustmentOut, ContractId, MeasuredTimeOut, TimeEntryOut
+from payments.api.hours_types import AdjustmentOut, ContractId, DisputeOut, MeasuredTimeOut, TimeEntryOut
 from payments.api.payday_types import ArrivesBy, MovedBecause, MovedFrom
 
 EarningId = Annotated[
@@ -149,6 +149,12 @@ class PayShareOut(TypedDict):
     amount: MoneyOut
 
 
+class HoldbackShareOut(PayShareOut):
+    """What of the pay waits, and until when."""
+
+    release_at: Annotated[Timestamp | None, Doc("Paid from then on, unless it is contested; null before the approval.")]
+
+
 class TimeExplanationOut(TypedDict):
     """How the amount of a time entry comes about."""
 
@@ -158,8 +164,17 @@ class TimeExplanationOut(TypedDict):
     snapshot: FrozenTermsOut
     caps: list[CapUseOut]
     fee: Annotated[PayShareOut, Doc("Paid by the lab on top; nothing is taken from you.")]
-    holdback: Annotated[PayShareOut, Doc("Kept back until its date, then paid.")]
-    adjustments: list[AdjustmentOut]
+    holdback: Annotated[HoldbackShareOut, Doc("Kept back until its date, then paid.")]
+    adjustments: Annotated[list[AdjustmentOut], Doc("What was corrected, taken back and given back since.")]
+
+
+class FlooredDayOut(TypedDict):
+    """A day of the week, as it stood when the top-up was made."""
+
+    day: Day
+    worked: Duration
+    floor: RateOut
+    earned: MoneyOut
 
 
 class TrueUpOut(TypedDict):
@@ -171,9 +186,10 @@ class TrueUpOut(TypedDict):
     floor: Annotated[RateOut, Doc("The least an hour may pay there; the highest of the week.")]
     worked: Annotated[Duration, Doc("All working time, unpaid activities included.")]
     earned: Annotated[MoneyOut, Doc("The pay for it.")]
-    due: MoneyOut
+    due: Annotated[MoneyOut, Doc("Rounded up once, over all days.")]
     added_before: MoneyOut
-    formula: Annotated[str, Example("⌈worked seconds × floor / 3600⌉ - earned - added before")]
+    formula: Annotated[str, Example("⌈Σ worked seconds × floor / 3600⌉ - earned - added before")]
+    days: list[FlooredDayOut]
     text: Annotated[str, Doc("The same in words.")]
 
 
@@ -183,6 +199,7 @@ class EarningMovementOut(TypedDict):
     at: Timestamp
     kind: Annotated[str, Example("time_approved")]
     text: Annotated[str, Example("Approved hours: task")]
+    reverses: Annotated[str | None, Doc("What it undoes: explain that by its id."), Example(None)]
     account: Annotated[str, Doc("payable (owed to you) or holdback (waits for its date)."), Example("payable")]
     amount: Annotated[MoneyOut, Doc("Negative when it left the account.")]
     seconds: Annotated[int | None, Doc("Negative where hours were taken back."), Example(5400)]
@@ -192,17 +209,64 @@ class EarningMovementOut(TypedDict):
 
 
 class PayoutExplanationOut(TypedDict):
-    """How the amount of a payout comes about: opening + credited = gross + closing, and gross = sent + withheld."""
+    """How the amount of a payout comes about: opening + credited = gross + closing, and gross = sent + withheld.
+
+    withheld = ROUND_HALF_UP(gross × withheld_bp / 10000).
+    """
 
     statement: Annotated[str, Doc("Its lines are the sum."), Example("stm_01k9w3v6z8f2qj5t4h7xnm0ceg")]
     opening: MoneyOut
     credited: Annotated[MoneyOut, Doc("Every other line of the statement.")]
     gross: Annotated[MoneyOut, Doc("What was owed and is paid out.")]
     withheld: Annotated[MoneyOut, Doc("Tax kept back of the gross.")]
+    withheld_bp: Annotated[int, Example(0)]
     sent: MoneyOut
     closing: MoneyOut
     account: Annotated[str, Doc("Where to: its last characters."), Example("DE••••3000")]
     status: Annotated[str, Example("paid")]
+    reason: Annotated[str | None, Doc("Why it failed, came back or waits."), Example(None)]
+
+
+class DisputeExplanationOut(TypedDict):
+    """What a dispute set aside: set_aside = min(contested, owed_then), and nothing where the pay had left already.
+
+    contested is the pay of the claimed time less that of the proposed time, each without the part that is held back
+    already: pay(s) = p - ROUND_HALF_UP(p × holdback_bp / 10000), p = ROUND_HALF_UP(s × rate / 3600).
+    """
+
+    dispute: DisputeOut
+    claimed_seconds: Annotated[int, Example(9000)]
+    proposed_seconds: Annotated[int, Example(3600)]
+    counted_seconds: Annotated[int | None, Doc("What was decided."), Example(9000)]
+    rate: RateOut
+    holdback_bp: Annotated[int, Doc("Zero where nothing was held back any more."), Example(1000)]
+    contested: MoneyOut
+    owed_then: Annotated[MoneyOut | None, Doc("Your balance at that instant; null where nothing was set aside.")]
+    set_aside: MoneyOut
+    correction: Annotated[
+        str | None, Doc("What the decision took, if it took anything."), Example("adj_01k9w3v6z8f2qj5t4h7xnm0ceg")
+    ]
+
+
+class ReferralExplanationOut(TypedDict):
+    """What a referral bonus was paid for: the one you invited worked `hours` that were approved, before `reach_by`."""
+
+    referral: Annotated[str, Example("ref_01k9w3v6z8f2qj5t4h7xnm0ceg")]
+    programme: Annotated[str, Doc("Version of the terms, frozen when you invited."), Example("2026-01")]
+    bonus: MoneyOut
+    hours: Annotated[Duration, Doc("How many it takes; how many more there are is nobody's business but his.")]
+    joined_at: Timestamp | None
+    reach_by: Timestamp
+    reached_at: Annotated[Timestamp | None, Doc("When it was found that they were reached, or an appeal was won.")]
+    note: Annotated[str, Doc("Why it was refused at first, where an appeal was won."), Example("")]
+
+
+class WriteOffExplanationOut(TypedDict):
+    """A debt that was given up: balance_before + amount = balance_after."""
+
+    balance_before: Annotated[MoneyOut, Doc("Below zero: what you owed.")]
+    amount: MoneyOut
+    balance_after: MoneyOut
 
 
 class ExchangeExplanationOut(TypedDict):
@@ -237,7 +301,11 @@ class EarningExplanationOut(TypedDict):
     currency: Currency
     time: TimeExplanationOut | None
     adjustment: AdjustmentOut | None
+    changes: Annotated[list[AdjustmentOut], Doc("What took the adjustment back, or gave it back, since.")]
     true_up: TrueUpOut | None
     exchanged: ExchangeExplanationOut | None
+    dispute: DisputeExplanationOut | None
+    referral: ReferralExplanationOut | None
+    write_off: WriteOffExplanationOut | None
     payout: PayoutExplanationOut | None
     movements: Annotated[list[EarningMovementOut], Doc("All that it did in the ledger, in order.")]

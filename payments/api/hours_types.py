@@ -170,6 +170,11 @@ class AdjustmentOut(TypedDict):
     seconds: Annotated[int, Doc("Signed change of hours, in seconds."), Example(0)]
     amount: MoneyOut
     reason: Annotated[str, Example("Found a mistake in the reference answer.")]
+    takes_back: Annotated[
+        str | None,
+        Doc("The hours, bonus or referral that a clawback takes back, or the clawback that is given back."),
+        Example("adj_01k9w3v6z8f2qj5t4h7xnm0cef"),
+    ]
     decided_at: Timestamp
 
 
@@ -309,12 +314,14 @@ def render_platform_pay(row: PlatformPay | WriteOff) -> AdjustmentOut:
         "seconds": 0,
         "amount": render_money(Money(row.amount_minor, row.currency)),
         "reason": row.reason,
+        "takes_back": row.takes_back.public_id if isinstance(row, PlatformPay) and row.takes_back else None,
         "decided_at": row.decided_at,
     }
 
 
 def render_adjustment(row: Adjustment) -> AdjustmentOut:
-    """A change of pay; its entry is joined."""
+    """A change of pay; its entry and what it takes back are joined."""
+    undone = row.takes_back or (row.entry if row.kind == Adjustment.Kind.CLAWBACK else None)
     return {
         "id": row.public_id,
         "kind": row.kind,
@@ -323,5 +330,6 @@ def render_adjustment(row: Adjustment) -> AdjustmentOut:
         "seconds": row.seconds,
         "amount": render_money(Money(row.amount_minor, row.currency)),
         "reason": row.reason,
+        "takes_back": undone.public_id if undone else None,
         "decided_at": row.decided_at,
     }

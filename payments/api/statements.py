@@ -78,6 +78,7 @@ class StatementLineOut(TypedDict):
     gross: Annotated[MoneyOut | None, Doc("The pay before any holdback.")]
     held_back: Annotated[MoneyOut | None, Doc("What of the pay waits for its date.")]
     amount: Annotated[MoneyOut, Doc("What it changed; negative when it left your account.")]
+    reverses: Annotated[str | None, Doc("What it undoes: explain that by its id."), Example(None)]
 
 
 class StatementDetailOut(StatementOut):
@@ -181,6 +182,7 @@ def render_line(line: Line) -> StatementLineOut:
         "gross": None if line.gross is None else render_money(line.gross),
         "held_back": None if line.held is None else render_money(line.held),
         "amount": render_money(line.amount),
+        "reverses": line.reverses or None,
     }
 
 

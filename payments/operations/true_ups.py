@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from core import outbox, scope
 from core.durations import format_duration
-from core.money import Money
+from core.money import SECONDS_PER_HOUR, Money
 from core.public import Tenant
 from experts.ports import Contestable
 from payments import accounts, ledger, wage_floors
@@ -70,24 +70,32 @@ def check(*, timesheet_id: int, now: dt.datetime) -> TrueUp | None:
     return true_up
 
 
-def days_of(timesheet: Timesheet) -> dict[dt.date, Day]:
-    """Settled time and pay of a week by the local day, with all posted corrections.
+def days_of(timesheet: Timesheet, *, at: dt.datetime | None = None) -> dict[dt.date, Day]:
+    """Settled time and pay of a week by the local day, with all posted corrections; as they stood at an instant.
 
     Working time is what counted, what the pay policy leaves unpaid, and what was refused for being over a cap; not what
     nobody confirmed, and not what a decided dispute found was not worked.
     """
     worked: dict[dt.date, int] = defaultdict(int)
     gross: dict[dt.date, int] = defaultdict(int)
-    corrected = _corrections(timesheet)
-    entries = timesheet.entries.filter(status__in=SETTLED).select_related("dispute")
-    for entry in entries.order_by("pk"):
+    corrected = _corrections(timesheet, at=at)
+    entries = timesheet.entries.filter(status__in=SETTLED, **({"approved_at__lte": at} if at else {}))
+    for entry in entries.select_related("dispute").order_by("pk"):
         seconds, minor = corrected.get(entry.pk, (0, 0))
         counted = entry.seconds + seconds
-        if not hasattr(entry, "dispute"):
+        dispute = getattr(entry, "dispute", None)
+        if dispute is None or (at is not None and dispute.created_at > at):
             counted = max(counted, entry.disallowed_seconds)  # a refused overage is an entry of its own
         worked[entry.local_day] += counted + entry.unpaid_seconds
         gross[entry.local_day] += (entry.gross_minor or 0) + minor
     return {day: Day(worked[day], gross[day]) for day in worked}
+
+
+def days_behind(true_up: TrueUp) -> list[tuple[dt.date, Day, int]]:
+    """The days that a top-up was measured by, as they stood then: each with its floor in minor units an hour."""
+    found = days_of(true_up.timesheet, at=true_up.posted_at)
+    dated = [(on, wage_floors.floor_on(true_up.country, true_up.currency, on, floors())) for on in sorted(found)]
+    return [(on, found[on], floor) for on, floor in dated if floor is not None]
 
 
 def stale(*, now: dt.datetime) -> list[int]:
@@ -118,10 +126,17 @@ def week_of(subject: str) -> int | None:
 
 def explain(true_up: TrueUp) -> str:
     """How the amount comes about, in words."""
-    return _(
+    text = _(
         "Week %(week)s: %(worked)s of work, unpaid activities included, earned %(gross)s. The wage floor of %(country)s,"
         " %(floor)s an hour, asks for %(due)s; %(before)s had been added before, so %(amount)s is added."
-    ) % {
+    )
+    if true_up.due_minor != -(-true_up.worked_seconds * true_up.floor_minor // SECONDS_PER_HOUR):
+        text = _(
+            "Week %(week)s: %(worked)s of work, unpaid activities included, earned %(gross)s. The wage floor of"
+            " %(country)s, by the day up to %(floor)s an hour, asks for %(due)s; %(before)s had been added before, so"
+            " %(amount)s is added."
+        )
+    return text % {
         "week": true_up.timesheet.iso_week,
         "worked": format_duration(true_up.worked_seconds),
         "gross": Money(true_up.gross_minor, true_up.currency),
@@ -145,10 +160,13 @@ def _currency_of(sheet: Timesheet) -> str:
     return found or ""
 
 
-def _corrections(timesheet: Timesheet) -> dict[int, tuple[int, int]]:
+def _corrections(timesheet: Timesheet, *, at: dt.datetime | None) -> dict[int, tuple[int, int]]:
     """Seconds and minor units that posted corrections changed, by entry."""
     rows = Adjustment.objects.filter(
-        entry__timesheet=timesheet, kind=Adjustment.Kind.CORRECTION, status=Adjustment.Status.POSTED
+        entry__timesheet=timesheet,
+        kind=Adjustment.Kind.CORRECTION,
+        status=Adjustment.Status.POSTED,
+        **({"decided_at__lte": at} if at else {}),
     )
     sums = rows.values("entry").annotate(seconds_sum=Sum("seconds"), minor_sum=Sum("amount_minor")).order_by()
     return {row["entry"]: (row["seconds_sum"], row["minor_sum"]) for row in sums}

@@ -33,6 +33,7 @@ CSV_HEAD: Final = (
     "time_entry",
     "contract",
     "lab",
+    "reverses",
 )
 
 
@@ -52,15 +53,15 @@ def paper(statement: Statement, lines: Sequence[Line], *, language: str) -> Pape
 
 def csv(statement: Statement, lines: Sequence[Line]) -> str:
     """One line per segment of work and per other movement, between the opening and the closing balance."""
-    balance = [""] * (len(CSV_HEAD) - 5)
+    balance = [""] * (len(CSV_HEAD) - 6)
     currency = statement.currency
     opening, closing = Money(statement.opening_minor, currency), Money(statement.closing_minor, currency)
     return spreadsheet.render(
         CSV_HEAD,
         [
-            ["", "opening_balance", *balance[2:], opening, currency, "", "", ""],
+            ["", "opening_balance", *balance[2:], opening, currency, "", "", "", ""],
             *map(_csv_row, lines),
-            ["", "closing_balance", *balance[2:], closing, currency, "", "", ""],
+            ["", "closing_balance", *balance[2:], closing, currency, "", "", "", ""],
         ],
     )
 
@@ -82,6 +83,7 @@ def _csv_row(line: Line) -> list[spreadsheet.Value]:
         line.entry,
         line.contract,
         line.lab,
+        line.reverses,
     ]
 
 
@@ -157,7 +159,7 @@ def _movements(statement: Statement, lines: Sequence[Line], formats: Formats) ->
 
 
 def _row(line: Line, formats: Formats) -> Row:
-    what = Text(line.text, notes=tuple(filter(None, (line.lab, line.contract, line.subject))))
+    what = Text(line.text, notes=tuple(filter(None, (line.lab, line.contract, line.subject, _about(line)))))
     return Row(
         (
             formats.day(line.day or line.at.date()),
@@ -169,6 +171,13 @@ def _row(line: Line, formats: Formats) -> Row:
             formats.money(line.amount),
         )
     )
+
+
+def _about(line: Line) -> str:
+    """The id of what a line undoes or is about, where its own id does not say it."""
+    if line.reverses and line.reverses != line.subject:
+        return _("undoes %(id)s") % {"id": line.reverses}
+    return _("about %(id)s") % {"id": line.entry} if line.entry not in {"", line.subject} else ""
 
 
 def _balance(label: str, money: Money, formats: Formats) -> Row:

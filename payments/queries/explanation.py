@@ -7,11 +7,24 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from django.db.models import Sum
+from django.apps import apps
+from django.db.models import Q, Sum
 
+from core import scope
 from core.money import SECONDS_PER_HOUR, divide_half_up, fee_for, pay_for
 from payments import allowance, exchange
-from payments.models import Adjustment, Cap, FxExchange, TimeEntry
+from payments.models import (
+    Adjustment,
+    Cap,
+    Dispute,
+    FxExchange,
+    JournalEntry,
+    Payout,
+    PlatformPay,
+    Posting,
+    Referral,
+    TimeEntry,
+)
 
 NEIGHBOURS: Final = dt.timedelta(days=2)
 _EXACT: Final = Decimal("0.000001")
@@ -112,8 +125,75 @@ def caps_of(entry: TimeEntry) -> list[CapUse]:
 
 
 def adjustments_of(entry: TimeEntry) -> list[Adjustment]:
-    """What changed the entry's hours or pay, in order."""
-    return list(entry.adjustments.order_by("pk"))
+    """What changed the entry's hours or pay, and what gave it back, in order."""
+    of_it = Adjustment.objects.filter(Q(entry=entry.pk) | Q(takes_back__entry=entry.pk))
+    return list(of_it.select_related("entry", "takes_back").order_by("pk"))
+
+
+def changes_of(source: Adjustment | PlatformPay) -> list[Adjustment] | list[PlatformPay]:
+    """What took pay beside the hours back, and what gave that back, in order."""
+    since = Q(takes_back=source.pk) | Q(takes_back__takes_back=source.pk)
+    if isinstance(source, PlatformPay):
+        return list(PlatformPay.objects.filter(since).select_related("takes_back").order_by("pk"))
+    return list(Adjustment.objects.filter(since).select_related("entry", "takes_back").order_by("pk"))
+
+
+@dataclass(frozen=True, slots=True)
+class Contested:
+    """What a dispute about approved hours could set aside. Minor units; ``owed_then`` is None where it set nothing."""
+
+    holdback_bp: int
+    minor: int
+    owed_then: int | None
+    correction: str
+
+
+def contested_by(dispute: Dispute) -> Contested:
+    """The arithmetic of a dispute; its entry with the snapshot is joined."""
+    entry = dispute.entry
+    with scope.as_platform():
+        released = JournalEntry.objects.filter(
+            kind="holdback_released", source_id=entry.public_id, created_at__lte=dispute.created_at
+        ).exists()
+    holdback_bp = 0 if released else entry.snapshot.holdback_bp
+
+    def here(seconds: int) -> int:
+        gross = pay_for(seconds, entry.snapshot.rate_minor if entry.rate_minor is None else entry.rate_minor)
+        return gross - fee_for(gross, holdback_bp)
+
+    decided = Q(decided_at=dispute.decided_at) if dispute.decided_at else Q(pk=None)
+    taken = entry.adjustments.filter(decided, kind=Adjustment.Kind.CORRECTION)
+    return Contested(
+        holdback_bp=holdback_bp,
+        minor=here(dispute.claimed(entry)) - here(dispute.proposed_seconds),
+        owed_then=balance_before(kind="dispute_opened", source=dispute.public_id, expert_id=dispute.expert_id),
+        correction=taken.values_list("public_id", flat=True).first() or "",
+    )
+
+
+def balance_before(*, kind: str, source: str, expert_id: int) -> int | None:
+    """What the expert was owed, in minor units, when an event was posted; None when it never was."""
+    with scope.as_platform():
+        legs = Posting.objects.filter(account__kind="expert_payable", account__expert=expert_id)
+        leg = legs.filter(entry__kind=kind, entry__source_id=source).first()
+        if leg is None:
+            return None
+        before = legs.filter(account=leg.account_id, entry_id__lt=leg.entry_id).aggregate(total=Sum("amount"))
+    return int(before["total"] or 0)
+
+
+def referral_behind(pay: PlatformPay) -> Referral | None:
+    """The referral that a bonus was paid for."""
+    return Referral.objects.filter(pay=pay.pk).first()
+
+
+def withholding_of(payout: Payout) -> int:
+    """The basis points that a payout's run withheld: those of the tax papers that it was calculated from."""
+    history = apps.get_model("payments", "TaxProfileHistoryRow")
+    with scope.as_platform():
+        known = history.objects.filter(expert=payout.expert_id, pgh_id__lte=payout.run.inputs["taxes"])
+        found: int | None = known.order_by("-pgh_id").values_list("withholding_bp", flat=True).first()
+    return found or 0
 
 
 def _item_cap(entry: TimeEntry) -> int | None:

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from django.apps import apps
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -20,7 +21,6 @@ from payments.models import (
     Dispute,
     FxExchange,
     JournalEntry,
-    Payout,
     PlatformPay,
     Posting,
     Statement,
@@ -48,6 +48,15 @@ KINDS = {
     "payout_returned": gettext_lazy("Payout returned by the bank"),
     "fx_exchanged": gettext_lazy("Exchanged into another currency"),
 }
+OUTCOMES = {
+    "upheld": gettext_lazy("the lab's proposal counts"),
+    "partly_upheld": gettext_lazy("a part of it counts"),
+    "overturned": gettext_lazy("it counts in full"),
+    "withdrawn": gettext_lazy("the lab let it be"),
+    "resolved_by_timeout": gettext_lazy("nobody decided in time, it counts in full"),
+}
+
+BROUGHT_BACK = frozenset({"payout_rejected", "payout_returned"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +64,7 @@ class Line:
     """One movement, with the segment, adjustment or payout that it is about.
 
     For hours also the day, how many seconds counted (negative where they were taken back), at which rate, the pay for
-    them, and what of it is held back: ``amount = gross - held``.
+    them, and what of it is held back: ``amount = gross - held``. ``reverses`` is the public id of what it undoes.
     """
 
     at: dt.datetime
@@ -71,20 +80,25 @@ class Line:
     rate: Money | None = None
     gross: Money | None = None
     held: Money | None = None
+    reverses: str = ""
 
 
 @dataclass(slots=True)
 class Sources:
-    """What movements are about, by public id; ``corrections`` are an entry's posted changes of seconds, in order."""
+    """What movements are about, by public id; ``corrections`` are an entry's posted changes of seconds, in order.
+
+    ``undone`` tells what pay from the platform takes or gives back, ``codes`` why a payout came back, by its number.
+    """
 
     entries: dict[str, TimeEntry] = field(default_factory=dict)
     adjustments: dict[str, Adjustment] = field(default_factory=dict)
     disputes: dict[str, Dispute] = field(default_factory=dict)
-    payouts: dict[str, Payout] = field(default_factory=dict)
     true_ups: dict[str, TrueUp] = field(default_factory=dict)
     corrections: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
     aliases: dict[int, str] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
+    undone: dict[str, str] = field(default_factory=dict)
+    codes: dict[tuple[str, int], str] = field(default_factory=dict)
 
 
 def priced(made: FxExchange) -> str:
@@ -121,7 +135,7 @@ def legs_of(statement: Statement) -> QuerySet[Posting]:
 
 
 def describe(found: Iterable[Posting]) -> list[Line]:
-    """Legs with their entries joined, as lines. Needs the platform's reach; nine queries, however many legs."""
+    """Legs with their entries joined, as lines. Needs the platform's reach; at most a dozen queries, however many legs."""
     legs = list(found)
     sources = sources_of([leg.entry for leg in legs])
     return [_line(leg, sources) for leg in legs]
@@ -137,7 +151,7 @@ def sources_of(events: Sequence[JournalEntry]) -> Sources:
     found = Sources(
         adjustments={row.public_id: row for row in adjustments},
         disputes={row.public_id: row for row in disputes},
-        payouts={row.public_id: row for row in Payout.objects.filter(public_id__in=ids)},
+        codes=_codes({event.source_id for event in events if event.kind in BROUGHT_BACK}),
     )
     if any(event.kind == "true_up" for event in events):
         added = TrueUp.objects.filter(public_id__in=ids).select_related("contract__lab_expert", "timesheet")
@@ -152,16 +166,39 @@ def sources_of(events: Sequence[JournalEntry]) -> Sources:
     )
     for entry_id, seconds in changes.order_by("pk").values_list("entry_id", "seconds"):
         found.corrections[entry_id or 0].append(seconds)
-    for prefix, table in (("ppy_", PlatformPay), ("wof_", WriteOff)):
-        if wanted := [public_id for public_id in ids if public_id.startswith(prefix)]:
-            rows = table._default_manager.filter(public_id__in=wanted)
-            found.reasons.update(rows.values_list("public_id", "reason"))
-    if any(event.kind == "fx_exchanged" for event in events):
-        made = FxExchange.objects.filter(public_id__in=ids).select_related("quote")
-        found.reasons.update({row.public_id: priced(row) for row in made})
+    _add_reasons(found, ids)
     tenants = {event.tenant_id for event in events if event.tenant_id}
     found.aliases = dict(Lab.objects.filter(tenant__in=tenants).values_list("tenant_id", "alias"))
     return found
+
+
+def _add_reasons(found: Sources, ids: set[str]) -> None:
+    """Why the platform paid, took back, gave up or exchanged something."""
+    paid = PlatformPay.objects.filter(public_id__in=_of("ppy_", ids))
+    for public_id, reason, undone in paid.values_list("public_id", "reason", "takes_back__public_id"):
+        found.reasons[public_id] = reason
+        found.undone[public_id] = undone or ""
+    given_up = WriteOff.objects.filter(public_id__in=_of("wof_", ids))
+    found.reasons.update(given_up.values_list("public_id", "reason"))
+    made = FxExchange.objects.filter(public_id__in=_of("fxe_", ids)).select_related("quote")
+    found.reasons.update({row.public_id: priced(row) for row in made})
+
+
+def _of(prefix: str, ids: set[str]) -> list[str]:
+    """Those of one table; no query is made for none."""
+    return [public_id for public_id in ids if public_id.startswith(prefix)]
+
+
+def _codes(payouts: set[str]) -> dict[tuple[str, int], str]:
+    """What the provider said when a payout failed or came back, by its id and the number of the initiation."""
+    if not payouts:
+        return {}
+    history = apps.get_model("payments", "PayoutHistoryRow")
+    rows = history.objects.filter(public_id__in=payouts, status__in=("failed", "returned")).exclude(reason_code="")
+    return {
+        (public_id, number): code
+        for public_id, number, code in rows.order_by("pgh_id").values_list("public_id", "initiations", "reason_code")
+    }
 
 
 def _line(leg: Posting, sources: Sources) -> Line:
@@ -171,27 +208,55 @@ def _line(leg: Posting, sources: Sources) -> Line:
     hours = sources.entries.get(origin.source_id)
     if hours is not None and origin.kind == "time_approved":
         return _line_of_hours(leg, hours, sources, lab)
-    if hours is None and event.source_id in sources.disputes:
+    if event.source_id in sources.disputes:
         hours = sources.disputes[event.source_id].entry
     adjustment = sources.adjustments.get(event.source_id)
     if adjustment is not None:
-        hours = adjustment.entry
+        hours = adjustment.entry or (adjustment.takes_back.entry if adjustment.takes_back else None)
     true_up = sources.true_ups.get(event.source_id)
     contract = adjustment.contract if adjustment else hours.contract if hours else true_up.contract if true_up else None
-    week = _("week %(week)s") % {"week": true_up.timesheet.iso_week} if true_up else ""
     return Line(
         at=event.effective_at,
         kind=event.kind,
         subject=event.source_id,
-        text=_joined(
-            label_of(event.kind), adjustment.reason if adjustment else sources.reasons.get(event.source_id, week)
-        ),
+        text=_joined(label_of(event.kind), _why(event, sources)),
         amount=amount,
         entry=hours.public_id if hours else "",
         contract=contract.public_id if contract else "",
         lab=lab,
         day=hours.local_day if hours else None,
+        reverses=_undone_by(event, sources),
     )
+
+
+def _why(event: JournalEntry, sources: Sources) -> str:
+    """The reason that somebody gave, or the fact behind it. It never changes once the event is written."""
+    source = event.source_id
+    if source in sources.adjustments:
+        return sources.adjustments[source].reason
+    if source in sources.true_ups:
+        return _("week %(week)s") % {"week": sources.true_ups[source].timesheet.iso_week}
+    if source in sources.disputes:
+        dispute = sources.disputes[source]
+        return dispute.reason if event.kind == "dispute_opened" else str(OUTCOMES.get(dispute.status, ""))
+    if event.kind in BROUGHT_BACK:
+        return sources.codes.get((source, event.seq), "")
+    return sources.reasons.get(source, "")
+
+
+def _undone_by(event: JournalEntry, sources: Sources) -> str:
+    """The public id of what an event undoes: posted before under that id, or set aside or sent under the same."""
+    if event.reverses is not None:
+        return event.reverses.source_id
+    if event.kind in BROUGHT_BACK or event.kind == "dispute_resolved":
+        return event.source_id
+    adjustment = sources.adjustments.get(event.source_id)
+    if adjustment is None:
+        return sources.undone.get(event.source_id, "")
+    if adjustment.kind not in {Adjustment.Kind.CLAWBACK, Adjustment.Kind.REINSTATEMENT}:
+        return ""
+    undone = adjustment.takes_back or adjustment.entry
+    return undone.public_id if undone else ""
 
 
 def _line_of_hours(leg: Posting, hours: TimeEntry, sources: Sources, lab: str) -> Line:
@@ -213,6 +278,7 @@ def _line_of_hours(leg: Posting, hours: TimeEntry, sources: Sources, lab: str) -
         rate=Money(rate, leg.currency),
         gross=Money(gross, leg.currency),
         held=Money(gross - leg.amount, leg.currency),
+        reverses=hours.public_id if event.reverses else "",
     )
 
 
