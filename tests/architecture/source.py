@@ -43,6 +43,11 @@ def product() -> tuple[Source, ...]:
     return tuple(source for floor in FLOORS for source in _below(floor) if "migrations" not in source.path.parts)
 
 
+def settings_text() -> str:
+    """All parts of the settings, one after the other."""
+    return "\n".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "config" / "settings").glob("*.py")))
+
+
 @cache
 def suite() -> tuple[Source, ...]:
     """Every file of the tests."""

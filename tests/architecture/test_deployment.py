@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
-SETTINGS = (ROOT / "config" / "settings.py").read_text()
+from tests.architecture.source import ROOT, settings_text
+
 EXAMPLE = (ROOT / ".env.example").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 ENTRYPOINT = (ROOT / "deploy" / "entrypoint").read_text()
@@ -19,7 +18,7 @@ PROCESSES = ("web", "worker", "payments-worker", "beat")
 
 
 def test_every_variable_of_the_example_is_read_somewhere() -> None:
-    read = SETTINGS + ENTRYPOINT + (ROOT / "docker-compose.yml").read_text()
+    read = settings_text() + ENTRYPOINT + (ROOT / "docker-compose.yml").read_text()
     names = re.findall(r"^([A-Z_]+)=", EXAMPLE, flags=re.MULTILINE)
     assert names
     assert [name for name in names if name not in read] == []
