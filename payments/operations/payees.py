@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Mapping
 
 from django.conf import settings
+from django.db import connection
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -52,12 +53,14 @@ def add_method(
 ) -> PayoutMethod:
     """Set where this currency goes from now on; it waits out a hold, and replaces the former method at once.
 
-    Raises InvalidInput for details that break a rule, NoPayoutRail where nobody pays.
+    Of two that are set at once the later one stays. Raises InvalidInput for details that break a rule, NoPayoutRail
+    where nobody pays.
     """
     clean = _normalised(method_type, details)
     provider = registry.route(method_type=method_type, currency=currency, country=country)
     if provider is None:
         raise NoPayoutRail
+    _take_turn(expert.pk)
     for former in _current(expert, currency):
         states.move(former, PayoutMethod.Status.REPLACED)
         former.save(update_fields=["status"])
@@ -123,6 +126,12 @@ def remove_method(*, method: PayoutMethod, now: dt.datetime) -> PayoutMethod:
 def _locked(method: PayoutMethod) -> PayoutMethod:
     rows = PayoutMethod.objects.select_for_update(no_key=True, of=("self",)).select_related("expert")
     return rows.get(pk=method.pk)
+
+
+def _take_turn(expert_id: int) -> None:
+    """One expert's methods are set one after the other: there may be no row of the former one to lock."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('payments.payout_methods', %s))", [expert_id])
 
 
 def _current(expert: Expert, currency: str) -> list[PayoutMethod]:
