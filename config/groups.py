@@ -22,6 +22,7 @@ _BUT_NO_PAPERS: Final = (
     "-payments.view_tax*",
     "-payments.view_backupwithholding*",
     "-payments.view_selfbilling*",
+    "-payments.view_owedinvoice*",
     "-payments.view_labbilling*",
     "-payments.view_bank*",
     "-payments.view_inboundevent*",

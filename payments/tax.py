@@ -94,6 +94,21 @@ def backup_rate(day: date) -> int:
     return _BACKUP_RATES[bisect_right([since for since, _bp in _BACKUP_RATES], day) - 1][1]
 
 
+def withheld(gross: int, *, bp: int) -> int:
+    """Tax kept back from a gross amount of minor units, rounded half up: 2,400 of 10,000 at 2,400 basis points."""
+    return (gross * bp + 5_000) // 10_000
+
+
+def least_gross(net: int, *, bp: int) -> int:
+    """The smallest gross of which at least ``net`` is left once tax at ``bp`` (below 5,000) was kept back."""
+    gross = net * 10_000 // (10_000 - bp)
+    while gross - withheld(gross, bp=bp) < net:
+        gross += 1
+    while gross > 0 and gross - 1 - withheld(gross - 1, bp=bp) >= net:
+        gross -= 1
+    return gross
+
+
 def vat_treatment(*, supplier: str, customer: str) -> Treatment:
     """VAT on a business's service to a business: countries by ISO 3166."""
     if supplier == customer:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import hashlib
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
@@ -15,10 +18,11 @@ from django.utils.translation import gettext_lazy
 from core import clock
 from core.desk import CadreAdmin, confirmed, register_queue
 from core.money import Money
+from core.public import Event, User
 from payments import tax
-from payments.admin.staff import staff
-from payments.models import BackupWithholding, TaxProfile
-from payments.operations import backup_withholding, tax_profiles
+from payments.admin.staff import prove_again, recently_authenticated, staff
+from payments.models import BackupWithholding, OwedInvoice, TaxProfile
+from payments.operations import backup_withholding, owed_invoices, self_billing, tax_profiles
 from payments.papers import spreadsheet
 from payments.queries.nec_totals import DOLLAR, NecTotal, nec_totals
 
@@ -27,7 +31,20 @@ WITHHOLD = "payments.withhold_tax"
 FILE = "payments.file_tax_forms"
 VIEW = "payments.view_taxprofile"
 FIRST_YEAR, LAST_YEAR = 2000, 2100
+SHOWN = 20
 CAUSES = [choice for choice in BackupWithholding.Cause.choices if choice[0] != "self_declared"]
+
+
+class PurposeForm(forms.Form):
+    """What the numbers are taken for."""
+
+    reason = forms.CharField(
+        label=gettext_lazy("reason"),
+        max_length=200,
+        help_text=gettext_lazy(
+            "The file bears full tax numbers. Your name, the reason and its digest are kept with the year."
+        ),
+    )
 
 
 @admin.register(TaxProfile)
@@ -85,16 +102,33 @@ class TaxProfileAdmin(CadreAdmin):
             "threshold": Money(tax.nec_threshold(year), DOLLAR),
             "due": sum(total.is_reportable for total in totals),
             "may_export": request.user.has_perm(FILE),
+            "exports": _exports(year),
         }
         return TemplateResponse(request, "payments/admin/nec.html", context)
 
     def export_view(self, request: HttpRequest, year: int) -> HttpResponse:
-        """The forms that are due, with full tax numbers, as CSV for whoever files them."""
+        """The forms that are due, with full tax numbers, as CSV for whoever files them and proved who he is."""
         if not request.user.has_perm(FILE):
             raise PermissionDenied
-        totals = [total for total in nec_totals(year=_year(request, year)) if total.is_reportable]
-        tax_profiles.note_export(year=year, forms=len(totals), by=staff(request), now=clock.now())
-        answer = HttpResponse(_nec_csv(totals), content_type="text/csv; charset=utf-8")
+        year = _year(request, year)
+        if not recently_authenticated(request):
+            return prove_again(request)
+        form = PurposeForm(request.POST or None)
+        if request.method != "POST" or not form.is_valid():
+            title = _("Export full tax numbers, %(year)s") % {"year": year}
+            context = {**self.admin_site.each_context(request), "opts": self.opts, "title": title, "form": form}
+            return TemplateResponse(request, "payments/admin/ask.html", context)
+        totals = [total for total in nec_totals(year=year) if total.is_reportable]
+        file = _nec_csv(totals).encode()
+        tax_profiles.note_export(
+            year=year,
+            forms=len(totals),
+            sha256=hashlib.sha256(file).hexdigest(),
+            reason=form.cleaned_data["reason"],
+            by=staff(request),
+            now=clock.now(),
+        )
+        answer = HttpResponse(file, content_type="text/csv; charset=utf-8")
         answer["Content-Disposition"] = f'attachment; filename="1099-nec-{year}.csv"'
         return answer
 
@@ -128,6 +162,13 @@ def _year(request: HttpRequest, year: int | None) -> int:
     return number
 
 
+def _exports(year: int) -> list[tuple[Event, str]]:
+    """When full numbers of a year left the house, newest first, each with the name of who took them."""
+    found = list(Event.objects.filter(name=tax_profiles.EXPORTED, payload__year=year).order_by("-pk")[:SHOWN])
+    people = User.objects.in_bulk([event.subject for event in found], field_name="public_id")
+    return [(event, str(people.get(event.subject, event.subject))) for event in found]
+
+
 def _profiles(totals: list[NecTotal]) -> list[TaxProfile]:
     rows = TaxProfile.objects.filter(expert__in=[total.expert_id for total in totals]).select_related("expert")
     found = {row.expert_id: row for row in rows}
@@ -152,6 +193,55 @@ def _nec_csv(totals: list[NecTotal]) -> str:
     return spreadsheet.render(head, rows)
 
 
+def gross_of(row: OwedInvoice) -> Money:
+    """What the business was owed, before tax withheld."""
+    return Money(row.payout.gross_minor, row.payout.currency)
+
+
+@admin.register(OwedInvoice)
+class OwedInvoiceAdmin(CadreAdmin):
+    """Payouts to businesses: whose invoice is there, and what keeps us from writing the others."""
+
+    list_display = ("payout", "legal_name", "country", "amount", "paid_at", "status", "obstacle", "own_reference")
+    list_filter = ("status", "obstacle", "country")
+    search_fields = ("public_id", "payout__public_id", "expert__public_id", "legal_name", "own_reference")
+    list_select_related = ("payout", "expert")
+    exclude = ("sealed_tax_id",)
+    actions = ("look_again", "received")
+
+    @admin.display(description=gettext_lazy("amount"))
+    def amount(self, row: OwedInvoice) -> str:
+        """What the business was owed, before tax withheld."""
+        return str(gross_of(row))
+
+    @admin.display(description=gettext_lazy("paid"), ordering="payout__paid_at")
+    def paid_at(self, row: OwedInvoice) -> dt.datetime | None:
+        """When."""
+        return row.payout.paid_at
+
+    @confirmed(
+        description=gettext_lazy("His own invoice is here"),
+        permission=CONFIRM,
+        amount=gross_of,
+        asks=gettext_lazy("Number of his invoice"),
+    )
+    def received(self, request: HttpRequest, row: OwedInvoice, *, given: str) -> None:
+        """With its number."""
+        owed_invoices.received(row=row, reference=given, by=staff(request), now=clock.now())
+
+    @confirmed(description=gettext_lazy("Try again to write it"), permission=CONFIRM)
+    def look_again(self, request: HttpRequest, row: OwedInvoice) -> None:
+        """When settings or keys were put right."""
+        self_billing.issue(payout_id=row.payout_id, now=clock.now())
+
+
+register_queue(
+    name="payments.owed_invoices",
+    label=gettext_lazy("Invoices of businesses that are missing"),
+    path="/admin/payments/owedinvoice/?status__exact=waiting",
+    permission=CONFIRM,
+    waiting=lambda: OwedInvoice.objects.filter(status=OwedInvoice.Status.WAITING),
+)
 register_queue(
     name="payments.vat_ids",
     label=gettext_lazy("VAT ids to confirm"),

@@ -15,6 +15,7 @@ from payments.models.invoice import CreditNote, Invoice, LabBillingProfile
 from payments.models.ledger import Account, AccountBalance, JournalEntry, Posting
 from payments.models.milestone import Milestone, MilestoneAward
 from payments.models.overage import Cap, Overage
+from payments.models.owed_invoice import OwedInvoice
 from payments.models.pay_run import PayRun, PayRunExclusion, PayRunLine
 from payments.models.payee import PayoutMethod
 from payments.models.payee_account import PayeeAccount
@@ -66,6 +67,7 @@ __all__ = [
     "Milestone",
     "MilestoneAward",
     "Overage",
+    "OwedInvoice",
     "PayRun",
     "PayRunExclusion",
     "PayRunLine",

@@ -186,7 +186,8 @@ def canonical(run: PayRun, rows: str, values: Mapping[str, Any]) -> str:
 
 def frozen_values(run: PayRun) -> dict[str, Any]:
     """The parameters under which a run was calculated."""
-    return {**run.inputs, "now": dt.datetime.fromisoformat(run.inputs["now"]), **_subject(run)}
+    by_the_gross = {"minimum_is_net": False}  # runs of former releases, which do not say
+    return {**by_the_gross, **run.inputs, "now": dt.datetime.fromisoformat(run.inputs["now"]), **_subject(run)}
 
 
 def locked_in_review(run_id: int) -> PayRun:
@@ -235,6 +236,11 @@ def blocked_experts(*, now: dt.datetime) -> set[int]:
     return set(in_force.values_list("expert_id", flat=True))
 
 
+def smallest_payout(currency: str) -> int:
+    """The least that is sent, in minor units: what is owed less the tax withheld from it."""
+    return settings.PAYOUT_MINIMUM_MINOR.get(currency, 1)
+
+
 def _subject(run: PayRun) -> dict[str, Any]:
     return {"currency": run.currency, "cutoff": run.cutoff, "expert": None}
 
@@ -242,7 +248,8 @@ def _subject(run: PayRun) -> dict[str, Any]:
 def _terms(currency: str, *, now: dt.datetime) -> dict[str, Any]:
     """What comes from settings and from the floor below, and is therefore kept with a run."""
     return {
-        "minimum": settings.PAYOUT_MINIMUM_MINOR.get(currency, 1),
+        "minimum": smallest_payout(currency),
+        "minimum_is_net": True,
         "blocked": sorted(blocked_experts(now=now)),
     }
 

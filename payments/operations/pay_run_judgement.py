@@ -83,10 +83,11 @@ _FROZEN_FACTS = """
         ) t WHERE pgh_label <> 'delete'
     )"""
 
+# The smallest payout is what a transfer is worth making for, so what counts is what would be sent, after tax. Runs that
+# were calculated by the gross say so in their inputs, and are calculated again by the gross.
 _JUDGED = """
     judged AS (
-        SELECT owed.expert_id, owed.account_id, owed.amount, m.id AS method_id, m.provider,
-            round(GREATEST(owed.amount, 0)::numeric * COALESCE(t.withholding_bp, 0) / 10000)::bigint AS withheld,
+        SELECT owed.expert_id, owed.account_id, owed.amount, m.id AS method_id, m.provider, tax.withheld,
             CASE
                 WHEN owed.amount < 0 THEN 'below_zero'
                 WHEN owed.expert_id = ANY(%(blocked)s::bigint[]) THEN 'blocked'
@@ -95,10 +96,14 @@ _JUDGED = """
                 WHEN m.usable_from > %(now)s THEN 'method_on_hold'
                 WHEN t.expert_id IS NULL THEN 'no_tax_profile'
                 WHEN t.expires_at <= %(now)s THEN 'tax_profile_expired'
-                WHEN owed.amount < %(minimum)s THEN 'below_minimum'
+                WHEN owed.amount - CASE WHEN %(minimum_is_net)s THEN tax.withheld ELSE 0 END < %(minimum)s
+                    THEN 'below_minimum'
             END AS reason
         FROM owed LEFT JOIN methods m ON m.expert_id = owed.expert_id
         LEFT JOIN taxes t ON t.expert_id = owed.expert_id
+        CROSS JOIN LATERAL (
+            SELECT round(GREATEST(owed.amount, 0)::numeric * COALESCE(t.withholding_bp, 0) / 10000)::bigint AS withheld
+        ) tax
         WHERE owed.amount <> 0
     )"""
 

@@ -13,11 +13,14 @@ from core import outbox, states
 from core.money import Money
 from core.problems import Conflict, map_constraint
 from core.public import User
-from experts.public import OwnWork, ReasonMissing, send_notice
+from experts.ports import Contestable
+from experts.public import OwnWork, ReasonMissing
 from payments.models import Payout, PayoutDecision, PayoutMethod
 from payments.operations import payouts
+from payments.operations.pay_notices import PayNews, tell_decision
 from payments.operations.pay_runs import SamePerson, StepUpRequired
 
+PREFIX: Final = "pay"
 _DO: Final[dict[str, Callable[..., Payout]]] = {
     PayoutDecision.Act.RETRY: payouts.retry,
     PayoutDecision.Act.RESUME: payouts.resume,
@@ -65,7 +68,7 @@ def propose(
     if payout.decisions.filter(status=PayoutDecision.Status.PROPOSED).exists():
         raise DecisionPending
     if act == PayoutDecision.Act.CANCEL and not payout.attempts.exists():
-        _tell_cancelled(payouts.cancel(payout=payout, by=by, now=now), reason, now=now)
+        _tell_cancelled(payouts.cancel(payout=payout, by=by, now=now), reason, by=by, now=now)
         return None
     decision = PayoutDecision.objects.create(
         payout=payout,
@@ -94,7 +97,7 @@ def approve(*, decision: PayoutDecision, recently_authenticated: bool, by: User,
     decision.save()
     payout = _DO[decision.act](payout=decision.payout, by=by, now=now)
     if decision.act == PayoutDecision.Act.CANCEL:
-        _tell_cancelled(payout, decision.reason, now=now)
+        _tell_cancelled(payout, decision.reason, by=decision.proposed_by, now=now)
     return payout
 
 
@@ -123,17 +126,37 @@ def _destination(payout: Payout, act: str) -> PayoutMethod | None:
 
 def _locked(decision: PayoutDecision) -> PayoutDecision:
     rows = PayoutDecision.objects.select_for_update(no_key=True, of=("self",))
-    return rows.select_related("payout__expert", "payout__payout_method").get(pk=decision.pk)
+    return rows.select_related("payout__expert", "payout__payout_method", "proposed_by").get(pk=decision.pk)
 
 
-def _tell_cancelled(payout: Payout, reason: str, *, now: dt.datetime) -> None:
-    send_notice(
-        expert=payout.expert,
-        kind="payout.cancelled",
-        subject=payout.public_id,
-        title=_("Your payout of %(amount)s was cancelled") % {"amount": Money(payout.amount_minor, payout.currency)},
-        body=_("%(reason)s\n\nThe money stays yours, and the next pay run pays it. Was this wrong? Write an appeal.")
-        % {"reason": reason},
-        link="/api/v1/expert/payouts",
+def find(*, subject: str, expert_id: int) -> Contestable | None:
+    """A payout of this expert that people gave up, and who they were; no other act on a payout is a person's."""
+    payout = Payout.objects.filter(public_id=subject, expert=expert_id, status=Payout.Status.CANCELLED).first()
+    if payout is None:
+        return None
+    wanted = {"act": PayoutDecision.Act.CANCEL, "status": PayoutDecision.Status.APPROVED}
+    decision = payout.decisions.filter(**wanted).order_by("-pk").first()
+    if decision is None:
+        return Contestable(None, None)
+    return Contestable(None, decision.proposed_by_id, approved_by_id=decision.decided_by_id)
+
+
+def _tell_cancelled(payout: Payout, reason: str, *, by: User, now: dt.datetime) -> None:
+    """A Decision of whoever wanted it, and the one message about it: the money comes later than it was promised."""
+    amount = Money(payout.amount_minor, payout.currency)
+    tell_decision(
+        PayNews(
+            expert=payout.expert,
+            kind="payout.cancelled",
+            subject=payout.public_id,
+            title=_("Your payout of %(amount)s was cancelled") % {"amount": amount},
+            body=_("%(reason)s\n\nThe money stays yours, and the next pay run pays it.") % {"reason": reason},
+            link=f"/api/v1/expert/payouts/{payout.public_id}",
+        ),
+        act="pay.payout_cancelled",
+        reason_code="cancelled_by_finance",
+        explanation=reason,
+        evidence={"amount": dict(amount.as_json())},
+        decided_by=by,
         now=now,
     )

@@ -18,6 +18,7 @@ from experts.public import OwnWork, send_notice
 from payments import accounts, ledger
 from payments.ledger import NewEntry
 from payments.models import Payout, PayoutMethod
+from payments.operations import owed_invoices
 from payments.operations.pay_runs import initiation, note_progress
 
 METHOD_CHANGED = "method_changed"
@@ -84,6 +85,7 @@ def settled(payout: Payout, *, now: dt.datetime) -> None:
     currency, amount = payout.currency, payout.amount_minor
     legs = [(accounts.transit(payout.provider, currency), -amount), (accounts.cash(payout.provider, currency), amount)]
     ledger.post(entries=[_entry(payout, "payout_settled", legs, now)], now=now)
+    owed_invoices.note(payout)
     _tell(payout, "payout.paid", _("You were paid %(amount)s"), "", now=now)
 
 

@@ -9,43 +9,43 @@ from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
+from core import states
 from experts.public import send_notice
 from payments import tax, vault
-from payments.models import DocumentSeries, Payout, SelfBillingInvoice, TaxProfile
-from payments.operations import series, tax_profiles
+from payments.models import DocumentSeries, OwedInvoice, Payout, SelfBillingInvoice
+from payments.operations import owed_invoices, series
+from payments.operations.owed_invoices import Obstacle
 
 INVOICE: Final = SelfBillingInvoice.Type.INVOICE
 CREDIT_NOTE: Final = SelfBillingInvoice.Type.CREDIT_NOTE
 
 
 def due(*, now: dt.datetime) -> QuerySet[Payout]:
-    """Payouts whose paper is missing: paid ones without an invoice, and returned ones without a credit note for it.
+    """Payouts about whose paper something is to be done: written, credited, or left to a person with the obstacle.
 
-    Only of experts who agreed, whose VAT id was confirmed, and whose services are not taxed at home. What was paid
-    before somebody agreed is his own to invoice. Nothing is due while the settings do not say where the platform is.
+    What waits for a person is looked at again when what it waits for has come.
     """
-    if not settings.ISSUER["country"]:
-        return Payout.objects.none()
+    waits = Q(owed_invoice__status=OwedInvoice.Status.WAITING)
+    came = Q(owed_invoice__obstacle=Obstacle.VAT_UNCONFIRMED, owed_invoice__is_vat_confirmed=True)
+    if settings.ISSUER["country"]:
+        came |= Q(owed_invoice__obstacle=Obstacle.ISSUER_UNKNOWN)
     papers = SelfBillingInvoice.objects.filter(payout=OuterRef("pk"))
-    agreed = TaxProfile.objects.filter(
-        expert=OuterRef("expert"),
-        self_billing=True,
-        vat_confirmed_at__isnull=False,
-        signed_at__lte=OuterRef("paid_at"),
-    ).exclude(country=settings.ISSUER["country"])
-    invoiced, credited = Exists(papers.filter(type=INVOICE)), Exists(papers.filter(type=CREDIT_NOTE))
-    paid = Q(Exists(agreed), status=Payout.Status.PAID) & ~invoiced
-    returned = Q(invoiced, status=Payout.Status.RETURNED) & ~credited
-    return Payout.objects.filter(paid | returned, paid_at__lte=now).order_by("pk")
+    uncredited = Exists(papers.filter(type=INVOICE)) & ~Exists(papers.filter(type=CREDIT_NOTE))
+    returned = Q(status=Payout.Status.RETURNED)
+    found = Q(owed_invoice__status=OwedInvoice.Status.DUE) | (waits & (came | returned)) | (returned & uncredited)
+    return Payout.objects.filter(found, paid_at__lte=now).order_by("pk")
 
 
 def issue(*, payout_id: int, now: dt.datetime) -> SelfBillingInvoice | None:
-    """Write the paper that a payout misses, with the next number of its expert's series; None when it misses none."""
+    """Write the paper that a payout misses, with the next number of its expert's series.
+
+    None when it misses none, or when a person has to look: the obstacle stands with what is owed then.
+    """
     payout = Payout.objects.select_for_update(no_key=True, of=("self",)).select_related("expert").get(pk=payout_id)
-    if not due(now=now).filter(pk=payout.pk).exists():
-        return None
     former = SelfBillingInvoice.objects.filter(payout=payout, type=INVOICE).first()
-    paper = _invoice(payout, now=now) if former is None else _credit(former, now=now)
+    paper = _invoice_or_obstacle(payout, now=now) if former is None else _credit(payout, former, now=now)
+    if paper is None:
+        return None
     send_notice(
         expert=payout.expert,
         kind="self_billing.issued",
@@ -64,16 +64,35 @@ def supplier_of(paper: SelfBillingInvoice) -> dict[str, str]:
     return vault.open_sealed(bytes(paper.sealed_supplier), owner=paper.public_id)
 
 
-def _invoice(payout: Payout, *, now: dt.datetime) -> SelfBillingInvoice:
-    profile = TaxProfile.objects.select_related("expert").get(expert=payout.expert_id)
+def _invoice_or_obstacle(payout: Payout, *, now: dt.datetime) -> SelfBillingInvoice | None:
+    rows = OwedInvoice.objects.select_for_update(no_key=True, of=("self",)).select_related("expert", "payout")
+    row = rows.filter(payout=payout, status__in=(OwedInvoice.Status.DUE, OwedInvoice.Status.WAITING)).first()
+    if row is None:
+        return None
+    if payout.status == Payout.Status.RETURNED:
+        states.move(row, OwedInvoice.Status.VOID)
+        row.save(update_fields=["status"])
+        return None
+    obstacle = owed_invoices.obstacle_of(row)
+    if obstacle:
+        owed_invoices.wait(row, obstacle, now=now)
+        return None
+    states.move(row, OwedInvoice.Status.WRITTEN)
+    row.obstacle = ""
+    row.save(update_fields=["status", "obstacle"])
+    return _invoice(payout, row, now=now)
+
+
+def _invoice(payout: Payout, row: OwedInvoice, *, now: dt.datetime) -> SelfBillingInvoice:
+    """In the name of the business that was paid, as it had signed when it was."""
     supplier = {
-        "name": profile.legal_name,
-        "address": profile.address,
-        "country": profile.country,
-        "vat_id": tax_profiles.tax_id_of(profile),
+        "name": row.legal_name,
+        "address": row.address,
+        "country": row.country,
+        "vat_id": owed_invoices.vat_id_of(row),
     }
     customer = _customer()
-    treatment = tax.vat_treatment(supplier=profile.country, customer=customer["country"])
+    treatment = tax.vat_treatment(supplier=row.country, customer=customer["country"])
     return _write(payout, INVOICE, supplier=supplier, customer=customer, treatment=treatment, now=now)
 
 
@@ -89,10 +108,13 @@ def _customer() -> dict[str, str]:
     }
 
 
-def _credit(former: SelfBillingInvoice, *, now: dt.datetime) -> SelfBillingInvoice:
-    """The opposite of an invoice, to the same parties as they stood on it."""
+def _credit(payout: Payout, former: SelfBillingInvoice, *, now: dt.datetime) -> SelfBillingInvoice | None:
+    """The opposite of an invoice whose money came back, once, to the same parties as they stood on it."""
+    is_credited = SelfBillingInvoice.objects.filter(payout=payout, type=CREDIT_NOTE).exists()
+    if payout.status != Payout.Status.RETURNED or is_credited:
+        return None
     return _write(
-        former.payout,
+        payout,
         CREDIT_NOTE,
         supplier=supplier_of(former),
         customer=former.customer,

@@ -10,12 +10,13 @@ from django.utils.translation import gettext_lazy
 from core import outbox
 from core.problems import Conflict, FieldError, InvalidInput
 from core.public import User
-from experts.public import Expert, OwnWork, send_notice
+from experts.public import Expert, OwnWork, ReasonMissing, send_notice
 from payments import tax, vault
 from payments.models import TaxProfile
-from payments.operations import backup_withholding
+from payments.operations import backup_withholding, owed_invoices
 from payments.tax import BadTaxId
 
+EXPORTED = "tax_forms.exported"
 _PROFILE = "/api/v1/expert/tax-profile"
 
 
@@ -83,6 +84,7 @@ def confirm_vat(*, profile: TaxProfile, consultation: str, by: User, now: dt.dat
     profile.vat_consultation = consultation.strip()[:40]
     profile.vat_confirmed_at, profile.vat_confirmed_by = now, by
     profile.save(update_fields=["vat_consultation", "vat_confirmed_at", "vat_confirmed_by"])
+    owed_invoices.vat_confirmed(profile=profile)
     send_notice(
         expert=profile.expert,
         kind="tax_profile.vat_confirmed",
@@ -146,13 +148,15 @@ def _normalised(form: str, country: str, tax_id: str) -> str:
     return tax_id.strip()
 
 
-def note_export(*, year: int, forms: int, by: User, now: dt.datetime) -> None:
-    """Leave a trace that full tax numbers left the house."""
+def note_export(*, year: int, forms: int, sha256: str, reason: str, by: User, now: dt.datetime) -> None:
+    """Leave a trace that full tax numbers left the house: whose doing, why, and the digest of the file."""
+    if not reason.strip():
+        raise ReasonMissing
     outbox.publish(
-        "tax_forms.exported",
+        EXPORTED,
         subject=by.public_id,
         for_lab=False,
         actor=f"user:{by.public_id}",
-        payload={"year": year, "forms": forms},
+        payload={"year": year, "forms": forms, "sha256": sha256, "reason": reason.strip()},
         now=now,
     )

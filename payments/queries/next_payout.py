@@ -5,11 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+
 from core import scope
 from core.money import Money
 from core.problems import Remedy
 from marketplace.ports import PayDate
-from payments.models import AccountBalance, PayRun, PayRunExclusion, PayRunLine
+from payments import tax
+from payments.models import AccountBalance, PayRun, PayRunExclusion, PayRunLine, TaxProfile
 from payments.operations import pay_run_calculation
 from payments.queries import exchange_offers, pay_calendar
 
@@ -74,5 +77,21 @@ def obstacle_of(code: str, *, expert_id: int, currency: str, now: dt.datetime) -
         way = exchange_offers.way_out(expert_id=expert_id, currency=currency, now=now)
         if way is not None:
             return Obstacle(code, str(reason.label), way)
+    if reason == PayRunExclusion.Reason.BELOW_MINIMUM:
+        return _too_little(expert_id=expert_id, currency=currency)
     remedy = PayRunExclusion.REMEDIES.get(reason)
     return Obstacle(code, str(reason.label), Remedy(str(remedy[0]), remedy[1]) if remedy else None)
+
+
+def _too_little(*, expert_id: int, currency: str) -> Obstacle:
+    """The smallest payout, and how much has to come together for it; tax withheld makes that more."""
+    code = PayRunExclusion.Reason.BELOW_MINIMUM
+    least = pay_run_calculation.smallest_payout(currency)
+    bp = TaxProfile.objects.filter(expert=expert_id).values_list("withholding_bp", flat=True).first() or 0
+    figures = {"least": Money(least, currency), "gross": Money(tax.least_gross(least, bp=bp), currency)}
+    if bp:
+        text = _("After the tax withheld, less than the smallest payout of %(least)s would be sent; it stays yours.")
+    else:
+        text = _("The amount is below the smallest payout of %(least)s; it stays yours.")
+    remedy = _("Nothing to do: it is paid once %(gross)s have come together.")
+    return Obstacle(code, text % figures, Remedy(remedy % figures, PayRunExclusion.REMEDIES[code][1]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import datetime as dt
 import re
 from collections.abc import Callable, Iterator
@@ -12,12 +13,22 @@ from pytest_django import Settings
 from core import outbox
 from core.money import Money
 from core.public import User
-from experts.operations import appeals
+from experts.operations import appeals, restrictions
 from experts.operations.appeals import SameDecider
 from experts.public import Appeal, Decision, Notice
-from payments.models import Adjustment, AdjustmentProposal, Debt, Dispute, Overage, TimeEntry
+from payments.models import (
+    Adjustment,
+    AdjustmentProposal,
+    Debt,
+    Dispute,
+    Overage,
+    Payout,
+    PayoutAttempt,
+    TimeEntry,
+)
 from payments.operations import (
     adjustments,
+    backup_withholding,
     bonuses,
     clawbacks,
     clocks,
@@ -25,14 +36,22 @@ from payments.operations import (
     four_eyes,
     milestones,
     overages,
+    pay_run_holds,
+    pay_runs,
+    payout_decisions,
+    payouts,
     platform_pay,
     referrals,
+    sending,
+    tax_profiles,
     time_entries,
     timesheets,
     write_offs,
 )
 from payments.operations.bonuses import Bonus
+from tests.architecture.source import ROOT
 from tests.payments import hours_world as hours
+from tests.payments import ledger_story as story
 from tests.payments.beside import DAY, DECIDED, LATER, approved, assert_the_books_hold
 from tests.payments.hours_world import HOUR, MONDAY, PLATFORM, World, platform
 from tests.payments.test_referrals import HOUR_PROGRAMME
@@ -250,15 +269,82 @@ def milestone_unfunded(world: World) -> Iterator[None]:
     clocks.check_milestones(by=PLATFORM, now=LATER)
 
 
+def ready_for_pay(world: World) -> None:
+    """Pay of 110.00 USD, a payout method and tax papers."""
+    approved(world)
+    story.add_method(world.expert, account="acct-acts", now=LATER - 20 * DAY)
+    story.sign_tax(world.expert)
+
+
+def line_held(world: World) -> Iterator[None]:
+    ready_for_pay(world)
+    run = pay_runs.prepare(currency="USD", by=staff("ann"), now=LATER + 7 * DAY)
+    yield
+    pay_run_holds.hold(line=run.lines.get(), reason=WHY, by=staff("ben"), now=LATER + 7 * DAY)
+
+
+def released(world: World) -> Payout:
+    ready_for_pay(world)
+    run = pay_runs.prepare(currency="USD", by=staff("ann"), now=LATER + 7 * DAY)
+    pay_runs.release(
+        run=run, digest=run.lines_digest, recently_authenticated=True, by=staff("ben"), now=LATER + 7 * DAY
+    )
+    return Payout.objects.get()
+
+
+def payout_cancelled(world: World) -> Iterator[None]:
+    payout = released(world)
+    yield
+    payout_decisions.propose(
+        payout=payout, act="cancel", reason=WHY, recently_authenticated=True, by=staff("ann"), now=LATER + 7 * DAY
+    )
+
+
+def payout_cancelled_by_two(world: World) -> Iterator[None]:
+    payout = released(world)
+    sending.take(now=LATER + 7 * DAY)
+    payouts.failed(payouts.locked([payout.pk], now=LATER)[0], code="AC04", now=LATER + 7 * DAY)
+    PayoutAttempt.objects.update(outcome="rejected", finished_at=LATER + 7 * DAY)
+    wanted = payout_decisions.propose(
+        payout=payout, act="cancel", reason=WHY, recently_authenticated=True, by=staff("ann"), now=LATER + 7 * DAY
+    )
+    yield
+    assert wanted is not None
+    payout_decisions.approve(decision=wanted, recently_authenticated=True, by=staff("ben"), now=LATER + 7 * DAY)
+
+
+def payouts_blocked(world: World) -> Iterator[None]:
+    """The payout that waits because of it sends nothing of its own: the decision said so."""
+    payout = released(world)
+    yield
+    restrictions.impose(expert=world.expert, kind="no_payouts", reason=WHY, by=staff("cid"), now=LATER + 7 * DAY)
+    sending.take(now=LATER + 7 * DAY)
+    payout.refresh_from_db()
+    assert (payout.status, payout.reason_code) == ("on_hold", "blocked")
+
+
+def tax_withheld(world: World) -> Iterator[None]:
+    tax_profiles.declare(
+        expert=world.expert, form="w9", legal_name="Ada", country="US", tax_id="123-45-6789", signed_name="Ada",
+        now=MONDAY,
+    )  # fmt: skip
+    yield
+    backup_withholding.start(
+        expert=world.expert, cause="tin_incorrect", reason=WHY, by=staff("ann"), now=LATER + 7 * DAY
+    )
+
+
 STORIES: list[Story] = [
     bonus, bonuses_at_once, correction_down, correction_up, correction_by_two, refused_correction, lapsed_correction,
     clawback_of_hours, clawback_of_a_bonus, given_back, bonus_of_the_platform, clawback_of_the_platform, write_off,
     dispute, dispute_upheld, late_dispute_upheld, dispute_by_silence, overage_opened, overage_declined,
-    overage_approved, overage_by_silence, top_up, referral_joined, milestone_unfunded,
+    overage_approved, overage_by_silence, top_up, referral_joined, milestone_unfunded, line_held, payout_cancelled,
+    payout_cancelled_by_two, payouts_blocked, tax_withheld,
 ]  # fmt: skip
 COSTLY = {
     correction_down, correction_by_two, refused_correction, clawback_of_hours, clawback_of_a_bonus,
-    clawback_of_the_platform, dispute_upheld, late_dispute_upheld, overage_declined,
+    clawback_of_the_platform, dispute_upheld, late_dispute_upheld, overage_declined, line_held, payout_cancelled,
+    payout_cancelled_by_two, payouts_blocked, tax_withheld,
 }  # fmt: skip
 
 
@@ -270,9 +356,9 @@ def world(settings: Settings) -> World:
         return hours.build(funded_minor=300_000)
 
 
-@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
-def test_one_message_names_what_the_door_takes(world: World, story: Story) -> None:
-    steps = story(world)
+@pytest.mark.parametrize("told", STORIES, ids=lambda told: told.__name__)
+def test_one_message_names_what_the_door_takes(world: World, told: Story) -> None:
+    steps = told(world)
     with platform():
         next(steps)
     with platform():
@@ -281,12 +367,12 @@ def test_one_message_names_what_the_door_takes(world: World, story: Story) -> No
         assert next(steps, "over") == "over"
     with platform():
         (message,) = Notice.objects.filter(expert=world.expert).exclude(pk__in=before)
-        assert Decision.objects.count() - decided == (story in COSTLY)
+        assert Decision.objects.count() - decided == (told in COSTLY)
     (subject,) = DOOR.findall(message.body)
     expert = hours.expert_caller(world)
     filed = expert("POST", "/expert/appeals", {"subject": subject, "reason": "I worked."}, at=LATER + 8 * DAY)
     assert filed.status_code == 201, filed.content
-    if story in COSTLY:
+    if told in COSTLY:
         assert "until" in message.body
         with platform():
             assert Appeal.objects.get().first_decider_id is not None
@@ -312,3 +398,49 @@ def test_nothing_is_contested_where_nobody_had_joined(world: World) -> None:
     with platform():
         (message,) = Notice.objects.filter(kind="referral.expired")
     assert "appeals" not in message.body
+
+
+def test_neither_of_the_two_who_cancelled_a_payout_decides_an_appeal_about_it(world: World) -> None:
+    with platform():
+        steps = payout_cancelled_by_two(world)
+        next(steps)
+        assert next(steps, "over") == "over"
+        payout = Payout.objects.get()
+    body = {"subject": payout.public_id, "reason": "I count on it."}
+    assert hours.expert_caller(world)("POST", "/expert/appeals", body, at=LATER + 8 * DAY).status_code == 201
+    for name in ("ann", "ben"):
+        with platform(), pytest.raises(SameDecider):
+            appeals.decide(appeal=Appeal.objects.get(), outcome="upheld", note=WHY, by=staff(name), now=LATER + 8 * DAY)
+
+
+NO_ACT_ON_PAY = {
+    "backup_withholding._end": "nothing is taken any more",
+    "exchanges._tell": "his own consent",
+    "milestones._announce": "a promise of more, or its end as it was promised; what was reached is told by the door",
+    "onboarding._tell": "the provider's word about his account there",
+    "owed_invoices._ask": "asks for a paper about what was paid",
+    "pay_run_holds.release": "what was held is in the run again",
+    "payees._warn": "his own payout method",
+    "payees.remove_method": "his own payout method",
+    "payouts._tell": "the provider's word: paid, refused or sent back; what is owed stays owed",
+    "referrals._tell": "nobody had joined yet; the message about somebody who had names the door",
+    "self_billing.issue": "a paper about what was paid",
+    "tax_profiles.confirm_vat": "a paper",
+    "tax_profiles.remind": "a paper",
+    "timers._stop_silent": "minutes without a sign of life count once he confirms them",
+    "timers.stop_with_contract": "everything measured counts",
+    "timesheets.remind": "nothing was decided",
+    "timesheets.submit_forgotten": "nothing was decided",
+}
+
+
+def test_whatever_is_told_past_the_door_is_no_act_on_pay() -> None:
+    """A new message about pay goes by `pay_notices` or stands here with why it is none."""
+    found = set()
+    for path in sorted((ROOT / "payments").rglob("*.py")):
+        for function in (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)):
+            calls = (node.func for node in ast.walk(function) if isinstance(node, ast.Call))
+            names = {call.attr if isinstance(call, ast.Attribute) else getattr(call, "id", "") for call in calls}
+            if names & {"send_notice", "send_notices"} and path.stem != "pay_notices":
+                found.add(f"{path.stem}.{function.name}")
+    assert found == set(NO_ACT_ON_PAY)

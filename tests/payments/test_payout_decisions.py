@@ -133,7 +133,7 @@ def test_a_payout_that_nobody_heard_of_is_cancelled_by_one_and_he_is_told(ada: E
     assert (status_of(payout), story.owed(ada)) == ("cancelled", 20_000)
     notice = Notice.objects.get(kind="payout.cancelled", expert=ada)
     assert "Wrong cutoff." in notice.body
-    assert "appeal" in notice.body
+    assert f"/api/v1/expert/appeals with the subject {payout.public_id}." in notice.body
 
 
 def test_one_that_a_provider_heard_of_needs_two(ada: Expert) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import hashlib
 import io
 from typing import Any
 
@@ -225,15 +226,32 @@ def test_the_desk_shows_the_year_and_exports_full_numbers_with_a_trace() -> None
     ada = story.new_expert("=Ada", account="acct-ada")
     post(expert_caller(ada), "expert/tax-profile", {**W9, "legal_name": "=Ada"})
     paid(ada, 300_000)
-    looker, filer = Desk(), Desk("file_tax_forms")
+    looker, filer, stale = Desk(), Desk("file_tax_forms"), Desk("file_tax_forms")
+    stale.prove(seconds_ago=601)
+    export = "taxprofile/nec/2026/export/"
     page = looker.get("taxprofile/nec/?year=2026").content.decode()
     assert "$3,000.00" in page
     assert "1 form is due" in page
     assert "123456789" not in page
-    assert looker.get("taxprofile/nec/2026/export/").status_code == 403
+    assert looker.get(export).status_code == looker.post(export, reason="IRIS").status_code == 403
+    refused = stale.client.post(f"/admin/payments/{export}", {"reason": "IRIS"})
+    assert refused.status_code == 302
+    assert refused.headers["Location"].startswith("/accounts/reauthenticate/")
+    for answer in (filer.get(export), filer.post(export, reason=" ")):
+        assert "123456789" not in answer.content.decode()
+    with unit_of_work(SYSTEM):
+        assert not Event.objects.filter(name="tax_forms.exported").exists()
     assert looker.get("taxprofile/nec/?year=next").status_code == 404
-    answer = filer.get("taxprofile/nec/2026/export/")
+    answer = filer.post(export, reason="Filed with IRIS.")
+    assert "no-store" in answer["Cache-Control"]
     (row,) = csv.DictReader(io.StringIO(answer.content.decode()))
     assert (row["tin"], row["name"], row["box_1"], row["box_4"]) == ("123456789", "'=Ada", "3000.00", "0.00")
     with unit_of_work(SYSTEM):
-        assert Event.objects.get(name="tax_forms.exported").payload == {"year": 2026, "forms": 1}
+        kept = Event.objects.get(name="tax_forms.exported")
+    assert (kept.actor, kept.subject) == (f"user:{filer.user.public_id}", filer.user.public_id)
+    digest = hashlib.sha256(answer.content).hexdigest()
+    assert kept.payload == {"year": 2026, "forms": 1, "sha256": digest, "reason": "Filed with IRIS."}
+    page = looker.get("taxprofile/nec/?year=2026").content.decode()
+    assert "Filed with IRIS." in page
+    assert digest[:12] in page
+    assert "Filed with IRIS." not in looker.get("taxprofile/nec/?year=2025").content.decode()

@@ -6,13 +6,16 @@ import datetime as dt
 
 import pytest
 from django.db import IntegrityError, transaction
+from hypothesis import given
+from hypothesis import strategies as st
 
-from core.public import unit_of_work
+from core.public import Tenant, unit_of_work
 from experts.public import Expert
+from payments import tax
 from payments.models import JournalEntry, Payout, PayRun, TaxProfile
 from payments.operations import pay_runs, payouts, tracking
 from payments.operations.pay_run_calculation import PayRunChanged
-from payments.queries import earnings, ledger_findings
+from payments.queries import earnings, ledger_findings, own_pay_runs, pay_run_recomputation
 from payments.queries.next_payout import next_payout
 from tests.payments import ledger_story as story
 from tests.payments.ledger_story import NOW, SYSTEM
@@ -129,3 +132,70 @@ def test_the_buckets_of_the_expert_still_add_up_to_what_he_earned(ada: Expert) -
     assert scheduled_and_paid() == (0, 20_001, 0)
     story.send_and_track()
     assert scheduled_and_paid() == (0, 0, 20_001)
+
+
+@pytest.fixture
+def both() -> tuple[Expert, Expert, Tenant]:
+    """Two people; 24 % is withheld from the first."""
+    ada, bob = story.new_expert("Ada", account="acct-a"), story.new_expert("Bob", account="acct-b")
+    withhold(ada, 2_400)
+    return ada, bob, story.new_lab(funded=1_000)
+
+
+@pytest.mark.parametrize(("gross", "is_paid"), [(130, False), (131, True)])
+def test_the_smallest_payout_is_judged_by_what_would_be_sent(
+    both: tuple[Expert, Expert, Tenant], gross: int, is_paid: bool
+) -> None:
+    """0.31 are withheld from 1.30 and from 1.31 alike: a dollar is left of the second."""
+    ada, bob, lab = both
+    for expert in (ada, bob):
+        story.earn(expert, gross, lab=lab)
+    run = story.released_run()
+    assert run.lines.filter(expert=bob).exists()
+    assert run.lines.filter(expert=ada).exists() is is_paid
+    assert run.exclusions.filter(expert=ada, reason="below_minimum", amount_minor=gross).exists() is not is_paid
+    with unit_of_work(SYSTEM):
+        assert pay_run_recomputation.recompute(run).is_the_same
+
+
+def test_who_is_left_out_is_told_how_much_has_to_come_together(both: tuple[Expert, Expert, Tenant]) -> None:
+    ada, bob, lab = both
+    story.earn(ada, 130, lab=lab)
+    story.earn(bob, 99, lab=lab)
+    with unit_of_work(SYSTEM):
+        run = pay_runs.prepare(currency="USD", by=story.new_user(), now=NOW)
+    assert run.line_count == 0
+    for expert, reason, gross in (
+        (ada, "After the tax withheld", "1.31 USD"),
+        (bob, "below the smallest payout", "1.00 USD"),
+    ):
+        with unit_of_work(SYSTEM):
+            (own,) = own_pay_runs.own_pay_runs(expert_id=expert.pk, now=NOW)
+            next_one = next_payout(expert_id=expert.pk, currency="USD", now=NOW)
+        assert (own.outcome, own.code) == ("left_out", "below_minimum")
+        assert reason in own.reason
+        assert "1.00 USD" in own.reason
+        assert own.remedy is not None
+        assert gross in str(own.remedy.text)
+        assert next_one.obstacle is not None
+        assert next_one.obstacle.remedy == own.remedy
+
+
+def test_a_run_of_a_former_release_is_recomputed_by_the_gross(both: tuple[Expert, Expert, Tenant]) -> None:
+    ada, _bob, lab = both
+    story.earn(ada, 130, lab=lab)
+    with unit_of_work(SYSTEM):
+        run = pay_runs.prepare(currency="USD", by=story.new_user(), now=NOW)
+        assert '"excluded":"below_minimum"' in pay_run_recomputation.recompute(run).found
+        del run.inputs["minimum_is_net"]
+        found = pay_run_recomputation.recompute(run).found
+    assert '"gross_minor":130,"withheld_minor":31,"amount_minor":99' in found
+
+
+@given(gross=st.integers(1, 10**12), bp=st.integers(0, 4_999))
+def test_the_least_gross_is_the_least(gross: int, bp: int) -> None:
+    net = gross - tax.withheld(gross, bp=bp)
+    least = tax.least_gross(net, bp=bp)
+    assert least <= gross
+    assert least - tax.withheld(least, bp=bp) >= net
+    assert least <= 1 or least - 1 - tax.withheld(least - 1, bp=bp) < net
