@@ -51,15 +51,19 @@ def record_decision(
     )
     if notify:
         _tell(decision, now=now)
+    _publish(decision, now=now)
+    return decision
+
+
+def _publish(decision: Decision, *, now: dt.datetime) -> None:
     outbox.publish(
         "decision.made",
         subject=decision.public_id,
-        tenant_id=tenant_id,
-        user_id=expert.user_id,
-        payload={"decision": decision.public_id, "subject": subject, "act": act},
+        tenant_id=decision.tenant_id,
+        user_id=decision.expert.user_id,
+        payload={"decision": decision.public_id, "subject": decision.subject, "act": decision.act},
         now=now,
     )
-    return decision
 
 
 def _tell(decision: Decision, *, now: dt.datetime) -> None:

@@ -32,8 +32,9 @@ from marketplace import rates
 from marketplace.api.contracts import ContractId, mine
 from marketplace.api.terms import CeilingField, PaidActivityOut, PayPolicyIn, render_activities, render_true_rate
 from marketplace.models import Amendment, RateSnapshot
-from marketplace.operations import amendments
-from marketplace.operations.amendments import AmendmentStands, Change, ContractNotAmendable
+from marketplace.operations import amendments, later_terms
+from marketplace.operations.amendments import AmendmentStands, ContractNotAmendable
+from marketplace.operations.later_terms import Change
 from marketplace.pay_policy import LONGEST_CAP_SECONDS
 from marketplace.queries import deciding_member
 
@@ -129,7 +130,7 @@ def render_amendment(row: Amendment) -> AmendmentOut:
         "status": row.status,
         "terms": render_terms_of(row),
         "former": render_terms_of(row.former),
-        "lowers": amendments.losses_of(row),
+        "lowers": later_terms.losses_of(row),
         "reason": row.reason,
         "effective_at": row.effective_at,
         "expires_at": row.expires_at,

@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
-from django.conf import settings
 from django.db import transaction
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core import outbox, states
-from core.money import Money
-from core.problems import Conflict, FieldError, InvalidInput, map_constraint
+from core.problems import Conflict, map_constraint
 from core.public import User
 from experts.public import OwnWork, send_notice
-from marketplace import pay_policy, ports, rates
-from marketplace.losses import WorkTerms, losses
+from marketplace import ports
 from marketplace.models import Amendment, Contract, RateSnapshot
-from marketplace.operations import budgets, contracts, projects
+from marketplace.operations import budgets, contracts, later_terms, projects
+from marketplace.operations.later_terms import Change
 
 STANDS_FOR: Final = dt.timedelta(days=7)
-FURTHEST: Final = dt.timedelta(days=366)
 AMENDABLE: Final = frozenset({Contract.Status.ONBOARDING, Contract.Status.ACTIVE, Contract.Status.PAUSED})
 
 
@@ -59,16 +55,6 @@ class ContractNotAmendable(Conflict):
 map_constraint("marketplace_amendment_once", AmendmentStands)
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What a lab wants to be different; what is None stays. ``day_cap_seconds`` 0 takes the cap away."""
-
-    rate: Money | None = None
-    week_cap_seconds: int | None = None
-    day_cap_seconds: int | None = None
-    pay_policy: Mapping[str, Mapping[str, Any]] | None = None
-
-
 @transaction.atomic
 def propose(
     *,
@@ -85,16 +71,15 @@ def propose(
     AmendmentStands, ContractNotAmendable, InvalidInput for terms that change nothing, are impossible, or come too early.
     """
     locked = contracts.lock(contract)
-    if locked.status not in AMENDABLE:
-        raise ContractNotAmendable(contract_status=str(locked.status))
+    _require_amendable(locked)
     if proposed_by.pk == locked.expert.user_id:
         raise OwnWork
     if Amendment.objects.filter(contract=locked).standing().exists():
         raise AmendmentStands
     former = _latest(locked)
-    later = _later(former, change)
+    later = later_terms.complete(former, change)
     effective = effective_at.replace(microsecond=0)
-    _require_time(locked, former, later, effective, now=now)
+    later_terms.require_time(locked, former, later, effective, now=now)
     amendment = Amendment.objects.create(
         tenant_id=locked.tenant_id,
         contract=locked,
@@ -128,8 +113,7 @@ def accept(*, amendment: Amendment, now: dt.datetime) -> Amendment:
     states.move(locked, Amendment.Status.ACCEPTED)
     if locked.expires_at <= now:
         raise AmendmentExpired
-    if contract.status not in AMENDABLE:
-        raise ContractNotAmendable(contract_status=str(contract.status))
+    _require_amendable(contract)
     locked.snapshot = _freeze(locked)
     locked.decided_at = now
     locked.save(update_fields=["status", "snapshot", "decided_at"])
@@ -174,72 +158,9 @@ def expire_due(*, now: dt.datetime) -> int:
     return len(found)
 
 
-def losses_of(amendment: Amendment) -> list[str]:
-    """What it would take from the expert; ``former`` is joined."""
-    return losses(_terms(amendment.former), _terms(amendment))
-
-
-def _later(former: RateSnapshot, change: Change) -> WorkTerms:
-    """The complete later terms. Raises InvalidInput."""
-    before = _terms(former)
-    later = WorkTerms(
-        rate_minor=_rate(former, change.rate),
-        week_cap_seconds=change.week_cap_seconds or before.week_cap_seconds,
-        day_cap_seconds=before.day_cap_seconds if change.day_cap_seconds is None else change.day_cap_seconds or None,
-        pay_policy=_policy(former, change.pay_policy),
-    )
-    if later.day_cap_seconds is not None and later.day_cap_seconds > later.week_cap_seconds:
-        raise _invalid("/daily_cap", "too_long", _("A day cannot have more hours than the week."))
-    if later == before:
-        raise _invalid("", "nothing_changes", _("These are the terms already."))
-    return later
-
-
-def _rate(former: RateSnapshot, rate: Money | None) -> int:
-    if rate is None:
-        return former.rate_minor
-    if rate.currency != former.currency:
-        detail = _("The contract pays in %(currency)s.") % {"currency": former.currency}
-        raise _invalid("/rate/currency", "wrong_currency", detail)
-    cap = rates.HARD_CAPS.get(rate.currency, 0)
-    if rate.minor > cap:
-        detail = _("An hour costs at most %(cap)s.") % {"cap": Money(cap, rate.currency)}
-        raise _invalid("/rate/amount", "too_large", detail)
-    return rate.minor
-
-
-def _policy(former: RateSnapshot, given: Mapping[str, Mapping[str, Any]] | None) -> pay_policy.PayPolicy:
-    try:
-        return pay_policy.complete(given or {}, former=former.pay_policy)
-    except pay_policy.InvalidPolicy as error:
-        raise _invalid(f"/pay_policy/{error.activity}", "invalid_policy", error.rule) from None
-
-
-def _require_time(
-    contract: Contract, former: RateSnapshot, later: WorkTerms, effective_at: dt.datetime, *, now: dt.datetime
-) -> None:
-    """Raise InvalidInput unless the instant is in the future, after what was agreed before, and far enough for losses."""
-    lost = losses(_terms(former), later)
-    days = max(contract.offer.notice_days, settings.AMENDMENT_NOTICE_DAYS)
-    rules = (
-        (effective_at > now, "in_the_past", _("Terms change only from a later instant on.")),
-        (effective_at > former.valid.lower, "before_agreed_terms", _("Later terms are agreed already for that time.")),
-        (effective_at <= now + FURTHEST, "too_far", _("Terms are agreed at most a year ahead.")),
-        (
-            not lost or effective_at >= now + dt.timedelta(days=days),
-            "notice_too_short",
-            _("What takes something from the expert (%(lost)s) needs %(days)d days of notice.")
-            % {"lost": ", ".join(lost), "days": days},
-        ),
-    )
-    broken = [FieldError("/effective_at", code, detail) for holds, code, detail in rules if not holds]
-    if broken:
-        raise InvalidInput(errors=broken[:1])
-
-
-def _terms(row: RateSnapshot | Amendment) -> WorkTerms:
-    policy = pay_policy.complete({}, former=row.pay_policy)
-    return WorkTerms(row.rate_minor, row.week_cap_seconds, row.day_cap_seconds, policy)
+def _require_amendable(contract: Contract) -> None:
+    if contract.status not in AMENDABLE:
+        raise ContractNotAmendable(contract_status=str(contract.status))
 
 
 def _latest(contract: Contract) -> RateSnapshot:
@@ -286,10 +207,6 @@ _READ = ("contract__expert", "contract__opening", "contract__project", "former")
 def _lock(amendment: Amendment) -> Amendment:
     """The amendment's row, locked; after its contract."""
     return Amendment.objects.select_for_update(no_key=True, of=("self",)).select_related(*_READ).get(pk=amendment.pk)
-
-
-def _invalid(pointer: str, code: str, detail: str) -> InvalidInput:
-    return InvalidInput(detail, errors=[FieldError(pointer, code, detail)])
 
 
 def _notify(amendment: Amendment, title: str, body: str, now: dt.datetime) -> None:

@@ -15,7 +15,7 @@ from payments.admin.adjustments import ADJUST, money_from
 from payments.admin.staff import staff
 from payments.models import Dispute, Overage, TimeEntry, Timesheet
 from payments.models.timesheet import TimesheetQuerySet
-from payments.operations import adjustments, clawbacks, disputes, overages, timesheets
+from payments.operations import adjustments, clawbacks, counted_hours, disputes, overages, timesheets
 from payments.queries.explanation import price_of
 
 APPROVE = "payments.approve_timesheet"
@@ -147,7 +147,7 @@ class TimeEntryAdmin(CadreAdmin):
         """By an adjustment: the journal is reversed and posted anew, the entry stays as it was approved."""
         counted = {
             "all": entry.seconds + entry.disallowed_seconds + entry.unconfirmed_seconds,
-            "half": adjustments.counted_now(entry) // 2,
+            "half": counted_hours.counted_now(entry) // 2,
         }.get(choice, 0)
         adjustments.request_correction(
             entry=entry, counted=counted, reason=reason, decided_by=staff(request), now=clock.now()

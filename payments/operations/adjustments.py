@@ -1,37 +1,22 @@
-"""Corrections of approved hours, and what every change of pay shares: a row, a journal entry, a message."""
+"""Corrections of approved hours: alone or by two persons, in the journal and in the message to the expert."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Final
+from dataclasses import replace
+from typing import Final
 
-from django.db.models import Q
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from core import outbox
 from core.durations import format_duration
-from core.money import Money, fee_for, pay_for
-from core.problems import Conflict, FieldError, InvalidInput
-from core.public import Event, User
-from payments.models import Adjustment, AdjustmentProposal, Dispute, TimeEntry
-from payments.operations import four_eyes, hours_lock, own_hours, pay_notices, postings, settlement
-from payments.operations.pay_notices import PayNews
-from payments.operations.postings import ApprovedTime, Grant
+from core.money import Money
+from core.problems import Conflict
+from core.public import User
+from payments.models import Adjustment, AdjustmentProposal, TimeEntry
+from payments.operations import adjustment_news, counted_hours, four_eyes, hours_lock, own_hours, pay_notices, postings
+from payments.operations.counted_hours import Recount
 
 ACT: Final = "hours.corrected"
-
-
-class PayIsContested(Conflict):
-    """The lab disputes this pay, and nobody has decided yet: until then it is neither corrected nor taken back.
-
-    `dispute` names it.
-    """
-
-    code = "pay_is_contested"
-    title = gettext_lazy("This pay is being contested")
-    example_members: ClassVar[Mapping[str, Any]] = {"dispute": "dsp_01k9w3v6z8f2qj5t4h7xnm0ceg"}
 
 
 def request_correction(
@@ -42,18 +27,22 @@ def request_correction(
     Raises OwnWork, InvalidInput, PayIsContested.
     """
     own_hours.refuse(expert=entry.expert, decided_by=decided_by)
-    former = counted_now(entry)
-    before, after = priced(entry, former), priced(entry, counted)
-    difference = after.gross_minor + after.fee_minor - before.gross_minor - before.fee_minor
-    if not four_eyes.needed(Money(difference, entry.currency)):
+    change = counted_hours.recount(entry, counted)
+    difference = Money(change.gross_minor + change.fee_minor, entry.currency)
+    if not four_eyes.needed(difference):
         return correct(entry=entry, counted=counted, reason=reason, decided_by=decided_by, now=now)
-    _require_within(entry, counted)
-    refuse_contested(entry)
+    counted_hours.require_within(entry, counted)
+    counted_hours.refuse_contested(entry)
     return four_eyes.propose(
         act=AdjustmentProposal.Act.CORRECTION,
-        amount=Money(difference, entry.currency),
+        amount=difference,
         reason=reason,
-        terms={"entry": entry.public_id, "counted": counted, "former": former, "gains": counted > former},
+        terms={
+            "entry": entry.public_id,
+            "counted": counted,
+            "former": counted - change.seconds,
+            "gains": change.seconds > 0,
+        },
         proposed_by=decided_by,
         tenant_id=entry.tenant_id,
         expert=entry.expert,
@@ -61,11 +50,18 @@ def request_correction(
     )
 
 
+class StaleProposal(Conflict):
+    """What was proposed refers to hours that somebody changed since. Refuse it and propose anew."""
+
+    code = "stale_proposal"
+    title = gettext_lazy("The hours changed since this was proposed")
+
+
 @four_eyes.carries_out(AdjustmentProposal.Act.CORRECTION)
 def _correct_as_approved(proposal: AdjustmentProposal, now: dt.datetime) -> str:
     entry = TimeEntry.objects.settled().select_related("expert", "snapshot").get(public_id=proposal.terms["entry"])
     hours_lock.take(entry.expert_id)
-    if counted_now(entry) != proposal.terms["former"]:
+    if counted_hours.counted_now(entry) != proposal.terms["former"]:
         raise StaleProposal
     made = correct(
         entry=entry,
@@ -76,13 +72,6 @@ def _correct_as_approved(proposal: AdjustmentProposal, now: dt.datetime) -> str:
         now=now,
     )
     return made.public_id if made else ""
-
-
-class StaleProposal(Conflict):
-    """What was proposed refers to hours that somebody changed since. Refuse it and propose anew."""
-
-    code = "stale_proposal"
-    title = gettext_lazy("The hours changed since this was proposed")
 
 
 def correct(
@@ -107,26 +96,18 @@ def correct(
     if decided_by is not None:
         own_hours.refuse(expert=settled.expert, decided_by=decided_by)
     if not is_outcome:
-        refuse_contested(settled)
-    former = counted_now(settled)
-    _require_within(settled, counted)
-    if counted == former:
+        counted_hours.refuse_contested(settled)
+    counted_hours.require_within(settled, counted)
+    change = counted_hours.recount(settled, counted)
+    if not change.seconds:
         return None
-    before, after = priced(settled, former), priced(settled, counted)
-    _require_above_taken(settled, after)
+    counted_hours.require_above_taken(settled, change.after, pointer="/counted")
     correction = _write(
-        settled,
-        status=Adjustment.Status.POSTED,
-        seconds=counted - former,
-        amount_minor=after.gross_minor - before.gross_minor,
-        fee_minor=after.fee_minor - before.fee_minor,
-        reason=reason,
-        decided_by=decided_by,
-        proposal=proposal,
-        now=now,
+        change, Adjustment.Status.POSTED, reason=reason, decided_by=decided_by, proposal=proposal, now=now
     )
-    _post_correction(settled, correction, before=before, after=after, now=now)
-    publish("adjustment.made", [correction], actor=f"user:{decided_by.public_id}" if decided_by else "", now=now)
+    _post(change, correction, now=now)
+    actor = f"user:{decided_by.public_id}" if decided_by else ""
+    adjustment_news.publish("adjustment.made", [correction], actor=actor, now=now)
     if not is_outcome:  # the message about the outcome says it
         _tell_correction(correction, decided_by, now=now)
     return correction
@@ -134,7 +115,7 @@ def correct(
 
 def _tell_correction(correction: Adjustment, decided_by: User | None, *, now: dt.datetime) -> None:
     """One message; hours that a person takes away are a Decision."""
-    news = news_of("adjustment.made", correction)
+    news = adjustment_news.news_of("adjustment.made", correction)
     if decided_by is None or correction.seconds > 0:
         pay_notices.tell(news, now=now)
         return
@@ -155,24 +136,8 @@ def _tell_correction(correction: Adjustment, decided_by: User | None, *, now: dt
 
 def record_cut(*, entry: TimeEntry, seconds: int, reason: str, decided_by: User, now: dt.datetime) -> Adjustment:
     """Document hours that a decided dispute cut before they were posted: no money moves beside the entry's own."""
-    full = pay_for(entry.seconds + seconds, entry.rate_minor or 0)
-    gross = entry.gross_minor or 0
-    return _write(
-        entry,
-        status=Adjustment.Status.RECORDED,
-        seconds=-seconds,
-        amount_minor=gross - full,
-        fee_minor=(entry.fee_minor or 0) - fee_for(full, entry.fee_bp or 0),
-        reason=reason,
-        decided_by=decided_by,
-        now=now,
-    )
-
-
-def counted_now(entry: TimeEntry) -> int:
-    """Seconds of a settled entry that count after all its posted corrections."""
-    posted = entry.adjustments.filter(kind=Adjustment.Kind.CORRECTION, status=Adjustment.Status.POSTED)
-    return entry.seconds + sum(posted.values_list("seconds", flat=True))
+    change = counted_hours.recount_of_cut(entry, seconds)
+    return _write(change, Adjustment.Status.RECORDED, reason=reason, decided_by=decided_by, now=now)
 
 
 def _settled(pk: int) -> TimeEntry:
@@ -180,94 +145,26 @@ def _settled(pk: int) -> TimeEntry:
     return entries.select_related("expert", "snapshot", "contract").get(pk=pk)
 
 
-def refuse_contested(entry: TimeEntry) -> None:
-    """Raise PayIsContested while a dispute about the entry is undecided."""
-    dispute = Dispute.objects.undecided().filter(entry=entry.pk).first()
-    if dispute is not None:
-        raise PayIsContested(dispute=dispute.public_id)
-
-
-def taken_back(entry: TimeEntry) -> int:
-    """Minor units of the entry's pay that clawbacks took and nobody gave back."""
-    mine = Q(entry=entry.pk, kind=Adjustment.Kind.CLAWBACK)
-    given_back = Q(takes_back__entry=entry.pk, kind=Adjustment.Kind.REINSTATEMENT)
-    rows = Adjustment.objects.filter(mine | given_back, expert=entry.expert_id)
-    return -sum(rows.values_list("amount_minor", flat=True))
-
-
-def _require_within(entry: TimeEntry, counted: int) -> None:
-    if not 0 <= counted <= _measured(entry):
-        detail = _("The entry lasted %(time)s.") % {"time": format_duration(_measured(entry))}
-        raise InvalidInput(detail, errors=[FieldError("/counted", "out_of_range", detail)])
-
-
-def _require_above_taken(entry: TimeEntry, after: ApprovedTime) -> None:
-    """Pay is not taken away twice, by a clawback and by a correction."""
-    taken = taken_back(entry)
-    if after.gross_minor < taken:
-        detail = _("%(amount)s of it was taken back already.") % {"amount": Money(taken, entry.currency)}
-        raise InvalidInput(detail, errors=[FieldError("/counted", "taken_back_already", detail)])
-
-
-def _measured(entry: TimeEntry) -> int:
-    """Everything the entry holds that could count."""
-    return entry.seconds + entry.disallowed_seconds + entry.unconfirmed_seconds
-
-
-def priced(entry: TimeEntry, seconds: int) -> ApprovedTime:
-    """What the entry posts with so many seconds, at its own frozen terms. Its snapshot is joined."""
-    frozen = settlement.approved_time(entry)
-    gross = pay_for(seconds, entry.rate_minor or 0)
-    return ApprovedTime(
-        source_id=frozen.source_id,
-        tenant_id=frozen.tenant_id,
-        contract_id=frozen.contract_id,
-        expert_id=frozen.expert_id,
-        currency=frozen.currency,
-        gross_minor=gross,
-        fee_minor=fee_for(gross, entry.fee_bp or 0),
-        holdback_minor=0
-        if postings.is_holdback_released(frozen.source_id)
-        else fee_for(gross, entry.snapshot.holdback_bp),
-        effective_at=frozen.effective_at,
-    )
-
-
-def _post_correction(
-    entry: TimeEntry, correction: Adjustment, *, before: ApprovedTime, after: ApprovedTime, now: dt.datetime
-) -> None:
-    posted = entry.adjustments.filter(kind=Adjustment.Kind.CORRECTION, status=Adjustment.Status.POSTED).count()
-    dated = ApprovedTime(
-        source_id=after.source_id,
-        tenant_id=after.tenant_id,
-        contract_id=after.contract_id,
-        expert_id=after.expert_id,
-        currency=after.currency,
-        gross_minor=after.gross_minor,
-        fee_minor=after.fee_minor,
-        holdback_minor=after.holdback_minor,
-        # Dated as the approval was: a correction after the cutoff does not put off what was due before it.
-        effective_at=after.effective_at,
-        seq=posted,
-    )
-    if before.gross_minor:
-        postings.time_corrected(corrected=dated, correction_id=correction.public_id, now=now)
-    elif after.gross_minor:
-        postings.time_approved(entries=[dated], now=now)
+def _post(change: Recount, correction: Adjustment, *, now: dt.datetime) -> None:
+    """Put the new amounts in the journal, dated as the approval was: what was due before a cutoff stays due."""
+    posted = change.entry.adjustments.filter(kind=Adjustment.Kind.CORRECTION, status=Adjustment.Status.POSTED).count()
+    corrected = replace(change.after, seq=posted)
+    if change.before.gross_minor:
+        postings.time_corrected(corrected=corrected, correction_id=correction.public_id, now=now)
+    elif corrected.gross_minor:
+        postings.time_approved(entries=[corrected], now=now)
 
 
 def _write(
-    entry: TimeEntry,
-    *,
+    change: Recount,
     status: str,
-    seconds: int,
-    amount_minor: int,
-    fee_minor: int,
+    *,
     reason: str,
     decided_by: User | None,
     now: dt.datetime,
     proposal: AdjustmentProposal | None = None,
 ) -> Adjustment:
+    entry = change.entry
     return Adjustment.objects.create(
         tenant_id=entry.tenant_id,
         expert_id=entry.expert_id,
@@ -276,60 +173,12 @@ def _write(
         kind=Adjustment.Kind.CORRECTION,
         proposal=proposal,
         status=status,
-        seconds=seconds,
-        amount_minor=amount_minor,
-        fee_minor=fee_minor,
+        seconds=change.seconds,
+        amount_minor=change.gross_minor,
+        fee_minor=change.fee_minor,
         currency=entry.currency,
         reason=reason,
         decided_by=decided_by,
         decided_at=now,
         created_at=now,
-    )
-
-
-def grant_of(adjustment: Adjustment) -> Grant:
-    """A bonus, clawback or reinstatement as the journal takes it."""
-    return Grant(
-        source_id=adjustment.public_id,
-        expert_id=adjustment.expert_id,
-        currency=adjustment.currency,
-        gross_minor=abs(adjustment.amount_minor),
-        effective_at=adjustment.decided_at,
-        tenant_id=adjustment.tenant_id,
-        fee_minor=abs(adjustment.fee_minor),
-    )
-
-
-def tell_all(event: str, made: Sequence[Adjustment], *, actor: str, now: dt.datetime) -> None:
-    """News and a message with the way to contest for each; their experts are joined."""
-    publish(event, made, actor=actor, now=now)
-    pay_notices.tell_all([news_of(event, adjustment) for adjustment in made], now=now)
-
-
-def publish(event: str, made: Sequence[Adjustment], *, actor: str, now: dt.datetime) -> None:
-    """News for subscribers and webhooks; no message to the expert."""
-    outbox.publish_all(
-        [
-            Event(
-                name=event,
-                subject=adjustment.public_id,
-                tenant_id=adjustment.tenant_id,
-                user_id=adjustment.expert.user_id,
-                actor=actor,
-                payload={"adjustment": adjustment.public_id},
-                occurred_at=now,
-            )
-            for adjustment in made
-        ]
-    )
-
-
-def news_of(kind: str, adjustment: Adjustment) -> PayNews:
-    """The message about one change of pay; its expert is joined."""
-    return PayNews(
-        expert=adjustment.expert,
-        kind=kind,
-        subject=adjustment.public_id,
-        title=f"{adjustment.get_kind_display()}: {Money(adjustment.amount_minor, adjustment.currency)}",
-        body=adjustment.reason,
     )

@@ -16,7 +16,7 @@ from core.public import Principal, User
 from marketplace import public as marketplace
 from marketplace.public import Contract, RateSnapshot
 from payments.models import Adjustment, AdjustmentProposal
-from payments.operations import adjustments, four_eyes, own_hours, postings
+from payments.operations import adjustment_news, four_eyes, own_hours, postings
 
 MOST: Final = 1000
 Act = AdjustmentProposal.Act
@@ -135,8 +135,8 @@ def _pay(
         for bonus in bonuses
     ]
     Adjustment.objects.bulk_create(rows)
-    postings.bonuses_paid(bonuses=[adjustments.grant_of(row) for row in rows], now=now)
-    adjustments.tell_all("bonus.paid", rows, actor=actor, now=now)
+    postings.bonuses_paid(bonuses=[adjustment_news.grant_of(row) for row in rows], now=now)
+    adjustment_news.tell_all("bonus.paid", rows, actor=actor, now=now)
     return rows
 
 

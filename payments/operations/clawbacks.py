@@ -13,7 +13,7 @@ from core.money import Money, divide_half_up
 from core.problems import FieldError, InvalidInput
 from core.public import User
 from payments.models import Adjustment, AdjustmentProposal, JournalEntry, Posting, TimeEntry
-from payments.operations import adjustments, four_eyes, hours_lock, own_hours, pay_notices, postings
+from payments.operations import adjustment_news, counted_hours, four_eyes, hours_lock, own_hours, pay_notices, postings
 from payments.operations.postings import BONUS, TIME_APPROVED
 
 Source = TimeEntry | Adjustment
@@ -96,9 +96,9 @@ def reinstate(*, clawback: Adjustment, reason: str, decided_by: User | None, now
         decided_at=now,
         created_at=now,
     )
-    postings.clawback_reversed(grant=adjustments.grant_of(given), now=now)
+    postings.clawback_reversed(grant=adjustment_news.grant_of(given), now=now)
     actor = f"user:{decided_by.public_id}" if decided_by else ""
-    adjustments.tell_all("adjustment.made", [given], actor=actor, now=now)
+    adjustment_news.tell_all("adjustment.made", [given], actor=actor, now=now)
     return given
 
 
@@ -132,7 +132,7 @@ def paid_for(source: Source) -> Paid:
 def require_takeable(source: Source, amount: Money) -> None:
     """Raise InvalidInput for another currency than was paid in or for more than is left, PayIsContested."""
     if isinstance(source, TimeEntry):
-        adjustments.refuse_contested(source)
+        counted_hours.refuse_contested(source)
     elif source.kind != Kind.BONUS:
         raise _refused("source", "not_takeable", _("Only approved hours and bonuses are taken back."))
     if amount.currency != source.currency:
@@ -170,10 +170,10 @@ def _take(
         decided_at=now,
         created_at=now,
     )
-    postings.clawback(grant=adjustments.grant_of(taken), now=now)
-    adjustments.publish("adjustment.made", [taken], actor=f"user:{decided_by.public_id}", now=now)
+    postings.clawback(grant=adjustment_news.grant_of(taken), now=now)
+    adjustment_news.publish("adjustment.made", [taken], actor=f"user:{decided_by.public_id}", now=now)
     pay_notices.tell_decision(
-        adjustments.news_of("adjustment.made", taken),
+        adjustment_news.news_of("adjustment.made", taken),
         act=ACT,
         reason_code="clawback",
         explanation=reason,

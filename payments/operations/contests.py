@@ -23,7 +23,7 @@ from payments.models import (
     Timesheet,
     WriteOff,
 )
-from payments.operations import adjustments, clawbacks, hours_lock, platform_pay, referrals
+from payments.operations import adjustments, clawbacks, counted_hours, hours_lock, platform_pay, referrals
 
 WON: Final = frozenset({Appeal.Status.OVERTURNED, Appeal.Status.RESOLVED_BY_TIMEOUT})
 _TABLES: Final[dict[str, Any]] = {
@@ -122,7 +122,7 @@ def _adjustment(subject: str, reason: str, decided_by: User | None, now: dt.date
     later = entry.adjustments.filter(kind=Adjustment.Kind.CORRECTION, status=Adjustment.Status.POSTED, pk__gt=row.pk)
     if later.exists():  # somebody, or this very appeal, has put the hours right since
         return None
-    return _count(entry, adjustments.counted_now(entry) - row.seconds, reason, decided_by, now)
+    return _count(entry, counted_hours.counted_now(entry) - row.seconds, reason, decided_by, now)
 
 
 def _platform_pay(subject: str, reason: str, decided_by: User | None, now: dt.datetime) -> object | None:
@@ -168,7 +168,7 @@ def _was_refused(proposal: AdjustmentProposal) -> bool:
 
 def _count(entry: TimeEntry, counted: int, reason: str, decided_by: User | None, now: dt.datetime) -> Adjustment | None:
     """Let so much count; an appeal never takes anything away."""
-    if counted <= adjustments.counted_now(entry):
+    if counted <= counted_hours.counted_now(entry):
         return None
     return adjustments.correct(entry=entry, counted=counted, reason=reason, decided_by=decided_by, now=now)
 

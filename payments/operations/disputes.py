@@ -15,7 +15,15 @@ from core.money import Money
 from core.problems import Conflict, DomainError, FieldError, InvalidInput, map_constraint
 from core.public import Principal, User
 from payments.models import Dispute, TimeEntry, Timesheet
-from payments.operations import adjustments, hours_lock, late_disputes, own_hours, pay_notices, settlement
+from payments.operations import (
+    adjustments,
+    counted_hours,
+    hours_lock,
+    late_disputes,
+    own_hours,
+    pay_notices,
+    settlement,
+)
 from payments.operations.pay_notices import PayNews
 
 ANSWER_WINDOW: Final = dt.timedelta(days=3)
@@ -67,31 +75,12 @@ def open_against(
     sheet = Timesheet.objects.select_for_update(no_key=True, of=("self",)).get(pk=entry.timesheet_id)
     contested = _entry(entry.pk)
     own_hours.refuse(expert=contested.expert, decided_by=decided_by)
-    is_late = contested.is_settled
-    if is_late:
+    if contested.is_settled:
         late_disputes.require_open(entry=contested, what_changed=what_changed, now=now)
-        counted = adjustments.counted_now(contested)
     else:
         states.move(contested, TimeEntry.Status.DISPUTED)
-        counted = contested.seconds
-    if proposed_seconds >= counted:
-        detail = _("Propose less than the %(time)s that count now.") % {"time": format_duration(counted)}
-        raise InvalidInput(errors=[FieldError("/proposed", "too_large", detail)])
-    dispute = Dispute(
-        tenant_id=contested.tenant_id,
-        entry=contested,
-        expert=contested.expert,
-        reason=reason,
-        proposed_seconds=proposed_seconds,
-        claimed_seconds=counted,
-        after_approval=is_late,
-        what_changed=what_changed,
-        opened_by=decided_by,
-        answer_by=now + ANSWER_WINDOW,
-        decide_by=now + DECISION_WINDOW,
-        created_at=now,
-    )
-    if is_late:
+    dispute = _case(contested, proposed_seconds, reason=reason, what_changed=what_changed, by=decided_by, now=now)
+    if dispute.after_approval:
         late_disputes.set_aside(dispute=dispute, entry=contested, now=now)
     else:
         contested.save(update_fields=["status"])
@@ -99,6 +88,30 @@ def open_against(
     _publish("dispute.opened", dispute, actor=by.label, now=now)
     _notify_opened(dispute, week=sheet.iso_week, now=now)
     return dispute
+
+
+def _case(
+    entry: TimeEntry, proposed_seconds: int, *, reason: str, what_changed: str, by: User, now: dt.datetime
+) -> Dispute:
+    """A dispute that is not saved yet, with its deadlines. Raises InvalidInput where the proposal cuts nothing."""
+    counted = counted_hours.counted_now(entry)
+    if proposed_seconds >= counted:
+        detail = _("Propose less than the %(time)s that count now.") % {"time": format_duration(counted)}
+        raise InvalidInput(errors=[FieldError("/proposed", "too_large", detail)])
+    return Dispute(
+        tenant_id=entry.tenant_id,
+        entry=entry,
+        expert=entry.expert,
+        reason=reason,
+        proposed_seconds=proposed_seconds,
+        claimed_seconds=counted,
+        after_approval=entry.is_settled,
+        what_changed=what_changed,
+        opened_by=by,
+        answer_by=now + ANSWER_WINDOW,
+        decide_by=now + DECISION_WINDOW,
+        created_at=now,
+    )
 
 
 def answer(*, dispute: Dispute, text: str, by: Principal, now: dt.datetime) -> Dispute:

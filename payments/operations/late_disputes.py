@@ -7,13 +7,11 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.conf import settings
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from core.money import Money
-from core.problems import Conflict, FieldError, InvalidInput
+from core.problems import Conflict
 from payments.models import Dispute, Payout, TimeEntry
-from payments.operations import adjustments, postings
+from payments.operations import adjustments, counted_hours, postings
 from payments.operations.postings import Grant
 
 GONE_BACK = (Payout.Status.FAILED, Payout.Status.RETURNED, Payout.Status.CANCELLED)
@@ -63,12 +61,9 @@ def set_aside(*, dispute: Dispute, entry: TimeEntry, now: dt.datetime) -> None:
     Pay of these hours that is in a payout already is left alone, wherever that payout is: another week's pay is not
     taken for it. Raises InvalidInput when more of the pay was taken back already than the proposal leaves.
     """
-    full = adjustments.priced(entry, dispute.claimed(entry))
-    proposed = adjustments.priced(entry, dispute.proposed_seconds)
-    taken = adjustments.taken_back(entry)
-    if proposed.gross_minor < taken:
-        detail = _("%(amount)s of it was taken back already.") % {"amount": Money(taken, entry.currency)}
-        raise InvalidInput(detail, errors=[FieldError("/proposed", "taken_back_already", detail)])
+    full = counted_hours.priced(entry, dispute.claimed(entry))
+    proposed = counted_hours.priced(entry, dispute.proposed_seconds)
+    counted_hours.require_above_taken(entry, proposed, pointer="/proposed")
     here = _lock(entry, now=now)
     if has_left(entry):
         return

@@ -14,7 +14,7 @@ from core.unit_of_work import unit_of_work
 from marketplace.api.urls import expert_urlpatterns, lab_urlpatterns
 from marketplace.models import Contract, LabExpert, LabMember, Offer, Opening, OpeningListing, Project
 from marketplace.operations import amendments, applications
-from marketplace.operations.amendments import Change
+from marketplace.operations.later_terms import Change
 from tests.core.api.conftest import Caller, pointers, problem
 from tests.marketplace.world import (
     HOUR,
