@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from core import clock
 from core.desk import register_page
 from core.money import Money
-from payments.queries import finances, ledger_findings
+from payments.queries import bank_trouble, finances, ledger_findings
 
 
 def finance(request: HttpRequest, *, site: AdminSite) -> HttpResponse:
@@ -32,6 +32,7 @@ def finance(request: HttpRequest, *, site: AdminSite) -> HttpResponse:
         "bounds": _bounds(),
         "runs": finances.next_runs(currencies=list(positions), now=now),
         "payouts": finances.payouts_to_look_at(),
+        "files": bank_trouble.summary(now=now),
         "differences": finances.differences(),
         "days": finances.open_days(),
     }

@@ -7,8 +7,10 @@ Contents name accounts in full, so they are sealed like payout details.
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import ClassVar
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -16,6 +18,17 @@ from django.utils.translation import gettext_lazy as _
 from core import history
 from core.public import CadreModel, PublicIdField, Wall
 from core.states import Transitions
+
+
+class BankFileQuerySet(models.QuerySet["BankFile"]):
+    """Payment files."""
+
+    def unanswered(self, *, handed_over_by: dt.datetime, written_by: dt.datetime) -> BankFileQuerySet:
+        """Handed over so long ago, or written so long ago and not handed over, without a word of the bank."""
+        return self.filter(
+            Q(status="handed_over", handed_over_at__lte=handed_over_by)
+            | Q(status__in=("written", "sending"), created_at__lte=written_by)
+        )
 
 
 @history.tracked(exclude=["sealed_content"])
@@ -65,6 +78,8 @@ class BankFile(CadreModel):
     deliveries = models.PositiveIntegerField(default=0, help_text=_("How often it was given to the channel."))
     handed_over_at = models.DateTimeField(null=True, blank=True)
     answered_at = models.DateTimeField(null=True, blank=True)
+
+    objects = BankFileQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("payment file")
@@ -132,9 +147,27 @@ class BankTransfer(CadreModel):
         return self.end_to_end_id
 
 
+class BankMessageQuerySet(models.QuerySet["BankMessage"]):
+    """Files from the bank."""
+
+    def waiting(self) -> BankMessageQuerySet:
+        """Those that a person has to look into: refused and handled by nobody, or read and impossible to apply.
+
+        A second copy of the very same bytes asks for nothing.
+        """
+        refused = Q(status="refused", handled_at=None) & ~Q(problem=BankMessage.SAME_BYTES)
+        return self.filter(refused | Q(status="received", problem=BankMessage.CANNOT_APPLY))
+
+
 @history.tracked(exclude=["sealed_content"])
 class BankMessage(CadreModel):
-    """A file from the bank: ``received → applied | refused``. Refused ones are kept, with the reason, for people."""
+    """A file from the bank: ``received → applied | refused``. Refused ones are kept, with the reason, for people.
+
+    Somebody handles a refused one once: he had it read again, or says why nothing is left to do.
+    """
+
+    SAME_BYTES: ClassVar[str] = "duplicate"
+    CANNOT_APPLY: ClassVar[str] = "cannot_apply"
 
     class Status(models.TextChoices):
         """What became of it."""
@@ -164,11 +197,23 @@ class BankMessage(CadreModel):
     detail = models.CharField(max_length=300, blank=True)
     brought_by = models.CharField(max_length=80, help_text=_("Job or person that brought it."))
     applied_at = models.DateTimeField(null=True, blank=True)
+    handled_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    handled_at = models.DateTimeField(null=True, blank=True)
+    handled_note = models.CharField(max_length=300, blank=True, help_text=_("What a person did about its refusal."))
+
+    objects = BankMessageQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("file from the bank")
         verbose_name_plural = _("files from the bank")
         constraints = (
+            models.CheckConstraint(
+                condition=Q(handled_at=None, handled_by=None, handled_note="")
+                | (Q(status="refused", handled_at__isnull=False, handled_by__isnull=False) & ~Q(handled_note="")),
+                name="payments_bankmessage_handled_by_whom",
+            ),
             models.UniqueConstraint(
                 fields=("provider", "message_id"),
                 condition=~Q(status="refused"),

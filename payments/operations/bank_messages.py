@@ -18,13 +18,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core import ids, states
-from core.problems import Conflict
+from core.problems import Conflict, DomainError
 from core.public import Principal, unit_of_work
 from core.wake import wake_after_commit
 from payments.models import BankFile, BankMessage, BankTransfer
 from payments.operations import bank_files, reconciliation
 from payments.providers import bank_channel, iso20022
 from payments.providers.iso20022 import Message, StatusReport, Unreadable
+from payments.vault import CannotOpen
 
 COLLECTOR: Final = Principal.system("payments.collect_bank_files")
 _DUPLICATE: Final = frozenset({"DUPL", "AM05", "DU01", "DU02", "DU03", "DU04", "DU05"})
@@ -88,7 +89,7 @@ def receive(
         again = _read_before(row)
         if again is not None:
             return again
-        return _refuse(row, "duplicate", _("The same file, or another one with its message id, came before."))
+        return _refuse_again(row)
     wake_after_commit("payments.collect_bank_files")
     return row
 
@@ -103,9 +104,24 @@ def apply_received(*, now: dt.datetime) -> int:
         try:
             with unit_of_work(COLLECTOR):
                 done += apply(pk=pk, now=now)
-        except Exception:  # a defect of ours must not stop the bank's other files
+        except Exception as error:  # a defect of ours must not stop the bank's other files
             log.exception("bank_message_failed", message=pk)
+            _remember(pk, cause_of(error))
     return done
+
+
+def cause_of(error: Exception) -> str:
+    """Why a file could not be applied, in words that name nobody's account: other errors may quote what they read."""
+    return str(error) if isinstance(error, DomainError | CannotOpen | Unreadable) else type(error).__name__
+
+
+def _remember(pk: int, cause: str) -> None:
+    with unit_of_work(COLLECTOR):
+        row = BankMessage.objects.select_for_update(no_key=True, of=("self",)).get(pk=pk)
+        told = (BankMessage.CANNOT_APPLY, cause[:300])
+        if row.status == BankMessage.Status.RECEIVED and (row.problem, row.detail) != told:
+            row.problem, row.detail = told
+            row.save(update_fields=["problem", "detail"])
 
 
 def apply(*, pk: int, now: dt.datetime) -> bool:
@@ -117,6 +133,8 @@ def apply(*, pk: int, now: dt.datetime) -> bool:
     message = iso20022.read(bank_files.opened(row))
     row.detail = _PARTS[message.kind](row, message, now)[:300] if message.kind in _PARTS else _("For information.")
     unknown = message.status is not None and row.detail == UNKNOWN_FILE
+    if message.status is not None and unknown:
+        row.detail = _("It answers the file %(file)s.") % {"file": message.status.original_message_id[:60]}
     states.move(row, BankMessage.Status.REFUSED if unknown else BankMessage.Status.APPLIED)
     row.problem = UNKNOWN_FILE if unknown else ""
     row.applied_at = now
@@ -202,6 +220,13 @@ def _read_before(row: BankMessage) -> BankMessage | None:
     kept = BankMessage.objects.exclude(status=BankMessage.Status.REFUSED)
     same = kept.filter(provider=row.provider, sha256=row.sha256, name=row.name, brought_by=COLLECTOR.label)
     return same.first() if row.brought_by == COLLECTOR.label else None
+
+
+def _refuse_again(row: BankMessage) -> BankMessage:
+    kept = BankMessage.objects.exclude(status=BankMessage.Status.REFUSED).filter(provider=row.provider)
+    if kept.filter(sha256=row.sha256).exists():
+        return _refuse(row, BankMessage.SAME_BYTES, _("The same file came before."))
+    return _refuse(row, "id_reused", _("Another file with its message id came before."))
 
 
 def _refuse(row: BankMessage, problem: str, detail: str) -> BankMessage:

@@ -6,7 +6,6 @@ import datetime as dt
 
 import structlog
 from django.conf import settings
-from django.db.models import Q
 
 from core.public import unit_of_work
 from payments.models import BankFile, BankMessage, BankStatement, Payout, ProviderEntry, ReconciliationItem
@@ -74,10 +73,7 @@ def alarm(*, now: dt.datetime) -> list[str]:
     silent = now - dt.timedelta(days=settings.BANK_ANSWER_DAYS)
     overdue = now - dt.timedelta(hours=settings.RECONCILE_ALARM_HOURS)
     waits = {
-        "bank_file_without_answer": BankFile.objects.filter(
-            Q(status=BankFile.Status.HANDED_OVER, handed_over_at__lte=silent)
-            | Q(status__in=(BankFile.Status.WRITTEN, BankFile.Status.SENDING), created_at__lte=overdue)
-        ),
+        "bank_file_without_answer": BankFile.objects.unanswered(handed_over_by=silent, written_by=overdue),
         "bank_message_not_applied": BankMessage.objects.filter(
             status=BankMessage.Status.RECEIVED, created_at__lte=now - dt.timedelta(hours=1)
         ),
