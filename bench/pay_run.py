@@ -214,6 +214,21 @@ def _seed(currency: str, experts: list[int], world: Any) -> None:
 
 def _hours(currency: str, experts: list[int], world: Any) -> None:
     """Ten approved stretches each, two in each of the last five weeks."""
+    step = "(n %% 10) * interval '84 hours'"
+    _clone(
+        "payments.TimeEntry",
+        _one_approved_hour(currency, world).pk,
+        len(experts) * STRETCHES,
+        expert_id="(%(people)s::bigint[])[(n - 1) / 10 + 1]",
+        period=f"tstzrange(lower(t.period) + {step}, upper(t.period) + {step})",
+        local_day="t.local_day + ((n %% 10) * 7 / 2)::int",
+        iso_week=f"to_char(lower(t.period) + {step}, 'IYYY-\"W\"IW')",
+        people=experts,
+    )
+
+
+def _one_approved_hour(currency: str, world: Any) -> TimeEntry:
+    """What the stretches of all experts are copied from."""
     sheet = apps.get_model("payments.Timesheet").objects.create(
         tenant=world.tenant,
         contract=world.contract,
@@ -224,7 +239,7 @@ def _hours(currency: str, experts: list[int], world: Any) -> None:
         submit_by=MONDAY,
     )
     start = MONDAY - dt.timedelta(days=35, hours=3 * CURRENCIES.index(currency))
-    entry = TimeEntry.objects.create(
+    return TimeEntry.objects.create(
         tenant=world.tenant,
         expert=world.expert,
         contract=world.contract,
@@ -245,16 +260,6 @@ def _hours(currency: str, experts: list[int], world: Any) -> None:
         fee_minor=3_300,
         holdback_minor=0,
         approved_at=MONDAY - dt.timedelta(days=1),
-    )
-    _clone(
-        "payments.TimeEntry",
-        entry.pk,
-        len(experts) * STRETCHES,
-        expert_id="(%(people)s::bigint[])[(n - 1) / 10 + 1]",
-        period="tstzrange(lower(t.period) + (n %% 10) * interval '84 hours', upper(t.period) + (n %% 10) * interval '84 hours')",
-        local_day="t.local_day + ((n %% 10) * 7 / 2)::int",
-        iso_week="to_char(lower(t.period) + (n %% 10) * interval '84 hours', 'IYYY-\"W\"IW')",
-        people=experts,
     )
 
 

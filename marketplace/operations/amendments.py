@@ -71,11 +71,7 @@ def propose(
     AmendmentStands, ContractNotAmendable, InvalidInput for terms that change nothing, are impossible, or come too early.
     """
     locked = contracts.lock(contract)
-    _require_amendable(locked)
-    if proposed_by.pk == locked.expert.user_id:
-        raise OwnWork
-    if Amendment.objects.filter(contract=locked).standing().exists():
-        raise AmendmentStands
+    _require_proposable(locked, proposed_by)
     former = _latest(locked)
     later = later_terms.complete(former, change)
     effective = effective_at.replace(microsecond=0)
@@ -156,6 +152,14 @@ def expire_due(*, now: dt.datetime) -> int:
             _settle(amendment, Amendment.Status.EXPIRED, now=now)
             _notify(amendment, _("A proposal has expired: %(title)s"), _("Your contract stays as it is."), now)
     return len(found)
+
+
+def _require_proposable(contract: Contract, proposed_by: User) -> None:
+    _require_amendable(contract)
+    if proposed_by.pk == contract.expert.user_id:
+        raise OwnWork
+    if Amendment.objects.filter(contract=contract).standing().exists():
+        raise AmendmentStands
 
 
 def _require_amendable(contract: Contract) -> None:

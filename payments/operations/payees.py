@@ -61,9 +61,7 @@ def add_method(
     if provider is None:
         raise NoPayoutRail
     _take_turn(expert.pk)
-    for former in _current(expert, currency):
-        states.move(former, PayoutMethod.Status.REPLACED)
-        former.save(update_fields=["status"])
+    _replace_current(expert, currency)
     method = PayoutMethod(
         expert=expert,
         type=method_type,
@@ -134,9 +132,11 @@ def _take_turn(expert_id: int) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('payments.payout_methods', %s))", [expert_id])
 
 
-def _current(expert: Expert, currency: str) -> list[PayoutMethod]:
+def _replace_current(expert: Expert, currency: str) -> None:
     mine = PayoutMethod.objects.select_for_update(no_key=True, of=("self",)).order_by("pk")
-    return list(mine.filter(expert=expert, currency=currency, status__in=CURRENT))
+    for former in mine.filter(expert=expert, currency=currency, status__in=CURRENT):
+        states.move(former, PayoutMethod.Status.REPLACED)
+        former.save(update_fields=["status"])
 
 
 def _warn(method: PayoutMethod, *, now: dt.datetime) -> None:

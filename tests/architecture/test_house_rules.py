@@ -32,8 +32,8 @@ def test_files_keep_their_budget(sources: Callable[[], tuple[Source, ...]]) -> N
 @pytest.mark.parametrize("sources", [product, suite], ids=["product", "tests"])
 def test_functions_keep_their_budget(sources: Callable[[], tuple[Source, ...]]) -> None:
     sizes = {f"{s.name}:{node.name}": lines_of(node) for s in sources() for node in s.functions()}
-    assert {name: size for name, size in sizes.items() if size > 60} == {}
-    assert _p95(list(sizes.values())) <= 40
+    assert {name: size for name, size in sizes.items() if size > 40} == {}
+    assert _p95(list(sizes.values())) <= 25
 
 
 def test_models_keep_their_budget_of_fields() -> None:

@@ -86,11 +86,8 @@ def approve(stage: Stage, lab: Api) -> Any:
     return entry
 
 
-def test_an_hour_becomes_a_payout_a_statement_and_a_delivery(stage: Stage) -> None:
-    lab, expert = stage.lab(NORTHWIND), stage.expert(cast.CARDIOLOGIST)
-    people.introduce(stage)
-    people.prove(stage)
-    project, contract = hire(stage, lab)
+def name_an_account(expert: Api) -> None:
+    """Where to pay, and the tax form that has to be there first."""
     expert.post(
         "/payout-methods",
         {
@@ -111,6 +108,23 @@ def test_an_hour_becomes_a_payout_a_statement_and_a_delivery(stage: Stage) -> No
             "signed_name": cast.CARDIOLOGIST.name,
         },
     )
+
+
+def delivered(lab: Api, project: str) -> Any:
+    """The one line of the project's delivery, after its checksum was compared."""
+    done = lab.operation(lab.post(f"/projects/{project}/deliveries", {"format": "native"}))
+    delivery = lab.get(f"/deliveries/{done['results'][0]['id']}")
+    content = lab.download(f"/deliveries/{delivery['id']}/download").body
+    assert hashlib.sha256(content).hexdigest() == delivery["sha256"]
+    return json.loads(content)
+
+
+def test_an_hour_becomes_a_payout_a_statement_and_a_delivery(stage: Stage) -> None:
+    lab, expert = stage.lab(NORTHWIND), stage.expert(cast.CARDIOLOGIST)
+    people.introduce(stage)
+    people.prove(stage)
+    project, contract = hire(stage, lab)
+    name_an_account(expert)
     hiring.next_monday(stage)
     produce(stage, lab, project, contract)
     earned = {name: sum(map(amount, sums)) for name, sums in expert.get("/earnings")["buckets"].items()}
@@ -131,11 +145,7 @@ def test_an_hour_becomes_a_payout_a_statement_and_a_delivery(stage: Stage) -> No
     (statement,) = expert.pages("/statements")
     assert amount(statement["paid"]) == gross
     assert len(expert.get(f"/statements/{statement['id']}")["lines"]) == 2
-    done = lab.operation(lab.post(f"/projects/{project}/deliveries", {"format": "native"}))
-    delivery = lab.get(f"/deliveries/{done['results'][0]['id']}")
-    content = lab.download(f"/deliveries/{delivery['id']}/download").body
-    assert hashlib.sha256(content).hexdigest() == delivery["sha256"]
-    assert json.loads(content)["task"]["external_id"] == ASSIGNMENT.name
+    assert delivered(lab, project)["task"]["external_id"] == ASSIGNMENT.name
     out = StringIO()
     call_command("ledger_verify", stdout=out)
     assert "The ledger holds." in out.getvalue()

@@ -12,6 +12,7 @@ from core import clock, long_work
 from core.money import Money
 from core.principal import Principal
 from core.public import Operation
+from experts.public import Expert
 from marketplace.models import Exposure, Lab, LabExpert, OpeningListing
 from payments.operations import funding
 from tests.core.api.conftest import Caller, pointers, problem
@@ -200,25 +201,43 @@ def test_why_not_names_every_failing_requirement(opening: Any) -> None:
     assert all(miss["text"] for miss in fit["why_not"])
 
 
-def test_apply_offer_read_accept(api: Caller, lab: Lab, opening: Any) -> None:
-    expert = make_expert()
-    ada = expert_caller(expert)
-    mine = ok(ada("POST", f"{V1}/expert/applications", {"opening": opening["id"], "note": "Me."}), 201)
-    problem(ada("POST", f"{V1}/expert/applications", {"opening": opening["id"]}), 409, "already_applied")
+@pytest.fixture
+def ada(db: None) -> Caller:
+    return expert_caller(make_expert())
 
-    (application,) = ok(api("GET", f"{V1}/applications?opening={opening['id']}&status=submitted"))["results"]
+
+@pytest.fixture
+def application(api: Caller, ada: Caller, opening: Any) -> Any:
+    """Ada's, as the lab sees it."""
+    ok(ada("POST", f"{V1}/expert/applications", {"opening": opening["id"], "note": "Me."}), 201)
+    (seen,) = ok(api("GET", f"{V1}/applications?opening={opening['id']}&status=submitted"))["results"]
+    return seen
+
+
+@pytest.fixture
+def offered(api: Caller, opening: Any, application: Any) -> Any:
+    """The offer that Ada got for it, as the lab sees it."""
+    body = {"applications": [application["id"]], "message": "Welcome."}
+    (made,) = ok(api("POST", f"{V1}/openings/{opening['id']}/offers", body), 201)["offers"]
+    return made
+
+
+def test_a_lab_sees_an_application_under_a_pseudonym(ada: Caller, opening: Any, application: Any) -> None:
+    (mine,) = ok(ada("GET", f"{V1}/expert/applications"))["results"]
     assert (application["id"], application["note"]) == (mine["id"], "Me.")
+    problem(ada("POST", f"{V1}/expert/applications", {"opening": opening["id"]}), 409, "already_applied")
     assert application["candidate"].startswith("pex_")
-    assert expert.public_id not in str(application)
+    with platform():
+        assert Expert.objects.get().public_id not in str(application)
     assert "Lovelace" not in str(application)
 
-    body = {"applications": [application["id"]], "message": "Welcome."}
-    (offered,) = ok(api("POST", f"{V1}/openings/{opening['id']}/offers", body), 201)["offers"]
+
+def test_an_offer_says_what_it_costs_what_it_pays_and_when(ada: Caller, application: Any, offered: Any) -> None:
     assert offered["rate"]["amount"] == "143.00"
     assert offered["cost_per_hour"]["amount"] == "185.90"
     assert offered["reserve"]["amount"] == "3718.00"
     assert offered["expires_at"] == "2026-11-09T09:00:00Z"
-    assert ok(ada("GET", f"{V1}/expert/applications/{mine['id']}"))["status"] == "offered"
+    assert ok(ada("GET", f"{V1}/expert/applications/{application['id']}"))["status"] == "offered"
 
     (offer,) = ok(ada("GET", f"{V1}/expert/invitations"))["results"]
     assert offer == ok(ada("GET", f"{V1}/expert/offers/{offered['id']}"))
@@ -232,14 +251,16 @@ def test_apply_offer_read_accept(api: Caller, lab: Lab, opening: Any) -> None:
     for document in offer["documents"]:
         assert "#" in ok(ada("GET", document["link"]))["body"]
 
+
+def test_signing_all_documents_accepts(api: Caller, ada: Caller, lab: Lab, application: Any, offered: Any) -> None:
+    link = f"{V1}/expert/offers/{offered['id']}"
+    documents = ok(ada("GET", link))["documents"]
     signatures = [
-        {"agreement_version": document["agreement_version"], "typed_name": "Ada Lovelace"}
-        for document in offer["documents"]
+        {"agreement_version": document["agreement_version"], "typed_name": "Ada Lovelace"} for document in documents
     ]
-    path = f"{V1}/expert/offers/{offered['id']}/accept"
-    refused = problem(ada("POST", path, {"signatures": signatures[:1]}), 403, "agreement_required")
-    assert refused["remedy"]["href"] == offer["documents"][1]["link"]
-    contract = ok(ada("POST", path, {"signatures": signatures}), 201)
+    refused = problem(ada("POST", f"{link}/accept", {"signatures": signatures[:1]}), 403, "agreement_required")
+    assert refused["remedy"]["href"] == documents[1]["link"]
+    contract = ok(ada("POST", f"{link}/accept", {"signatures": signatures}), 201)
     assert contract["status"] == "active"
     assert balance(lab).reserved_minor == 371_800
     (shown,) = ok(api("GET", f"{V1}/lab"))["balances"]
@@ -249,7 +270,7 @@ def test_apply_offer_read_accept(api: Caller, lab: Lab, opening: Any) -> None:
     assert (seen["id"], seen["candidate"]) == (contract["id"], application["candidate"])
     assert ok(ada("GET", f"{V1}/expert/contracts/{contract['id']}"))["rate"]["amount"] == "143.00"
     assert ok(ada("GET", f"{V1}/expert/invitations"))["results"] == []
-    signed = ok(ada("GET", f"{V1}/expert/offers/{offered['id']}"))
+    signed = ok(ada("GET", link))
     assert [document["signed"] for document in signed["documents"]] == [True, True]
     assert signed["first_payday"] is None
     names = [event["type"] for event in ok(api("GET", f"{V1}/events"))["results"]]

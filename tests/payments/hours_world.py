@@ -29,6 +29,14 @@ POLICY = {
     "instructions": {"pay": "capped", "cap_seconds": HOUR},
     "assessment": {"pay": "unpaid", "cap_seconds": None},
 }
+TERMS: dict[str, Any] = {
+    "fee_bp": 3000,
+    "pay_policy": POLICY,
+    "approval_window_seconds": 72 * HOUR,
+    "holdback_days": 30,
+    "card_version": "test",
+}
+"""What offers say and contracts freeze, whatever they pay."""
 
 
 @contextmanager
@@ -86,12 +94,8 @@ def build(
         valid=DateTimeTZRange(SIGNED, None),
         rate_minor=rate_minor,
         currency=currency,
-        fee_bp=3000,
-        pay_policy=POLICY,
-        approval_window_seconds=72 * HOUR,
+        **TERMS,
         holdback_bp=holdback_bp,
-        holdback_days=30,
-        card_version="test",
         aht_cap_seconds=aht_cap,
         day_cap_seconds=day_cap,
         week_cap_seconds=week_cap,
@@ -125,25 +129,7 @@ def fund(tenant: Tenant, currency: str, minor: int) -> None:
 
 
 def _contract(tenant: Tenant, expert: Expert, *, currency: str, zone: str, rate_minor: int, week_cap: int) -> Contract:
-    project = Project.objects.create(
-        tenant=tenant,
-        name="Rubrics",
-        alias="Rubrics",
-        status=Project.Status.ACTIVE,
-        task_types=["rubric_authoring"],
-        review_policy=Project.ReviewPolicy.LAB,
-        currency=currency,
-        ai_assistance=Project.AiAssistance.DISCLOSED,
-    )
-    opening = Opening.objects.create(
-        tenant=tenant,
-        project=project,
-        title="Cardiologist",
-        status=Opening.Status.OPEN,
-        seats=5,
-        tier="expert",
-        weekly_cap_seconds=week_cap,
-    )
+    opening = _opening(tenant, currency=currency, week_cap=week_cap)
     lab_expert = LabExpert.objects.create(tenant=tenant, expert=expert)
     offer = Offer.objects.create(
         tenant=tenant,
@@ -154,12 +140,8 @@ def _contract(tenant: Tenant, expert: Expert, *, currency: str, zone: str, rate_
         weekly_cap_seconds=week_cap,
         rate_minor=rate_minor,
         currency=currency,
-        fee_bp=3000,
-        pay_policy=POLICY,
-        approval_window_seconds=72 * HOUR,
+        **TERMS,
         holdback_bp=0,
-        holdback_days=30,
-        card_version="test",
         notice_days=7,
         extended_at=SIGNED,
         expires_at=SIGNED + dt.timedelta(days=7),
@@ -168,7 +150,7 @@ def _contract(tenant: Tenant, expert: Expert, *, currency: str, zone: str, rate_
     return Contract.objects.create(
         tenant=tenant,
         opening=opening,
-        project=project,
+        project=opening.project,
         offer=offer,
         expert=expert,
         lab_expert=lab_expert,
@@ -176,6 +158,28 @@ def _contract(tenant: Tenant, expert: Expert, *, currency: str, zone: str, rate_
         zone=zone,
         signed_at=SIGNED,
         activated_at=SIGNED,
+    )
+
+
+def _opening(tenant: Tenant, *, currency: str, week_cap: int) -> Opening:
+    project = Project.objects.create(
+        tenant=tenant,
+        name="Rubrics",
+        alias="Rubrics",
+        status=Project.Status.ACTIVE,
+        task_types=["rubric_authoring"],
+        review_policy=Project.ReviewPolicy.LAB,
+        currency=currency,
+        ai_assistance=Project.AiAssistance.DISCLOSED,
+    )
+    return Opening.objects.create(
+        tenant=tenant,
+        project=project,
+        title="Cardiologist",
+        status=Opening.Status.OPEN,
+        seats=5,
+        tier="expert",
+        weekly_cap_seconds=week_cap,
     )
 
 

@@ -92,14 +92,20 @@ def left_out_run() -> PayRun:
         return pay_runs.prepare(currency="USD", by=story.new_user(), now=NOW)
 
 
-def test_from_a_blocked_payout_to_euros_on_the_account() -> None:
-    (ada, caller), quote = in_euros(), quoted()
+def the_offer_that_unblocks(caller: Caller) -> Any:
+    """From the blocker on the earnings page, by its remedy's link, to the one offer there."""
     (blocker,) = ask(caller, "earnings")["blockers"]
     assert (blocker["code"], blocker["remedy"]["text"]) == (
         "no_payout_method",
         "Exchange it into EUR, or add a payout method.",
     )
     (offer,) = ask(caller, blocker["remedy"]["href"].removeprefix("/api/v1/expert/"))
+    return offer
+
+
+def test_from_a_blocked_payout_to_euros_on_the_account() -> None:
+    (ada, caller), quote = in_euros(), quoted()
+    offer = the_offer_that_unblocks(caller)
     assert (offer["id"], offer["rate"], offer["spread_bp"]) == (quote.public_id, "0.9213", 50)
     assert (offer["all_in_rate"], offer["owed"]["amount"], offer["buys"]["amount"]) == (
         "0.9166935",
@@ -133,11 +139,9 @@ def test_from_a_blocked_payout_to_euros_on_the_account() -> None:
     assert lines[0]["text"] == (
         "Exchanged into another currency: 1234.56 USD for 1131.71 EUR, one USD at 0.9166935 EUR (0.9213 less 50 bp)"
     )
+    euros, dollars = fx_results.FxResult("EUR", -113_171, 569), fx_results.FxResult("USD", 123_456, 0)
     with platform():
-        assert fx_results.results() == [
-            fx_results.FxResult("EUR", -113_171, 569),
-            fx_results.FxResult("USD", 123_456, 0),
-        ]
+        assert fx_results.results() == [euros, dollars]
 
 
 def test_an_exchange_is_explained_and_stands_on_both_statements() -> None:

@@ -128,6 +128,17 @@ def a_bit_of_everything() -> None:
         sheet = timesheets.submit(timesheet=entry.timesheet, by=hours_world.PLATFORM, now=LATER)
         timesheets.approve(timesheet=sheet, decided_by=world.member, by=hours_world.PLATFORM, now=LATER)
         _bonus(world)
+    _paid_refunded_and_exchanged(world)
+    invoices.issue_due(now=NOW + dt.timedelta(days=31), tenant_id=world.tenant.pk)
+    with platform():
+        (bill,) = Invoice.objects.filter(tenant=world.tenant)
+        assert bill.vat_minor
+        note = credit_notes.credit(invoice=bill, part="fee", reason="late", by=story.new_user(), now=bill.issued_at)
+        assert isinstance(note, CreditNote)
+        assert note.vat_minor
+
+
+def _paid_refunded_and_exchanged(world: World) -> None:
     lab, ada, bob = story.new_lab(funded=100_000), story.new_expert(), story.new_expert(currency="EUR")
     story.earn(ada, 20_000, lab=lab)
     story.released_run()
@@ -148,13 +159,6 @@ def a_bit_of_everything() -> None:
         )  # fmt: skip
         kept = bank_postings.booked_by_hand(entry=stray, against=accounts.suspense("sandbox", "USD"), now=NOW)
         matching.link(stray, kept, now=NOW)
-    invoices.issue_due(now=NOW + dt.timedelta(days=31), tenant_id=world.tenant.pk)
-    with platform():
-        (bill,) = Invoice.objects.filter(tenant=world.tenant)
-        assert bill.vat_minor
-        note = credit_notes.credit(invoice=bill, part="fee", reason="late", by=story.new_user(), now=bill.issued_at)
-        assert isinstance(note, CreditNote)
-        assert note.vat_minor
 
 
 def _bonus(world: World) -> None:

@@ -110,22 +110,7 @@ def owned_by(world: World) -> dict[str, str]:
     ada = story.new_expert()
     story.earn(ada, 5000, lab=story.new_lab(funded=10_000))
     story.released_run()
-    funded = hours.lab_caller(world, "funding:write")(
-        "POST", "/funding", {"amount": {"amount": "5.00", "currency": "USD"}}
-    )
-    lab = hours.lab_caller(world)
-    by = {"decided_by": world.member.email}
-    big = {"amount": "1000.01", "currency": "USD"}
-    proposal = lab("POST", "/bonuses", {"contract": world.contract.public_id, "amount": big, "reason": "Good.", **by})
-    milestone = {
-        "project": world.contract.project.public_id,
-        "title": "One good hour",
-        "basis": "approved_hours",
-        "count": 9,
-        "amount": {"amount": "5.00", "currency": "USD"},
-        "budget": {"amount": "5.00", "currency": "USD"},
-        **by,
-    }
+    asked = asked_of_the_api(world)
     invoices.issue_due(now=SATURDAY + dt.timedelta(days=30))
     with platform():
         invoice = Invoice.objects.get()
@@ -145,13 +130,34 @@ def owned_by(world: World) -> dict[str, str]:
             "method_id": PayoutMethod.objects.get(),
             "exchange_id": exchanged_by(ada),
         }
-    told = {
+    found = {name: row.public_id for name, row in rows.items()}
+    return found | asked
+
+
+def asked_of_the_api(world: World) -> dict[str, str]:
+    """What the lab has announced, proposed and promised."""
+    funded = hours.lab_caller(world, "funding:write")(
+        "POST", "/funding", {"amount": {"amount": "5.00", "currency": "USD"}}
+    )
+    lab = hours.lab_caller(world)
+    by = {"decided_by": world.member.email}
+    big = {"amount": "1000.01", "currency": "USD"}
+    proposal = lab("POST", "/bonuses", {"contract": world.contract.public_id, "amount": big, "reason": "Good.", **by})
+    milestone = {
+        "project": world.contract.project.public_id,
+        "title": "One good hour",
+        "basis": "approved_hours",
+        "count": 9,
+        "amount": {"amount": "5.00", "currency": "USD"},
+        "budget": {"amount": "5.00", "currency": "USD"},
+        **by,
+    }
+    answers = {
         "funding_id": funded,
         "proposal_id": proposal,
         "milestone_id": lab("POST", "/milestones", milestone),
     }
-    found = {name: row.public_id for name, row in rows.items()}
-    return {**found, **{name: answer.json()["id"] for name, answer in told.items()}}
+    return {name: answer.json()["id"] for name, answer in answers.items()}
 
 
 def test_anothers_ids_are_not_there(world: World) -> None:
