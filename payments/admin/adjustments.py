@@ -12,7 +12,7 @@ from core.desk import CadreAdmin, confirmed, register_queue
 from core.money import Money
 from core.problems import FieldError, InvalidInput
 from payments.admin.staff import staff
-from payments.models import Adjustment, AdjustmentProposal, Debt, Payee, PlatformPay, WriteOff
+from payments.models import Adjustment, AdjustmentProposal, Debt, LoneAct, Payee, PlatformPay, WriteOff
 from payments.operations import clawbacks, four_eyes, platform_pay, write_offs
 
 ADJUST = "payments.adjust_pay"
@@ -21,7 +21,7 @@ WRITE_OFF = "payments.write_off_debt"
 PLATFORM = AdjustmentProposal.Side.PLATFORM
 
 
-def amount_of(row: Adjustment | PlatformPay | WriteOff | AdjustmentProposal) -> Money:
+def amount_of(row: Adjustment | PlatformPay | WriteOff | AdjustmentProposal | LoneAct) -> Money:
     """The expert's part."""
     return Money(row.amount_minor, row.currency)
 
@@ -172,8 +172,8 @@ class AdjustmentProposalAdmin(CadreAdmin):
     """What waits for a second person; without one it lapses."""
 
     list_display = (
-        "public_id", "act", "side", "status", "expert", "tenant", "amount", "reason", "proposed_by", "expires_at",
-        "decided_by",
+        "public_id", "act", "side", "status", "expert", "tenant", "amount", "counted_with", "reason", "proposed_by",
+        "expires_at", "decided_by",
     )  # fmt: skip
     list_filter = ("status", "side", "act", "currency")
     search_fields = ("public_id", "expert__legal_name", "expert__public_id", "tenant__name", "outcome")
@@ -185,6 +185,11 @@ class AdjustmentProposalAdmin(CadreAdmin):
     def amount(self, row: AdjustmentProposal) -> str:
         """What is at stake."""
         return str(amount_of(row))
+
+    @admin.display(description=_("counted with"))
+    def counted_with(self, row: AdjustmentProposal) -> str:
+        """What its proposer did alone to the same person or lab lately."""
+        return str(Money(row.before_minor, row.currency)) if row.before_minor else "–"
 
     @confirmed(description=_("Approve, as the second person"), permission=APPROVE, amount=amount_of)
     def approve(self, request: HttpRequest, row: AdjustmentProposal) -> None:
@@ -200,6 +205,28 @@ class AdjustmentProposalAdmin(CadreAdmin):
     def withdraw(self, request: HttpRequest, row: AdjustmentProposal) -> None:
         """By whoever proposed it."""
         four_eyes.withdraw(proposal=row, by=staff(request), side=PLATFORM, now=clock.now())
+
+
+@admin.register(LoneAct)
+class LoneActAdmin(CadreAdmin):
+    """What one person did alone below the threshold: what is added up, to look at."""
+
+    list_display = ("sort", "actor", "expert", "tenant", "amount", "threshold", "since", "done_at")
+    list_filter = ("sort", "currency")
+    search_fields = ("actor__email", "expert__legal_name", "expert__public_id", "tenant__name")
+    list_select_related = ("actor", "expert", "tenant")
+    date_hierarchy = "done_at"
+    ordering = ("-done_at", "-pk")
+
+    @admin.display(description=_("amount"), ordering="amount_minor")
+    def amount(self, row: LoneAct) -> str:
+        """With its currency."""
+        return str(amount_of(row))
+
+    @admin.display(description=_("threshold"))
+    def threshold(self, row: LoneAct) -> str:
+        """What it was held against, with all since the beginning of the window."""
+        return str(Money(row.threshold_minor, row.currency))
 
 
 register_queue(

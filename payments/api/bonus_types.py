@@ -14,6 +14,9 @@ from payments.models import Adjustment, AdjustmentProposal
 from payments.operations import bonuses
 
 DECIDER = "A manager or admin of the lab: his id (mem_…) or e-mail address."
+CountedWith = Doc(
+    "What its proposer did alone lately for the same expert, or in the same lab: together it is too much for one."
+)
 ProposalId = Annotated[str, IdOf("prp")]
 
 
@@ -29,6 +32,7 @@ class BonusOut(TypedDict):
     reason: Annotated[str, Example("Found a mistake in the reference answer.")]
     decided_at: Timestamp
     expires_at: Annotated[Timestamp | None, Doc("Until when a proposed one can be approved."), Example(None)]
+    counted_with: Annotated[MoneyOut | None, CountedWith, Example(None)]
 
 
 class BonusProposalOut(TypedDict):
@@ -42,6 +46,7 @@ class BonusProposalOut(TypedDict):
     bonuses: Annotated[int, Doc("How many bonuses it is."), Example(1)]
     proposed_at: Timestamp
     expires_at: Annotated[Timestamp, Doc("Without a second member until then nothing is paid.")]
+    counted_with: Annotated[MoneyOut | None, CountedWith]
     decided_at: Timestamp | None
     note: Annotated[str, Doc("The second member's reason.")]
     outcome: Annotated[str | None, Doc("What it became."), IdOf("adj")]
@@ -112,6 +117,7 @@ def render_bonus(row: Adjustment) -> BonusOut:
         "reason": row.reason,
         "decided_at": row.decided_at,
         "expires_at": None,
+        "counted_with": None,
     }
 
 
@@ -127,7 +133,13 @@ def render_proposed_bonus(row: AdjustmentProposal, contract: Any) -> BonusOut:
         "reason": row.reason,
         "decided_at": row.created_at,
         "expires_at": row.expires_at,
+        "counted_with": counted_with(row),
     }
+
+
+def counted_with(row: AdjustmentProposal) -> MoneyOut | None:
+    """What its proposer did alone lately, if anything."""
+    return render_money(Money(row.before_minor, row.currency)) if row.before_minor else None
 
 
 def render_proposal(row: AdjustmentProposal) -> BonusProposalOut:
@@ -141,6 +153,7 @@ def render_proposal(row: AdjustmentProposal) -> BonusProposalOut:
         "bonuses": len(row.terms.get("bonuses", [])),
         "proposed_at": row.created_at,
         "expires_at": row.expires_at,
+        "counted_with": counted_with(row),
         "decided_at": row.decided_at,
         "note": row.note,
         "outcome": row.outcome or None,

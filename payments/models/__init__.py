@@ -13,6 +13,7 @@ from payments.models.fx_exchange import FxExchange
 from payments.models.inbound_event import InboundEvent
 from payments.models.invoice import CreditNote, Invoice, LabBillingProfile
 from payments.models.ledger import Account, AccountBalance, JournalEntry, Posting
+from payments.models.lone_act import LoneAct
 from payments.models.milestone import Milestone, MilestoneAward
 from payments.models.overage import Cap, Overage
 from payments.models.owed_invoice import OwedInvoice
@@ -64,6 +65,7 @@ __all__ = [
     "Invoice",
     "JournalEntry",
     "LabBillingProfile",
+    "LoneAct",
     "Milestone",
     "MilestoneAward",
     "Overage",

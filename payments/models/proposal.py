@@ -128,6 +128,9 @@ class AdjustmentProposal(CadreModel):
         "experts.Expert", on_delete=models.PROTECT, null=True, blank=True, related_name="+", help_text=_("Whose pay.")
     )
     amount_minor = models.BigIntegerField()
+    before_minor = models.BigIntegerField(
+        default=0, help_text=_("What its proposer did alone to the same person or lab lately, which counts with it.")
+    )
     currency = models.CharField(max_length=3)
     terms = models.JSONField(default=dict)
     reason = models.TextField()

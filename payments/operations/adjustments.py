@@ -13,7 +13,16 @@ from core.money import Money
 from core.problems import Conflict
 from core.public import User
 from payments.models import Adjustment, AdjustmentProposal, TimeEntry
-from payments.operations import adjustment_news, counted_hours, four_eyes, hours_lock, own_hours, pay_notices, postings
+from payments.operations import (
+    adjustment_news,
+    counted_hours,
+    four_eyes,
+    hours_lock,
+    lone_acts,
+    own_hours,
+    pay_notices,
+    postings,
+)
 from payments.operations.counted_hours import Recount
 
 ACT: Final = "hours.corrected"
@@ -27,14 +36,16 @@ def request_correction(
     Raises OwnWork, InvalidInput, PayIsContested.
     """
     own_hours.refuse(expert=entry.expert, decided_by=decided_by)
+    act = AdjustmentProposal.Act.CORRECTION
+    lone_acts.take_turn(act=act, by=decided_by)
     change = counted_hours.recount(entry, counted)
     difference = Money(change.gross_minor + change.fee_minor, entry.currency)
-    if not four_eyes.needed(difference):
+    if lone_acts.alone(act=act, amount=difference, by=decided_by, expert=entry.expert, now=now):
         return correct(entry=entry, counted=counted, reason=reason, decided_by=decided_by, now=now)
     counted_hours.require_within(entry, counted)
     counted_hours.refuse_contested(entry)
     return four_eyes.propose(
-        act=AdjustmentProposal.Act.CORRECTION,
+        act=act,
         amount=difference,
         reason=reason,
         terms={

@@ -16,7 +16,8 @@ from core.public import Principal, User
 from marketplace import public as marketplace
 from marketplace.public import Contract, RateSnapshot
 from payments.models import Adjustment, AdjustmentProposal
-from payments.operations import adjustment_news, four_eyes, own_hours, postings
+from payments.operations import adjustment_news, four_eyes, lone_acts, own_hours, postings
+from payments.operations.lone_acts import Part
 
 MOST: Final = 1000
 Act = AdjustmentProposal.Act
@@ -42,7 +43,7 @@ def pay(*, bonus: Bonus, decided_by: User, by: Principal, now: dt.datetime) -> A
     errors = _errors_of("", bonus, terms, decided_by)
     if errors:
         raise InvalidInput(errors=errors)
-    if four_eyes.needed(bonus.amount):
+    if not lone_acts.alone(act=Act.BONUS, amount=bonus.amount, by=decided_by, expert=bonus.contract.expert, now=now):
         return _propose(Act.BONUS, [bonus], decided_by, now=now)
     (paid,) = _pay([bonus], {bonus.contract.pk: terms}, decided_by=decided_by, actor=by.label, now=now)
     return paid
@@ -53,7 +54,8 @@ def pay_many(
 ) -> list[Adjustment] | AdjustmentProposal:
     """Pay up to MOST bonuses, all of them or none, with one write of the ledger.
 
-    What they come to is compared with the threshold as a whole, in each currency. Raises InvalidInput naming every row
+    What they come to is compared with the threshold as a whole, in each currency, and what each expert gets together
+    with what the same member gave him alone lately. Raises InvalidInput naming every row
     that is wrong, InsufficientFunds.
     """
     terms = _terms_of(bonuses, now=now)
@@ -66,7 +68,9 @@ def pay_many(
     if errors:
         raise InvalidInput(errors=errors)
     totals = _totals(bonuses)
-    if any(four_eyes.needed(total) for total in totals):
+    if any(lone_acts.too_much(total) for total in totals) or not lone_acts.all_alone(
+        act=Act.BONUS_BULK, parts=_parts(bonuses), by=decided_by, now=now
+    ):
         if len(totals) > 1:
             detail = _("Above the threshold, bonuses of one currency are proposed together.")
             raise InvalidInput(detail, errors=[FieldError("/bonuses", "several_currencies", detail)])
@@ -157,8 +161,13 @@ def _propose(act: str, bonuses: Sequence[Bonus], proposed_by: User, *, now: dt.d
         proposed_by=proposed_by,
         tenant_id=bonuses[0].contract.tenant_id,
         expert=only.expert if only else None,
+        before=lone_acts.done_before(act=act, by=proposed_by, parts=_parts(bonuses), now=now),
         now=now,
     )
+
+
+def _parts(bonuses: Iterable[Bonus]) -> list[Part]:
+    return [Part.of(bonus.amount, expert=bonus.contract.expert, tenant_id=None) for bonus in bonuses]
 
 
 def _terms_of(bonuses: Iterable[Bonus], *, now: dt.datetime) -> dict[int, RateSnapshot]:

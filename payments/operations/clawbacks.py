@@ -13,7 +13,16 @@ from core.money import Money, divide_half_up
 from core.problems import FieldError, InvalidInput
 from core.public import User
 from payments.models import Adjustment, AdjustmentProposal, JournalEntry, Posting, TimeEntry
-from payments.operations import adjustment_news, counted_hours, four_eyes, hours_lock, own_hours, pay_notices, postings
+from payments.operations import (
+    adjustment_news,
+    counted_hours,
+    four_eyes,
+    hours_lock,
+    lone_acts,
+    own_hours,
+    pay_notices,
+    postings,
+)
 from payments.operations.postings import BONUS, TIME_APPROVED
 
 Source = TimeEntry | Adjustment
@@ -50,12 +59,14 @@ def claw_back(
     for another currency or more than was paid, PayIsContested.
     """
     own_hours.refuse(expert=source.expert, decided_by=decided_by)
+    act = AdjustmentProposal.Act.CLAWBACK
+    lone_acts.take_turn(act=act, by=decided_by)
     hours_lock.take(source.expert_id)
     require_takeable(source, amount)
-    if not four_eyes.needed(amount):
+    if lone_acts.alone(act=act, amount=amount, by=decided_by, expert=source.expert, now=now):
         return _take(source, amount, reason=reason, decided_by=decided_by, proposal=None, now=now)
     return four_eyes.propose(
-        act=AdjustmentProposal.Act.CLAWBACK,
+        act=act,
         amount=amount,
         reason=reason,
         terms={"source": source.public_id},

@@ -19,7 +19,7 @@ from payments import accounts, ledger
 from payments.accounts import AccountKey
 from payments.ledger import NewEntry
 from payments.models import AdjustmentProposal, CreditNote, DocumentSeries, Invoice
-from payments.operations import four_eyes, invoices, reservations
+from payments.operations import four_eyes, invoices, lone_acts, reservations
 from payments.queries.charges import CREDITED
 
 FEE, EVERYTHING = "fee", "everything"
@@ -43,9 +43,10 @@ def credit(*, invoice: Invoice, part: str, reason: str, by: User, now: dt.dateti
     with scope.as_platform():
         gross, fee, vat_minor = _parts(invoice, part)
         amount = Money(gross + fee + vat_minor, invoice.currency)
-        if four_eyes.needed(amount):
+        act = AdjustmentProposal.Act.CREDIT_NOTE
+        if not lone_acts.alone(act=act, amount=amount, by=by, tenant_id=invoice.tenant_id, now=now):
             return four_eyes.propose(
-                act=AdjustmentProposal.Act.CREDIT_NOTE,
+                act=act,
                 amount=amount,
                 reason=reason,
                 terms={"invoice": invoice.public_id, "part": part},

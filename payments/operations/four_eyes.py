@@ -1,7 +1,7 @@
 """Four eyes: above a threshold one person proposes and another approves; the clock lets a proposal lapse.
 
 Whoever has an act to put before two people registers how it is carried out with :func:`carries_out`, asks
-:func:`needed` before acting, and calls :func:`propose` instead of acting.
+``lone_acts.alone`` before acting, and calls :func:`propose` instead of acting.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from core.public import User
 from experts import public as experts
 from experts.public import Expert
 from payments.models import AdjustmentProposal
-from payments.operations import own_hours, pay_notices
+from payments.operations import lone_acts, own_hours, pay_notices
 from payments.operations.pay_notices import PayNews
 
 CarryOut = Callable[[AdjustmentProposal, dt.datetime], str]
@@ -70,12 +70,6 @@ def carries_out(act: str) -> Callable[[CarryOut], CarryOut]:
     return decorate
 
 
-def needed(amount: Money) -> bool:
-    """Whether so much, either way, takes a second person (`ADJUSTMENT_FOUR_EYES_MINOR`)."""
-    thresholds = settings.ADJUSTMENT_FOUR_EYES_MINOR
-    return abs(amount.minor) > thresholds.get(amount.currency, thresholds["*"])
-
-
 def propose(
     *,
     act: str,
@@ -87,16 +81,24 @@ def propose(
     tenant_id: int | None = None,
     expert: Expert | None = None,
     side: str = AdjustmentProposal.Side.PLATFORM,
+    before: Money | None = None,
 ) -> AdjustmentProposal:
-    """Write down what would be done; nothing happens before another person approves. Raises OwnWork."""
+    """Write down what would be done; nothing happens before another person approves. Raises OwnWork.
+
+    ``before`` is what the proposer did alone lately and what counts with it; found by act and expert, or else lab.
+    """
     if expert is not None:
         own_hours.refuse(expert=expert, decided_by=proposed_by)
+    if before is None:
+        part = lone_acts.Part.of(amount, expert=expert, tenant_id=tenant_id)
+        before = lone_acts.done_before(act=act, by=proposed_by, parts=[part], now=now)
     proposal = AdjustmentProposal.objects.create(
         act=act,
         side=side,
         tenant_id=tenant_id,
         expert=expert,
         amount_minor=abs(amount.minor),
+        before_minor=before.minor,
         currency=amount.currency,
         terms=terms,
         reason=reason,

@@ -19,7 +19,7 @@ from experts.public import Expert
 from marketplace.ports import InsufficientFunds
 from marketplace.public import Contract, Opening, Project
 from payments.models import Adjustment, AdjustmentProposal, Milestone, MilestoneAward, TimeEntry
-from payments.operations import bonuses, four_eyes, pay_notices
+from payments.operations import bonuses, four_eyes, lone_acts, pay_notices
 from payments.operations.pay_notices import PayNews
 from tasks.public import Submission
 
@@ -54,7 +54,7 @@ def define(
         "threshold": threshold,
         "amount_minor": amount.minor,
     }
-    if four_eyes.needed(budget):
+    if not lone_acts.alone(act=Act.MILESTONE, amount=budget, by=decided_by, tenant_id=project.tenant_id, now=now):
         return four_eyes.propose(
             act=Act.MILESTONE,
             side=AdjustmentProposal.Side.LAB,

@@ -12,7 +12,7 @@ from core.problems import FieldError, InvalidInput
 from core.public import User
 from experts.public import Expert
 from payments.models import AdjustmentProposal, PlatformPay
-from payments.operations import four_eyes, hours_lock, own_hours, pay_notices, postings
+from payments.operations import four_eyes, hours_lock, lone_acts, own_hours, pay_notices, postings
 from payments.operations.pay_notices import PayNews
 from payments.operations.postings import BONUS, REFERRAL_BONUS, Grant
 
@@ -28,7 +28,7 @@ def pay_bonus(
     if amount.minor <= 0:
         detail = _("The amount must be larger than zero.")
         raise InvalidInput(detail, errors=[FieldError("/amount", "too_small", detail)])
-    if four_eyes.needed(amount):
+    if not lone_acts.alone(act=Act.PLATFORM_BONUS, amount=amount, by=decided_by, expert=expert, now=now):
         return four_eyes.propose(
             act=Act.PLATFORM_BONUS,
             amount=amount,
@@ -63,10 +63,11 @@ def take_back(*, pay: PlatformPay, reason: str, decided_by: User, now: dt.dateti
     Netted later, never collected. Raises OwnWork, InvalidInput.
     """
     own_hours.refuse(expert=pay.expert, decided_by=decided_by)
+    lone_acts.take_turn(act=Act.PLATFORM_CLAWBACK, by=decided_by)
     hours_lock.take(pay.expert_id)
     _require_takeable(pay)
     amount = Money(pay.amount_minor, pay.currency)
-    if not four_eyes.needed(amount):
+    if lone_acts.alone(act=Act.PLATFORM_CLAWBACK, amount=amount, by=decided_by, expert=pay.expert, now=now):
         return _take(pay, reason=reason, decided_by=decided_by, proposal=None, now=now)
     return four_eyes.propose(
         act=Act.PLATFORM_CLAWBACK,

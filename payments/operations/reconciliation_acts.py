@@ -14,7 +14,7 @@ from core.public import User
 from payments import accounts, ledger
 from payments.accounts import AccountKey
 from payments.models import AdjustmentProposal, Funding, JournalEntry, ProviderEntry, ReconciliationItem
-from payments.operations import bank_postings, four_eyes, funding, matching
+from payments.operations import bank_postings, four_eyes, funding, lone_acts, matching
 from payments.operations.reconciliation import Kind
 
 SUSPENSE, CAPITAL, FEE, LOSS = "suspense", "capital", "provider_fee", "loss"
@@ -98,13 +98,14 @@ def give_suspense_to_funding(*, entry: ProviderEntry, reference: str, by: User, 
 def post(*, item: ReconciliationItem, place: str, reason: str, by: User, now: dt.datetime) -> ReconciliationItem:
     """Say what a movement without a posting was: ``place`` is one of `PLACES`.
 
-    Above the threshold of pay (`four_eyes`) it is only proposed: the item stays open until somebody else approves.
+    Above the threshold of pay (`four_eyes`), with what the same person posted alone lately, it is only proposed: the item stays open until somebody else approves.
     Raises AlreadyProposed.
     """
+    lone_acts.take_turn(act=AdjustmentProposal.Act.MOVEMENT, by=by)
     item = _open(item)
     entry = _entry(item)
     amount = Money(entry.amount_minor, entry.currency)
-    if not four_eyes.needed(amount):
+    if lone_acts.alone(act=AdjustmentProposal.Act.MOVEMENT, amount=amount, by=by, now=now):
         return _post(item, entry, place, reason, by=by, now=now)
     waiting = AdjustmentProposal.objects.waiting().filter(act=AdjustmentProposal.Act.MOVEMENT)
     if waiting.filter(terms__item=item.public_id).exists():

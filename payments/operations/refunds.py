@@ -10,12 +10,15 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core import outbox, scope, states
+from core.money import Money
 from core.problems import Conflict, map_constraint
 from core.public import User
 from payments import accounts, ledger
 from payments.ledger import NewEntry
 from payments.models import Funding, Refund
+from payments.operations import lone_acts
 from payments.operations.four_eyes import OwnProposal
+from payments.operations.lone_acts import Part
 
 map_constraint("payments_refund_two_people", OwnProposal)
 
@@ -30,14 +33,19 @@ class NothingToRefund(Conflict):
 def refund(*, funding: Funding, reason: str, by: User, now: dt.datetime) -> Refund:
     """Give back what a lab neither used nor reserved, up to what it paid in by this funding. Raises NothingToRefund.
 
-    Above the threshold of the currency (REFUND_ALONE_MINOR) it is only proposed: somebody else approves it.
+    Above the threshold of the currency (REFUND_ALONE_MINOR), with what the same person gave back to this lab alone
+    lately, it is only proposed: somebody else approves it.
     """
+    lone_acts.take_turn(act=lone_acts.REFUND, by=by)
     funding = _locked(funding)
     with scope.as_platform():
         amount = _left_of(funding, now=now)
         if amount <= 0 or funding.refunds.filter(status=Refund.Status.PROPOSED).exists():
             raise NothingToRefund
-        alone = settings.REFUND_ALONE_MINOR
+        part = Part(Money(amount, funding.currency), tenant_id=funding.tenant_id)
+        alone = lone_acts.all_alone(
+            act=lone_acts.REFUND, parts=[part], by=by, now=now, thresholds=settings.REFUND_ALONE_MINOR
+        )
         made = Refund.objects.create(
             tenant_id=funding.tenant_id,
             funding=funding,
@@ -45,7 +53,7 @@ def refund(*, funding: Funding, reason: str, by: User, now: dt.datetime) -> Refu
             currency=funding.currency,
             reason=reason,
             status=Refund.Status.PROPOSED,
-            needs_two=amount > alone.get(funding.currency, alone["*"]),
+            needs_two=not alone,
             proposed_by=by,
         )
         if not made.needs_two:

@@ -1,0 +1,88 @@
+"""What one person did alone, because it stayed below the threshold of four eyes: what is added up."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import pgtrigger
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from core import guards
+from core.public import CadreModel, Tenant, Wall
+
+WITHIN = "payments_loneact_within_threshold"
+
+
+class LoneActSort(models.TextChoices):
+    """Acts of one sort are added up, bonuses in bulk with single ones."""
+
+    BONUS = "bonus", _("bonus")
+    MILESTONE = "milestone", _("milestone")
+    PLATFORM_BONUS = "platform_bonus", _("bonus from the platform")
+    PLATFORM_CLAWBACK = "platform_clawback", _("clawback for the platform")
+    CORRECTION = "correction", _("correction of approved hours")
+    CLAWBACK = "clawback", _("clawback")
+    MOVEMENT = "movement", _("movement at a provider")
+    CREDIT_NOTE = "credit_note", _("credit note")
+    REFUND = "refund", _("refund")
+
+
+class WithinThreshold(guards.Guard):
+    """All that one person did alone to one person or lab since ``since`` stays within the row's threshold.
+
+    Acts of one sort by one person wait for each other, so two at once cannot both be the last that fits.
+    """
+
+    when = pgtrigger.Before
+    operation = pgtrigger.Insert
+    func = """
+        PERFORM pg_advisory_xact_lock(hashtextextended('payments.four_eyes.' || NEW.sort, NEW.actor_id));
+        IF NEW.amount_minor + COALESCE((
+            SELECT sum(amount_minor) FROM payments_loneact
+            WHERE sort = NEW.sort AND actor_id = NEW.actor_id AND currency = NEW.currency AND done_at > NEW.since
+                AND expert_id IS NOT DISTINCT FROM NEW.expert_id AND tenant_id IS NOT DISTINCT FROM NEW.tenant_id
+        ), 0) > NEW.threshold_minor THEN
+            RAISE EXCEPTION 'so much takes a second person'
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'payments_loneact_within_threshold';
+        END IF;
+        RETURN NEW;
+    """
+
+
+class LoneAct(CadreModel):
+    """One act of one person on one expert, or on a lab where there is no expert, or on the platform's own books.
+
+    ``amount_minor`` is what the act moved, either way, in minor units of ``currency``. ``threshold_minor`` and ``since``
+    are the limit and the beginning of the window that it was judged by. Written once, never changed.
+    """
+
+    Sort = LoneActSort
+
+    wall = Wall.PLATFORM
+    sealed: ClassVar[bool] = True
+
+    sort = models.CharField(max_length=20, choices=LoneActSort)
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    expert = models.ForeignKey("experts.Expert", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    amount_minor = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+    threshold_minor = models.BigIntegerField()
+    since = models.DateTimeField(help_text=_("From then on acts were added up."))
+    done_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("act of one person alone")
+        verbose_name_plural = _("acts of one person alone")
+        constraints = (
+            models.CheckConstraint(condition=Q(amount_minor__gt=0), name="payments_loneact_positive"),
+            models.CheckConstraint(condition=Q(expert=None) | Q(tenant=None), name="payments_loneact_on_whom"),
+        )
+        indexes = (models.Index(fields=("actor", "sort", "-done_at"), name="payments_loneact_of_actor"),)
+        triggers = (WithinThreshold(name="within_threshold"), guards.Refuse(name="append_only"))
+
+    def __str__(self) -> str:
+        return f"{self.sort} {self.pk}"

@@ -1,0 +1,142 @@
+"""What one person may do alone: all acts of one sort on the same person or lab within a window, added up.
+
+The sum stays within the threshold, so that many small acts take a second person as one large act does. Acts of one sort
+by one person wait for each other until the end of their transactions; PostgreSQL keeps the sum as well.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Self
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import Q, Sum
+from django.utils.translation import gettext_lazy
+
+from core.money import Money
+from core.problems import Conflict, map_constraint
+from core.public import User
+from experts.public import Expert
+from payments.models import AdjustmentProposal, LoneAct
+from payments.models.lone_act import WITHIN
+
+Act = AdjustmentProposal.Act
+REFUND: Final = LoneAct.Sort.REFUND.value
+_SAME_SORT: Final[Mapping[str, str]] = {Act.BONUS_BULK: Act.BONUS}
+
+
+class SecondPersonNeeded(Conflict):
+    """Together with what you did alone lately this is above the threshold of four eyes. Do it again: it is proposed then."""
+
+    code = "second_person_needed"
+    title = gettext_lazy("Another person has to approve this")
+
+
+map_constraint(WITHIN, SecondPersonNeeded)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """So much, always positive, that falls on one expert, or on one lab, or on nobody but the platform."""
+
+    amount: Money
+    expert_id: int | None = None
+    tenant_id: int | None = None
+
+    @classmethod
+    def of(cls, amount: Money, *, expert: Expert | None, tenant_id: int | None) -> Self:
+        """What falls on an expert where there is one, else on the lab."""
+        positive = Money(abs(amount.minor), amount.currency)
+        return cls(positive, expert_id=expert.pk) if expert else cls(positive, tenant_id=tenant_id)
+
+    @property
+    def key(self) -> tuple[int | None, int | None, str]:
+        """What is added up together."""
+        return self.expert_id, self.tenant_id, self.amount.currency
+
+
+def take_turn(*, act: str, by: User) -> None:
+    """Wait until no other act of this sort by this person is under way. Taken before any lock of what it changes."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended('payments.four_eyes.' || %s, %s))", [_sort(act), by.pk]
+        )
+
+
+def too_much(amount: Money) -> bool:
+    """Whether so much, either way, takes a second person by itself (`ADJUSTMENT_FOUR_EYES_MINOR`)."""
+    return abs(amount.minor) > _threshold(settings.ADJUSTMENT_FOUR_EYES_MINOR, amount.currency)
+
+
+def alone(
+    *, act: str, amount: Money, by: User, now: dt.datetime, expert: Expert | None = None, tenant_id: int | None = None
+) -> bool:
+    """Whether this person may do it alone; then it is counted, in the caller's transaction."""
+    return all_alone(act=act, parts=[Part.of(amount, expert=expert, tenant_id=tenant_id)], by=by, now=now)
+
+
+def all_alone(
+    *, act: str, parts: Sequence[Part], by: User, now: dt.datetime, thresholds: Mapping[str, int] | None = None
+) -> bool:
+    """Whether this person may do all of it alone; then each part is counted. Otherwise none is."""
+    allowed = thresholds if thresholds is not None else settings.ADJUSTMENT_FOUR_EYES_MINOR
+    take_turn(act=act, by=by)
+    wanted: dict[tuple[int | None, int | None, str], int] = defaultdict(int)
+    for part in parts:
+        wanted[part.key] += part.amount.minor
+    done = _done(act, by, parts, now=now)
+    if any(minor + done.get(key, 0) > _threshold(allowed, key[2]) for key, minor in wanted.items()):
+        return False
+    LoneAct.objects.bulk_create(
+        LoneAct(
+            sort=_sort(act),
+            actor=by,
+            expert_id=expert_id,
+            tenant_id=tenant_id,
+            amount_minor=minor,
+            currency=currency,
+            threshold_minor=_threshold(allowed, currency),
+            since=_since(now),
+            done_at=now,
+            created_at=now,
+        )
+        for (expert_id, tenant_id, currency), minor in wanted.items()
+        if minor
+    )
+    return True
+
+
+def done_before(*, act: str, by: User, parts: Sequence[Part], now: dt.datetime) -> Money:
+    """What this person did alone in the window to those whom ``parts`` fall on; all of one currency."""
+    return Money(sum(_done(act, by, parts, now=now).values()), parts[0].amount.currency)
+
+
+def _done(
+    act: str, by: User, parts: Iterable[Part], *, now: dt.datetime
+) -> dict[tuple[int | None, int | None, str], int]:
+    parts = list(parts)
+    whom = Q(expert__in={part.expert_id for part in parts if part.expert_id})
+    whom |= Q(tenant__in={part.tenant_id for part in parts if part.tenant_id})
+    if any(part.expert_id is None and part.tenant_id is None for part in parts):
+        whom |= Q(expert=None, tenant=None)
+    rows = LoneAct.objects.filter(
+        whom, actor=by, sort=_sort(act), done_at__gt=_since(now), currency__in={part.amount.currency for part in parts}
+    )
+    sums = rows.values_list("expert_id", "tenant_id", "currency").annotate(minor=Sum("amount_minor")).order_by()
+    return {(expert_id, tenant_id, currency): int(minor) for expert_id, tenant_id, currency, minor in sums}
+
+
+def _since(now: dt.datetime) -> dt.datetime:
+    return now - dt.timedelta(days=settings.FOUR_EYES_WINDOW_DAYS)
+
+
+def _threshold(thresholds: Mapping[str, int], currency: str) -> int:
+    return thresholds.get(currency, thresholds["*"])
+
+
+def _sort(act: str) -> str:
+    return _SAME_SORT.get(act, act)

@@ -1,0 +1,227 @@
+"""What one person does alone is added up: many small acts take a second person as one large act does."""
+
+from __future__ import annotations
+
+import datetime as dt
+from functools import partial
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, transaction
+from pytest_django import Settings
+
+from core.money import Money
+from core.public import User, unit_of_work
+from marketplace.public import LabMember
+from payments.models import Adjustment, AdjustmentProposal, Funding, LoneAct, PlatformPay, Refund
+from payments.operations import adjustments, bonuses, clawbacks, lone_acts, platform_pay, refunds
+from payments.operations.bonuses import Bonus
+from payments.operations.lone_acts import Part
+from tests.concurrency.together import together
+from tests.payments import hours_world as hours
+from tests.payments import ledger_story as story
+from tests.payments.beside import DAY, LATER, approved, assert_the_books_hold, pay
+from tests.payments.hours_world import PLATFORM, World, platform
+from tests.payments.test_bonuses import bonus, row
+from tests.payments.test_money_desk import Desk
+
+pytestmark = pytest.mark.django_db(transaction=True)
+CFO = "cfo@aurora.example"
+CLERK = ("adjust_pay", "approve_adjustment")
+
+
+@pytest.fixture
+def world() -> World:
+    with platform():
+        made = hours.build()
+        LabMember.objects.create(tenant=made.tenant, user=User.objects.create_user(CFO), role=LabMember.Role.ADMIN)
+    return made
+
+
+def sent(secret: str, body: dict[str, Any], at: dt.datetime, key: str) -> str:
+    """A bonus asked for by a client of its own: what became of it."""
+    return str(hours.Caller(secret)("POST", "/bonuses", body, at=at, key=key).json()["status"])
+
+
+def counted(sort: str) -> list[int]:
+    with platform():
+        return list(LoneAct.objects.filter(sort=sort).order_by("pk").values_list("amount_minor", flat=True))
+
+
+def test_small_bonuses_to_the_same_expert_are_added_up_and_the_answer_says_so(world: World) -> None:
+    caller = hours.lab_caller(world)
+    for _n in range(2):
+        made = caller("POST", "/bonuses", bonus(world, "400.00"), at=LATER + _n * dt.timedelta(hours=1)).json()
+        assert (made["status"], made["counted_with"]) == ("paid", None)
+    third = caller("POST", "/bonuses", bonus(world, "200.01"), at=LATER + DAY).json()
+    assert (third["status"], third["counted_with"]) == ("proposed", {"amount": "800.00", "currency": "USD"})
+    assert pay(world) == (80_000, 0)
+    exactly = caller("POST", "/bonuses", bonus(world, "200.00"), at=LATER + DAY).json()
+    assert (exactly["status"], counted("bonus")) == ("paid", [40_000, 40_000, 20_000])
+    (waiting,) = caller("GET", "/bonuses/proposals?status=proposed", at=LATER + DAY).json()["results"]
+    assert waiting["counted_with"]["amount"] == "800.00"
+    another = {**bonus(world, "900.00"), "decided_by": CFO}
+    assert caller("POST", "/bonuses", another, at=LATER + DAY).json()["status"] == "paid"  # another person's window
+    path = f"/bonuses/{third['id']}/approve"
+    assert caller("POST", path, {"decided_by": CFO}, at=LATER + DAY).json()["status"] == "approved"
+    assert counted("bonus") == [40_000, 40_000, 20_000, 90_000]  # what two people decided is nobody's alone
+    assert pay(world) == (80_000 + 20_000 + 90_000 + 20_001, 0)
+    assert_the_books_hold()
+
+
+def test_the_window_rolls(world: World, settings: Settings) -> None:
+    caller = hours.lab_caller(world)
+    assert caller("POST", "/bonuses", bonus(world, "900.00"), at=LATER).json()["status"] == "paid"
+    week = dt.timedelta(days=settings.FOUR_EYES_WINDOW_DAYS)
+    early = caller("POST", "/bonuses", bonus(world, "900.00"), at=LATER + week - dt.timedelta(seconds=1)).json()
+    assert early["status"] == "proposed"
+    assert caller("POST", "/bonuses", bonus(world, "900.00"), at=LATER + week).json()["status"] == "paid"
+    settings.FOUR_EYES_WINDOW_DAYS = 0
+    assert caller("POST", "/bonuses", bonus(world, "900.00"), at=LATER + week + DAY).json()["status"] == "paid"
+
+
+def test_rows_of_a_bulk_count_with_single_ones(world: World) -> None:
+    caller = hours.lab_caller(world)
+    caller("POST", "/bonuses", bonus(world, "900.00"), at=LATER)
+    body = {"bonuses": [row(world, "100.01")], "decided_by": world.member.email}
+    answer = caller("POST", "/bonuses/bulk", body, at=LATER + DAY).json()
+    assert (answer["status"], answer["proposal"]["counted_with"]["amount"]) == ("proposed", "900.00")
+    body["bonuses"] = [row(world, "50.00"), {**row(world, "50.00"), "reason": "And this."}]
+    assert caller("POST", "/bonuses/bulk", body, at=LATER + DAY, key="within").json()["status"] == "paid"
+    assert counted("bonus") == [90_000, 10_000]
+
+
+def test_what_was_refused_is_not_counted(world: World) -> None:
+    with platform():
+        poor = hours.build(name="Poor", funded_minor=0)
+    caller = hours.lab_caller(poor)
+    refused = caller("POST", "/bonuses", bonus(poor, "900.00"), at=LATER)
+    assert (refused.status_code, counted("bonus")) == (409, [])
+
+
+def test_two_at_once_each_just_below_the_threshold_are_not_both_done_alone(world: World) -> None:
+    """Over the API, by the same member: one is paid, the other waits for a second person."""
+    caller = hours.lab_caller(world)
+    for n in range(3):
+        at = LATER + n * 10 * DAY
+        made = together([partial(sent, caller.secret, bonus(world, "600.00"), at, f"{n}-{i}") for i in range(2)])
+        assert sorted(made) == ["paid", "proposed"]
+    assert pay(world) == (3 * 60_000, 0)
+    with platform():
+        assert AdjustmentProposal.objects.filter(status="proposed", before_minor=60_000).count() == 3
+    assert_the_books_hold()
+
+
+def test_postgresql_keeps_the_sum_when_nobody_asked_before() -> None:
+    expert, by = story.new_expert("Ada"), story.new_user("Fin")
+
+    def write() -> str:
+        try:
+            with unit_of_work(story.SYSTEM):
+                LoneAct.objects.create(
+                    sort="platform_bonus", actor=by, expert=expert, amount_minor=60_000, currency="USD",
+                    threshold_minor=100_000, since=LATER - DAY, done_at=LATER, created_at=LATER,
+                )  # fmt: skip
+        except IntegrityError as error:
+            return str(error).partition("\n")[0]
+        return "done"
+
+    assert sorted(together([write] * 4)) == ["done", *["so much takes a second person"] * 3]
+    with platform(), pytest.raises(Exception, match=r"append-only|permission denied"), transaction.atomic():
+        LoneAct.objects.update(amount_minor=1)
+
+
+def test_a_bonus_of_the_platform_in_slices(world: World) -> None:
+    one, other = Desk(*CLERK), Desk(*CLERK)
+    for desk, amount in ((one, "600.00"), (other, "900.00"), (one, "400.01")):
+        desk.act("payee", "pay_bonus", world.expert.pk, confirmed="1", given=f"{amount} USD", reason="Thanks.")
+    with platform():
+        assert sorted(PlatformPay.objects.values_list("amount_minor", flat=True)) == [60_000, 90_000]
+        proposal = AdjustmentProposal.objects.get()
+    assert (proposal.proposed_by, proposal.amount_minor, proposal.before_minor) == (one.user, 40_001, 60_000)
+    page = other.get("adjustmentproposal/?status__exact=proposed").content.decode()
+    assert "600.00 USD" in page
+    listed = other.get("loneact/").content.decode()
+    assert "1,000.00 USD" in listed or "1000.00 USD" in listed
+    one.act("adjustmentproposal", "approve", proposal.pk, confirmed="1")
+    with platform():
+        assert PlatformPay.objects.count() == 2
+    other.act("adjustmentproposal", "approve", proposal.pk, confirmed="1")
+    with platform():
+        assert PlatformPay.objects.filter(proposal=proposal).count() == 1
+
+
+def test_corrections_and_clawbacks_in_slices_both_ways(world: World) -> None:
+    by = story.new_user("Support")
+    with platform():
+        entry = approved(world, minutes=600)  # 1,100.00 and 330.00 of fee
+        half = entry.seconds // 2
+        down = adjustments.request_correction(entry=entry, counted=half, reason="Idle.", decided_by=by, now=LATER)
+        assert isinstance(down, Adjustment)
+        again = adjustments.request_correction(
+            entry=entry, counted=entry.seconds, reason="Not idle.", decided_by=by, now=LATER
+        )
+        assert isinstance(again, AdjustmentProposal)
+        assert again.before_minor == 55_000 + 16_500
+        same = adjustments.request_correction(entry=entry, counted=half, reason="The same.", decided_by=by, now=LATER)
+        assert same is None
+        for minor, wanted in ((30_000, Adjustment), (25_000, Adjustment)):
+            made = clawbacks.claw_back(
+                source=entry, amount=Money(minor, "USD"), reason="Copied.", decided_by=by, now=LATER
+            )
+            assert isinstance(made, wanted)
+    assert (counted("correction"), counted("clawback")) == ([71_500], [30_000, 25_000])
+
+
+def test_slices_of_clawbacks_end_at_the_threshold(world: World) -> None:
+    by, platform_desk = story.new_user("Fin"), story.new_user("Second")
+    with platform():
+        entry = approved(world, minutes=600)
+        first = clawbacks.claw_back(
+            source=entry, amount=Money(100_000, "USD"), reason="Copied.", decided_by=by, now=LATER
+        )
+        second = clawbacks.claw_back(source=entry, amount=Money(1, "USD"), reason="More.", decided_by=by, now=LATER)
+        third = clawbacks.claw_back(
+            source=entry, amount=Money(1, "USD"), reason="More.", decided_by=platform_desk, now=LATER
+        )
+    assert [type(made) for made in (first, second, third)] == [Adjustment, AdjustmentProposal, Adjustment]
+
+
+def test_refunds_to_the_same_lab_are_added_up(settings: Settings) -> None:
+    settings.REFUND_ALONE_MINOR = {"*": 50_000}
+    lab, other = story.new_lab(funded=40_000), story.new_lab(funded=40_000)
+    by = story.new_user()
+    with platform():
+        row = Funding.objects.get(tenant=lab)
+        assert refunds.refund(funding=row, reason="Ended.", by=by, now=story.NOW).status == "paid"
+    assert counted("refund") == [40_000]
+    with platform():
+        part = [Part(Money(10_001, "USD"), tenant_id=lab.pk)]
+        thresholds = settings.REFUND_ALONE_MINOR
+        asked: dict[str, Any] = {"act": lone_acts.REFUND, "by": by, "now": story.NOW, "thresholds": thresholds}
+        assert not lone_acts.all_alone(parts=part, **asked)
+        assert (
+            refunds.refund(funding=Funding.objects.get(tenant=other), reason="x", by=by, now=story.NOW).status == "paid"
+        )
+        assert Refund.objects.filter(needs_two=True).count() == 0
+
+
+def test_bonuses_of_several_people_to_one_and_of_one_to_several_are_not_mixed_up(world: World) -> None:
+    with platform():
+        second = hours.contract_of(world, hours.make_expert("bob@example.org"))
+        assert second.expert_id != world.expert.pk
+        snapshot = world.snapshot
+        snapshot.pk, snapshot.contract = None, second
+        snapshot.save(force_insert=True)
+        for contract in (world.contract, second):
+            made = bonuses.pay(
+                bonus=Bonus(contract, Money(90_000, "USD"), "Well done."),
+                decided_by=world.member,
+                by=PLATFORM,
+                now=LATER,
+            )
+            assert isinstance(made, Adjustment)
+        paid = platform_pay.pay_bonus(
+            expert=world.expert, amount=Money(90_000, "USD"), reason="Thanks.", decided_by=world.member, now=LATER
+        )
+    assert isinstance(paid, PlatformPay)
