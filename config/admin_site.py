@@ -14,6 +14,7 @@ from allauth.account.authentication import get_authentication_records
 from csp.decorators import csp_replace
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import Count, F, Min, QuerySet, Value
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -23,6 +24,7 @@ from unfold.sites import UnfoldAdminSite
 
 from core import clock, scope
 from core.desk import Page, Queue, Text, pages, principal_of, queues
+from core.problems import DomainError
 
 View = Callable[..., HttpResponse]
 
@@ -49,7 +51,10 @@ class CadreAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold ships no 
         return HttpResponseRedirect(f"{settings.LOGIN_URL}?{urlencode({'next': target})}")
 
     def admin_view(self, view: View, cacheable: bool = False) -> View:
-        """Each page runs in the platform's scope and is rendered inside it: afterwards the walls hide every row."""
+        """Each page runs in the platform's scope and is rendered inside it: afterwards the walls hide every row.
+
+        A page that the domain refuses says why, with the refusal's status, and leaves nothing behind.
+        """
 
         @csp_replace(settings.ADMIN_CONTENT_SECURITY_POLICY)
         @wraps(view)
@@ -57,10 +62,12 @@ class CadreAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold ships no 
             principal = principal_of(request)
             with pghistory.context(actor=principal.label, reason=request.path):
                 scope.bind(principal)
-                response = view(request, *args, **kwargs)
-                if isinstance(response, TemplateResponse) and not response.is_rendered:
-                    response.render()
-            return response
+                try:
+                    with transaction.atomic():
+                        return _rendered(view(request, *args, **kwargs))
+                except DomainError as refusal:
+                    context = {**self.each_context(request), "title": refusal.title, "refusal": refusal}
+                    return _rendered(TemplateResponse(request, "admin/refused.html", context, status=refusal.status))
 
         guarded: View = super().admin_view(scoped, cacheable)
         return guarded
@@ -80,6 +87,10 @@ class CadreAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold ships no 
         """The dashboard: what waits for this operator, with count and age."""
         response: HttpResponse = super().index(request, {**(extra_context or {}), "queues": waiting(request)})
         return response
+
+
+def _rendered(response: HttpResponse) -> HttpResponse:
+    return response.render() if isinstance(response, TemplateResponse) and not response.is_rendered else response
 
 
 @dataclass(frozen=True)

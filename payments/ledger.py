@@ -154,6 +154,12 @@ def credit_of(key: AccountKey) -> int:
     return int(row[0]) if row else 0
 
 
+def pass_fence() -> None:
+    """For whoever locks balances by a statement of its own, before it does."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [FENCE])
+
+
 def when_nobody_writes(query: str) -> tuple[Any, ...]:
     """The row of a query, read while no transaction is open that has written a fact of pay; afterwards others go on.
 

@@ -56,7 +56,11 @@ _LEGS = """
 
 
 def lock(run: PayRun) -> None:
-    """Whoever may pay or take back the same money waits until the transaction ends; one order, all at once."""
+    """Whoever may pay or take back the same money waits until the transaction ends; one order, all at once.
+
+    The fence is passed first: a calculation that waits for a writer would hold this up, who holds the writer up.
+    """
+    ledger.pass_fence()
     with connection.cursor() as cursor:
         cursor.execute(_LOCK, {"run": run.pk, "currency": run.currency})
 

@@ -6,6 +6,7 @@ import datetime as dt
 
 import structlog
 from django.conf import settings
+from django.db import connection
 
 from core.public import unit_of_work
 from payments.models import BankFile, BankMessage, BankStatement, Payout, ProviderEntry, ReconciliationItem
@@ -51,12 +52,13 @@ def reconcile_all(*, now: dt.datetime) -> None:
 
 
 def reconcile(*, provider: str, now: dt.datetime) -> None:
-    """One provider: take down what it settled, match it, look for what is missing, close days.
+    """One provider: take down what it settled, match it, look for what is missing, close days; one at a time.
 
     Days stay open while a provider that has to be asked does not answer: silence is not its word.
     """
     movements = _settlements(provider, now)
     with unit_of_work(RECONCILER):
+        _take_turn(provider)
         if provider != BANK:
             reconciliation.take_settlements(provider=provider, movements=movements or [], now=now)
         matching.match_all(provider=provider, now=now)
@@ -65,6 +67,12 @@ def reconcile(*, provider: str, now: dt.datetime) -> None:
             day_close.find_missing(provider=provider, currency=currency, now=now)
             if movements is not None:
                 day_close.close_days(provider=provider, currency=currency, now=now)
+
+
+def _take_turn(provider: str) -> None:
+    """What is taken down while another worker closes days is counted before them, or on the day after them."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"payments.reconcile:{provider}"])
 
 
 def alarm(*, now: dt.datetime) -> list[str]:

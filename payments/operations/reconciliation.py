@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Final
 
 import structlog
+from django.db.models import Max
 from django.utils.translation import gettext as _
 
 from core import states
@@ -19,6 +20,7 @@ from payments.models import (
     BankMessage,
     BankStatement,
     BankTransfer,
+    DayClose,
     Funding,
     Payout,
     PayoutAttempt,
@@ -48,7 +50,10 @@ def take_report(*, message: BankMessage, report: Report, now: dt.datetime) -> in
 
 
 def take_settlements(*, provider: str, movements: Iterable[Movement], now: dt.datetime) -> int:
-    """Take down what a provider without statements settled; how many movements are new. They count on today."""
+    """Take down what a provider without statements settled; how many movements are new.
+
+    They count on today; on the first open day, when a worker with a later clock has closed today already.
+    """
     return sum([_settled(provider, one, *side, now) for one in movements for side in _sides(one)])
 
 
@@ -83,12 +88,18 @@ def _settled(provider: str, movement: Movement, kind: str, ending: str, minor: i
             "key": movement.key,
             "amount_minor": minor,
             "currency": movement.currency,
-            "booked_on": now.date(),
+            "booked_on": _open_day(provider, movement.currency, now),
             "code": movement.code,
             "created_at": now,
         },
     )
     return is_new
+
+
+def _open_day(provider: str, currency: str, now: dt.datetime) -> dt.date:
+    closed = DayClose.objects.filter(provider=provider, currency=currency, status=DayClose.Status.CLOSED)
+    last: dt.date | None = closed.aggregate(day=Max("day"))["day"]
+    return max(now.date(), last + dt.timedelta(days=1)) if last else now.date()
 
 
 def raise_item(
