@@ -74,7 +74,7 @@ def payday_of(currency: str, cutoff: dt.datetime) -> dt.date:
     return calendar.payday(schedule_of(currency), cutoff, closed=closings_of(currency, cutoff))
 
 
-def _open_day(currency: str, now: dt.datetime) -> dt.date:
+def open_day(currency: str, now: dt.datetime) -> dt.date:
     """Today, or the next day on which banks work."""
     return calendar.payday(PaySchedule(days_to_payday=0), now, closed=closings_of(currency, now))
 
@@ -103,7 +103,7 @@ def prepare(*, currency: str, by: User, now: dt.datetime, off_cycle: bool = Fals
         currency=currency,
         type=kind,
         cutoff=cutoff,
-        pays_on=_open_day(currency, now) if off_cycle else max(_open_day(currency, now), payday_of(currency, cutoff)),
+        pays_on=open_day(currency, now) if off_cycle else max(open_day(currency, now), payday_of(currency, cutoff)),
         prepared_by=by,
     )
     return _calculate(run, now=now)

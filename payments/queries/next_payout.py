@@ -39,19 +39,31 @@ class NextPayout:
 def next_payout(*, expert_id: int, currency: str, now: dt.datetime) -> NextPayout:
     """What the expert gets on the next payday, if nothing else is approved until the cutoff.
 
-    A run that is calculated and not yet released comes first: its amount and payday are told.
+    A run that is calculated and not yet released comes first, with its amount and payday; then what was approved before
+    the last cutoff and waits for its run; then the cutoff to come.
     """
-    open_line = (
-        PayRunLine.objects.filter(expert=expert_id, run__currency=currency, run__status=PayRun.Status.REVIEW)
-        .select_related("run")
-        .order_by("run__cutoff")
-        .first()
-    )
-    if open_line is not None and not open_line.is_held:
-        run = open_line.run
-        amount, withheld = Money(open_line.amount_minor, currency), Money(open_line.withheld_minor, currency)
-        return NextPayout(pay_calendar.of_run(run), amount, withheld, None)
-    date = pay_calendar.approved_at(currency=currency, at=now)
+    line = _line_in_review(expert_id, currency)
+    if line is not None:
+        amount, withheld = Money(line.amount_minor, currency), Money(line.withheld_minor, currency)
+        return NextPayout(pay_calendar.of_run(line.run), amount, withheld, None)
+    waiting = pay_calendar.still_to_run(currency=currency, now=now)
+    if waiting is not None:
+        payout = _at(waiting, expert_id=expert_id, now=now)
+        if payout.amount.minor > 0 and payout.obstacle is None:
+            return payout
+    return _at(pay_calendar.approved_at(currency=currency, at=now), expert_id=expert_id, now=now)
+
+
+def _line_in_review(expert_id: int, currency: str) -> PayRunLine | None:
+    """The expert's line that somebody may release any moment; a held one waits for a later run."""
+    lines = PayRunLine.objects.filter(expert=expert_id, run__currency=currency, run__status=PayRun.Status.REVIEW)
+    line = lines.select_related("run").order_by("run__cutoff").first()
+    return None if line is None or line.is_held else line
+
+
+def _at(date: PayDate, *, expert_id: int, now: dt.datetime) -> NextPayout:
+    """What a run of this cutoff would pay him, judged by what is known now."""
+    currency = date.currency
     found = pay_run_calculation.outlook(expert_id=expert_id, currency=currency, cutoff=date.cutoff, now=now)
     return NextPayout(
         date=date,

@@ -12,10 +12,11 @@ from dataclasses import replace
 
 from django.conf import settings
 
+from core import scope
 from marketplace.ports import FirstPaydays, PayDate
 from payments import calendar, timekeeping
 from payments.models import PayRun, Statement, Timesheet
-from payments.operations.pay_runs import closings_of, payday_of, schedule_of
+from payments.operations.pay_runs import closings_of, open_day, payday_of, schedule_of
 from payments.operations.weeks import SUBMISSION_WINDOW
 
 _WEEK = dt.timedelta(days=7)
@@ -42,6 +43,24 @@ def of_run(run: PayRun) -> PayDate:
     usual = planned.usual if run.type == PayRun.Type.REGULAR else run.pays_on
     arrives_by = arrival_of(run.currency, run.pays_on)
     return replace(planned, pays_on=run.pays_on, usual=usual, arrives_by=arrives_by, moved_because="")
+
+
+def still_to_run(*, currency: str, now: dt.datetime) -> PayDate | None:
+    """The payday of the cutoff behind us while its run is not calculated, or was sent back; None once its lines stand.
+
+    As `pay_runs.prepare` would set it now: a run that comes late is paid on the next day on which banks work.
+    """
+    regular = PayRun.objects.filter(currency=currency, type=PayRun.Type.REGULAR).exclude(status=PayRun.Status.CANCELLED)
+    cutoff = calendar.last_cutoff(schedule_of(currency), now)
+    with scope.as_platform():
+        run = regular.filter(status__in=(PayRun.Status.DRAFT, PayRun.Status.CALCULATING)).first()
+        if run is None and regular.filter(cutoff=cutoff).exists():
+            return None
+    planned = of_cutoff(currency=currency, cutoff=cutoff) if run is None else of_run(run)
+    pays_on = max(planned.pays_on, open_day(currency, now))
+    if pays_on == planned.pays_on:
+        return planned
+    return replace(planned, pays_on=pays_on, arrives_by=arrival_of(currency, pays_on), moved_because="")
 
 
 def approved_at(*, currency: str, at: dt.datetime) -> PayDate:

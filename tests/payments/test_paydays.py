@@ -10,7 +10,7 @@ from pytest_django import Settings
 
 from core import clock, tokens
 from payments.models import Payout, PayRun
-from payments.operations import time_entries
+from payments.operations import pay_runs, time_entries
 from payments.queries import pay_calendar
 from tests.payments import hours_world as hours
 from tests.payments import ledger_story as story
@@ -120,11 +120,48 @@ def test_earnings_tell_the_arrival_and_why_a_day_moved(settings: Settings) -> No
     settings.PAY_SCHEDULES = {"*": (0, 0, 3)}
     settings.PAY_ARRIVAL_DAYS = {"*": 1}
     ada = story.new_expert("Ada")
-    story.earn(ada, 10_000, lab=story.new_lab(funded=100_000))
+    story.earn(ada, 10_000, lab=story.new_lab(funded=100_000), at=story.NOW - dt.timedelta(hours=1))
     me = hours.Caller(tokens.mint_expert_token(user=ada.user, name="tests").secret)
     (found,) = ask(me, "GET", "expert/earnings", at=story.NOW)["next_payouts"]
     assert (found["date"], found["arrives_by"]) == ("2026-11-27", "2026-11-30")
     assert (found["moved_from"], found["moved_because"]) == (f"{THANKSGIVING}", "Thanksgiving Day")
+
+
+def test_earnings_tell_one_payday_from_before_the_cutoff_to_the_release() -> None:
+    """Nothing that finance does between cutoff and release may postpone what an expert was told, until it is late."""
+    ada = story.new_expert("Ada")
+    story.earn(ada, 10_000, lab=story.new_lab(funded=100_000))
+    me = hours.Caller(tokens.mint_expert_token(user=ada.user, name="tests").secret)
+    finance, hour = story.new_user(), dt.timedelta(hours=1)
+
+    def told(now: dt.datetime = story.NOW) -> tuple[str, str]:
+        (found,) = ask(me, "GET", "expert/earnings", at=now)["next_payouts"]
+        return found["date"], found["amount"]["amount"]
+
+    agreed = ("2026-11-18", "100.00")
+    assert told(story.MONDAY - hour) == agreed
+    assert told(story.MONDAY) == agreed  # the cutoff has passed, nobody has prepared the run
+    with platform():
+        run = pay_runs.prepare(currency="USD", by=finance, now=story.NOW)
+    assert told() == agreed
+    with platform():
+        pay_runs.send_back(run=run, reason="Look at line 3", by=finance)
+    assert told() == agreed
+    with platform():
+        pay_runs.cancel(run=run, reason="Begun anew", by=finance, now=story.NOW)
+    assert told() == agreed
+    late = story.NOW + dt.timedelta(days=3)  # Thursday: the day is past, the run would be paid at once
+    assert told(late) == ("2026-11-19", "100.00")
+    story.released_run(now=story.NOW)
+    assert told() == ("2026-11-25", "0.00")
+
+
+def test_what_the_last_cutoff_leaves_out_is_told_for_the_next_one() -> None:
+    ada = story.new_expert("Ada", ready=False)
+    story.earn(ada, 10_000, lab=story.new_lab(funded=100_000))
+    me = hours.Caller(tokens.mint_expert_token(user=ada.user, name="tests").secret)
+    (found,) = ask(me, "GET", "expert/earnings", at=story.NOW)["next_payouts"]
+    assert (found["date"], found["blocked_by"]) == ("2026-11-25", "no_payout_method")
 
 
 def test_the_calendar_at_the_desk(settings: Settings) -> None:
