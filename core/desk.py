@@ -5,7 +5,7 @@ Queues and pages are composed into the dashboard and the side bar by ``config.ad
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial, wraps
 from typing import Any, TypeVar, cast
@@ -158,7 +158,7 @@ class ReadOnlyInline(TabularInline):  # type: ignore[misc]  # unfold ships no ty
 def confirmed(
     *,
     description: Text,
-    permission: str,
+    permission: str | Collection[str],
     reason: bool = False,
     amount: Callable[[Any], Money | None] | None = None,
     choices: Callable[[], Sequence[tuple[str, Text]]] | None = None,
@@ -166,8 +166,8 @@ def confirmed(
 ) -> Callable[[Callable[..., None]], Callable[..., HttpResponse | None]]:
     """Make ``method(self, request, obj, *, reason, choice, given)`` an action that shows count and sum before it acts.
 
-    ``reason`` asks for a text, ``choices`` for one of several codes, ``asks`` labels a line to fill in ("Amount"),
-    ``amount`` gives the money an object moves. A code that was not among the choices is asked for again. Each object is its own savepoint: what the domain refuses is
+    ``permission`` is one, or several of which one is enough; ``reason`` asks for a text, ``choices`` for one of several
+    codes, ``asks`` labels a line to fill in ("Amount"), ``amount`` gives the money an object moves. A code that was not among the choices is asked for again. Each object is its own savepoint: what the domain refuses is
     told, the rest is done.
     """
 
@@ -195,8 +195,10 @@ def confirmed(
     return decorate
 
 
-def _holds(request: HttpRequest, permission: str | None) -> bool:
-    return permission is None or request.user.has_perm(permission)
+def _holds(request: HttpRequest, permission: str | Collection[str] | None) -> bool:
+    if permission is None:
+        return True
+    return any(map(request.user.has_perm, [permission] if isinstance(permission, str) else permission))
 
 
 def _ask(

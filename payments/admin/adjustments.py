@@ -11,13 +11,15 @@ from core import clock
 from core.desk import CadreAdmin, confirmed, register_queue
 from core.money import Money
 from core.problems import FieldError, InvalidInput
-from payments.admin.staff import staff
+from payments.admin.staff import require_proof, staff
 from payments.models import Adjustment, AdjustmentProposal, Debt, LoneAct, Payee, PlatformPay, WriteOff
 from payments.operations import clawbacks, four_eyes, platform_pay, write_offs
 
 ADJUST = "payments.adjust_pay"
 APPROVE = "payments.approve_adjustment"
 WRITE_OFF = "payments.write_off_debt"
+PROPOSING = (ADJUST, WRITE_OFF, "payments.correct_hours", "payments.issue_invoice", "payments.reconcile")
+"""Whoever holds one of these may have proposed something."""
 PLATFORM = AdjustmentProposal.Side.PLATFORM
 
 
@@ -193,7 +195,8 @@ class AdjustmentProposalAdmin(CadreAdmin):
 
     @confirmed(description=_("Approve, as the second person"), permission=APPROVE, amount=amount_of)
     def approve(self, request: HttpRequest, row: AdjustmentProposal) -> None:
-        """It takes effect at once."""
+        """It takes effect at once; with a fresh proof of who approves."""
+        require_proof(request)
         four_eyes.approve(proposal=row, decided_by=staff(request), side=PLATFORM, now=clock.now())
 
     @confirmed(description=_("Refuse"), permission=APPROVE, reason=True, amount=amount_of)
@@ -201,7 +204,7 @@ class AdjustmentProposalAdmin(CadreAdmin):
         """It does not happen."""
         four_eyes.refuse(proposal=row, decided_by=staff(request), side=PLATFORM, note=reason, now=clock.now())
 
-    @confirmed(description=_("Withdraw my own"), permission=ADJUST, amount=amount_of)
+    @confirmed(description=_("Withdraw my own"), permission=PROPOSING, amount=amount_of)
     def withdraw(self, request: HttpRequest, row: AdjustmentProposal) -> None:
         """By whoever proposed it."""
         four_eyes.withdraw(proposal=row, by=staff(request), side=PLATFORM, now=clock.now())
