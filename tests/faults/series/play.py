@@ -39,7 +39,7 @@ def series(cluster: OwnCluster, home: Path, chosen: argparse.Namespace, stack: E
     victims = Victims(cluster, home, chance)
     stack.callback(victims.end)
     ends = time.monotonic() + chosen.minutes * 60
-    seen = Tally(seed=chosen.seed)
+    seen = Tally(seed=chosen.seed, chosen=(chosen.kills, chosen.unknown, chosen.payouts))
     _kill(victims, seen, kills=chosen.kills, payouts=chosen.payouts, ends=ends)
     _come_to_rest(victims, ends=ends)
     _let_money_come_back()

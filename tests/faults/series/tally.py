@@ -65,6 +65,8 @@ class Tally:
     """What happened and what it came to."""
 
     seed: int
+    chosen: tuple[int, int, int]
+    """Kills, silences of the provider, payouts."""
     kills: Counter[str] = field(default_factory=Counter)
     in_flight: int = 0
     seconds: int = 0
@@ -86,13 +88,19 @@ class Tally:
         return sum(n for status, n in self.payouts.items() if status not in ended)
 
     @property
+    def is_whole(self) -> bool:
+        """Everything that was chosen did happen: kills, silences of the provider, payouts. Too little proves nothing."""
+        happened = (self.kills.total(), self.silences.total(), self.payouts.total())
+        return happened == self.chosen
+
+    @property
     def holds(self) -> bool:
-        """Not a cent was lost or paid twice, and nothing is open."""
+        """Not a cent was lost or paid twice, nothing is open, and the series was played to its end."""
         in_order = all(
             (row.lost, row.twice) == (0, 0) and row.released == row.paid + row.back and row.owed == row.back
             for row in self.currencies
         )
-        return in_order and not self.open and not self.broken and not any(self.trial_balance.values())
+        return self.is_whole and in_order and not self.open and not self.broken and not any(self.trial_balance.values())
 
 
 def count(seen: Tally) -> None:
@@ -131,6 +139,8 @@ def text(seen: Tally, chosen: argparse.Namespace) -> str:
     ]
     lines.append(f"trial balance: {', '.join(f'{code} {minor}' for code, minor in seen.trial_balance.items())}")
     lines.append(f"invariants: {'all hold' if not seen.broken else ''}{'; '.join(seen.broken)}")
+    if not seen.is_whole:
+        lines.append("the series ended before everything that was asked for had happened: it proves nothing")
     lines.append("RESULT: zero cents lost or paid twice" if seen.holds else "RESULT: FAILED")
     return "\n".join(lines)
 
