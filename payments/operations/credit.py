@@ -11,7 +11,7 @@ from core.money import Money
 from core.problems import InvalidInput, map_constraint
 from core.public import Tenant, User
 from marketplace.ports import InsufficientFunds
-from payments import ledger
+from payments import ledger, turns
 from payments.models import CreditLimit
 from payments.operations import lab_funds
 from payments.operations.four_eyes import OwnProposal
@@ -44,6 +44,7 @@ def propose(
 
 def approve(*, limit: CreditLimit, by: User, now: dt.datetime) -> CreditLimit:
     """It is in force from now on, in the place of the former one. Raises OwnProposal."""
+    turns.take("credit", (limit.tenant_id, limit.currency))
     limit = _locked(limit)
     states.move(limit, CreditLimit.Status.ACTIVE)
     if limit.proposed_by_id == by.pk:

@@ -67,6 +67,8 @@ def decline(*, overage: Overage, decided_by: User, note: str, now: dt.datetime) 
 
 def approve_by_silence(*, overage_id: int, now: dt.datetime) -> None:
     """Approve an overage whose clock ran out; harmless when somebody decided in the meantime."""
+    expert_id = Overage.objects.filter(pk=overage_id).values_list("expert_id", flat=True).get()
+    hours_lock.take(expert_id)
     overage = Overage.objects.overdue(now=now).filter(pk=overage_id).first()
     if overage is not None:
         approved = _decide(overage, Overage.Status.AUTO_APPROVED, decided_by=None, note="", now=now)

@@ -6,7 +6,6 @@ import datetime as dt
 from collections.abc import Mapping
 
 from django.conf import settings
-from django.db import connection
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -14,7 +13,7 @@ from core import states
 from core.problems import Conflict, FieldError, InvalidInput
 from core.public import User
 from experts.public import Expert, OwnWork, send_notice
-from payments import payout_details, vault
+from payments import payout_details, turns, vault
 from payments.models import PayoutMethod
 from payments.operations import onboarding
 from payments.payout_details import BadDetails
@@ -60,7 +59,7 @@ def add_method(
     provider = registry.route(method_type=method_type, currency=currency, country=country)
     if provider is None:
         raise NoPayoutRail
-    _take_turn(expert.pk)
+    turns.take("payout_methods", expert.pk)
     _replace_current(expert, currency)
     method = PayoutMethod(
         expert=expert,
@@ -124,12 +123,6 @@ def remove_method(*, method: PayoutMethod, now: dt.datetime) -> PayoutMethod:
 def _locked(method: PayoutMethod) -> PayoutMethod:
     rows = PayoutMethod.objects.select_for_update(no_key=True, of=("self",)).select_related("expert")
     return rows.get(pk=method.pk)
-
-
-def _take_turn(expert_id: int) -> None:
-    """One expert's methods are set one after the other: there may be no row of the former one to lock."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('payments.payout_methods', %s))", [expert_id])
 
 
 def _replace_current(expert: Expert, currency: str) -> None:

@@ -6,9 +6,9 @@ import datetime as dt
 
 import structlog
 from django.conf import settings
-from django.db import connection
 
 from core.public import unit_of_work
+from payments import turns
 from payments.models import BankFile, BankMessage, BankStatement, Payout, ProviderEntry, ReconciliationItem
 from payments.operations import (
     bank_files,
@@ -58,7 +58,8 @@ def reconcile(*, provider: str, now: dt.datetime) -> None:
     """
     movements = _settlements(provider, now)
     with unit_of_work(RECONCILER):
-        _take_turn(provider)
+        # What comes while another worker closes days is counted before they close, or on the day after them.
+        turns.take("reconcile", provider)
         if provider != BANK:
             reconciliation.take_settlements(provider=provider, movements=movements or [], now=now)
         matching.match_all(provider=provider, now=now)
@@ -67,12 +68,6 @@ def reconcile(*, provider: str, now: dt.datetime) -> None:
             day_close.find_missing(provider=provider, currency=currency, now=now)
             if movements is not None:
                 day_close.close_days(provider=provider, currency=currency, now=now)
-
-
-def _take_turn(provider: str) -> None:
-    """What is taken down while another worker closes days is counted before them, or on the day after them."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"payments.reconcile:{provider}"])
 
 
 def alarm(*, now: dt.datetime) -> list[str]:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from django.conf import settings
-from django.db import connection
 from django.db.models import Sum
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -22,7 +21,7 @@ from core.problems import Conflict, FieldError, InvalidInput, map_constraint
 from experts import public as experts
 from experts.public import Expert
 from marketplace.public import Contract, LabMember
-from payments import vault
+from payments import turns, vault
 from payments.models import Adjustment, PayoutMethod, Referral, TimeEntry
 from payments.operations import pay_notices, platform_pay
 from payments.operations.pay_notices import PayNews
@@ -106,7 +105,7 @@ def invite(*, referrer: Expert, email: str, now: dt.datetime) -> Referral:
         raise ProgrammeClosed
     if email and email.lower() == referrer.user.email:
         raise InvalidInput(errors=[FieldError("/email", "own_address", _("This is your own address."))])
-    _take_turn(referrer.pk)
+    turns.take("referrals", referrer.pk)
     if Referral.objects.filter(referrer=referrer).holding_a_place().count() >= terms.cap:
         raise TooManyReferrals(cap=terms.cap)
     return Referral.objects.create(
@@ -125,6 +124,7 @@ def invite(*, referrer: Expert, email: str, now: dt.datetime) -> Referral:
 
 def join(*, expert: Expert, code: str, now: dt.datetime) -> Referral:
     """Somebody new says who invited him, before his first contract. Raises CannotJoin."""
+    turns.take("referrals", expert.pk)
     rows = Referral.objects.select_for_update(no_key=True, of=("self",)).select_related("referrer__user")
     referral = rows.filter(code=code.strip().upper(), status=Status.INVITED).first()
     if referral is None or not _may_join(referral, expert, now=now):
@@ -254,9 +254,3 @@ def _tell(referral: Referral, text: str, *, now: dt.datetime) -> None:
         return
     news = PayNews(expert=referral.referrer, kind=kind, subject=referral.public_id, title=title, body=text, link=link)
     pay_notices.tell(news, now=now)
-
-
-def _take_turn(referrer_id: int) -> None:
-    """One expert's invitations are made one at a time, so the cap holds."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('payments.referrals', %s))", [referrer_id])

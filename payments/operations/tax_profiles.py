@@ -11,7 +11,7 @@ from core import outbox
 from core.problems import Conflict, FieldError, InvalidInput
 from core.public import User
 from experts.public import Expert, OwnWork, ReasonMissing, send_notice
-from payments import tax, vault
+from payments import tax, turns, vault
 from payments.models import TaxProfile
 from payments.operations import backup_withholding, owed_invoices
 from payments.tax import BadTaxId
@@ -46,6 +46,7 @@ def declare(
     that no longer says so, one that finance began does not. Raises InvalidInput for what does not fit the form.
     """
     clean = _fitting(form, country, tax_id, address=address, self_billing=self_billing)
+    turns.take("tax_profile", expert.pk)
     profile = TaxProfile.objects.select_for_update(no_key=True, of=("self",)).filter(expert=expert).first()
     profile = profile or TaxProfile(expert=expert)
     is_same_vat_id = form == TaxProfile.Form.EU_VAT and clean == tax_id_of(profile)

@@ -59,6 +59,7 @@ def submit(*, timesheet: Timesheet, by: Principal, now: dt.datetime) -> Timeshee
 
 def submit_forgotten(*, timesheet_id: int, by: Principal, now: dt.datetime) -> None:
     """Hand in a week whose window is over; harmless when the expert did in the meantime."""
+    hours_lock.take(Timesheet.objects.filter(pk=timesheet_id).values_list("expert_id", flat=True).get())
     sheet = Timesheet.objects.forgotten(now=now).filter(pk=timesheet_id).select_related("expert").first()
     if sheet is None:
         return

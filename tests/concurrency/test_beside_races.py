@@ -23,6 +23,7 @@ from payments.models import (
     MilestoneAward,
     PlatformPay,
     Referral,
+    TaxProfile,
     WriteOff,
 )
 from payments.operations import clocks, funding, milestones, referrals
@@ -248,3 +249,29 @@ def test_a_debt_of_a_lab_is_written_off_once_or_was_paid(clerks: list[Clerk]) ->
         assert (written, story.prepaid(poor), owed) in {(1, 4_000, 0), (0, 0, -6_000)}, others
         if not written:
             assert clerks[1].button("adjustmentproposal", "refuse", proposal.pk) == DONE
+
+
+def test_whoever_joins_with_two_codes_at_once_joins_with_one(settings: Settings) -> None:
+    settings.REFERRAL_PROGRAMME = [inviting.HOUR_PROGRAMME]
+    long_ago = inviting.INVITED - dt.timedelta(days=90)
+    inviters = [inviting.person(f"inviter{n}@example.org", since=long_ago) for n in range(3)]
+    for n in range(2):
+        grace = inviting.person(f"grace{n}@example.org", since=inviting.INVITED + dt.timedelta(days=1))
+        me = inviting.caller_of(grace)
+        codes = [inviting.invite(one, email=grace.user.email).json()["code"] for one in inviters]
+        at = inviting.INVITED + dt.timedelta(days=2)
+        joins = [partial(asked, me, "/expert/referrals/join", {"code": code}, at=at, key=code) for code in codes]
+        assert sorted(together(joins)) == ["cannot_join", "cannot_join", DONE]
+        assert count(Referral, referred=grace) == 1
+
+
+def test_tax_papers_signed_by_several_windows_at_once_are_one_profile() -> None:
+    with platform():
+        ada = hours.make_expert("ada@example.org")
+    me = inviting.caller_of(ada)
+    papers = [
+        {"form": "self_declaration", "legal_name": f"Ada {n}", "country": "DE", "signed_name": "Ada"} for n in range(6)
+    ]
+    signing = [partial(asked, me, "/expert/tax-profile", body, at=NOW, key=f"k{n}") for n, body in enumerate(papers)]
+    assert together(signing) == [DONE] * 6
+    assert count(TaxProfile, expert=ada) == 1

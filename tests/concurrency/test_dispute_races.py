@@ -11,10 +11,11 @@ import pytest
 
 from core import outbox
 from core.money import Money
+from core.public import Event
 from experts.operations import appeals
 from experts.public import Appeal
-from payments.models import Adjustment, Dispute, JournalEntry, TimeEntry, Timesheet
-from payments.operations import clawbacks, clocks, time_entries, timesheets
+from payments.models import Adjustment, Dispute, JournalEntry, Overage, TimeEntry, Timesheet
+from payments.operations import clawbacks, clocks, overages, time_entries, timers, timesheets
 from tests.concurrency.at_once import DONE, Clerk, asked, doing
 from tests.concurrency.together import together
 from tests.invariants import assert_money_is_whole
@@ -151,3 +152,56 @@ def test_an_appeal_gives_back_once_what_its_one_outcome_says() -> None:
             given = Adjustment.objects.filter(kind="reinstatement", takes_back=taken)
             assert given.count() == won
         assert pay(world) == (11_000 if won else 9_000, 0)
+
+
+def test_time_over_a_cap_is_decided_by_the_lab_or_by_its_silence() -> None:
+    """The clock that comes second finds it decided, which is no failure of the clock."""
+    for n in range(ROUNDS):
+        with platform():
+            world = hours.build(name=f"Lab{n}", day_cap=hours.HOUR)
+            timer = timers.start(contract=world.contract, activity="task", claim=None, now=MONDAY)
+            TimeEntry.objects.filter(pk=timer.pk).update(last_heartbeat_at=MONDAY + dt.timedelta(hours=2))
+            timers.stop(entry=timer, now=MONDAY + dt.timedelta(hours=2))
+            timesheets.submit(timesheet=timer.timesheet, by=PLATFORM, now=DECIDED)
+            timesheets.approve(timesheet=timer.timesheet, decided_by=world.member, by=PLATFORM, now=DECIDED)
+            overage = Overage.objects.get(expert=world.expert)
+        at, path = overage.decide_by, f"/overages/{overage.public_id}"
+        body = {"decided_by": world.member.email, "reason": "Not agreed."}
+        people = [
+            partial(asked, hours.lab_caller(world), f"{path}/{verb}", body, at=at) for verb in ("approve", "decline")
+        ]
+        silence = doing(partial(overages.approve_by_silence, overage_id=overage.pk, now=at))
+        approved_, declined, *clock = together([*people, silence, silence])
+        assert clock == [DONE, DONE]
+        with platform():
+            overage.refresh_from_db()
+        assert [approved_, declined].count(DONE) == (overage.decided_by_id is not None)
+        assert overage.status == (
+            "approved" if approved_ == DONE else "declined" if declined == DONE else "auto_approved"
+        )
+        assert pay(world) == (11_000 if declined == DONE else 22_000, 0)
+
+
+def test_a_week_hands_itself_in_while_the_expert_does() -> None:
+    for n in range(ROUNDS):
+        with platform():
+            world = hours.build(name=f"Lab{n}")
+            end = MONDAY + dt.timedelta(hours=1)
+            (entry,) = time_entries.log(
+                contract=world.contract,
+                activity="task",
+                claim=None,
+                started_at=MONDAY,
+                ended_at=end,
+                reason="-",
+                now=end,
+            )
+            sheet = Timesheet.objects.get(pk=entry.timesheet_id)
+        at = sheet.submit_by
+        by_hand = partial(asked, hours.expert_caller(world), f"/expert/timesheets/{sheet.public_id}/submit", at=at)
+        forgotten = doing(partial(timesheets.submit_forgotten, timesheet_id=sheet.pk, by=PLATFORM, now=at))
+        mine, *clock = together([by_hand, forgotten, forgotten])
+        assert clock == [DONE, DONE]
+        assert mine in {DONE, "invalid_transition"}
+        with platform():
+            assert Event.objects.filter(name="timesheet.submitted", subject=sheet.public_id).count() == 1

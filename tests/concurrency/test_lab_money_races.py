@@ -16,6 +16,7 @@ from core.public import Tenant, unit_of_work
 from marketplace.public import Contract
 from payments import jobs
 from payments.models import (
+    CreditLimit,
     DocumentSeries,
     Funding,
     FxExchange,
@@ -25,7 +26,7 @@ from payments.models import (
     Refund,
     SelfBillingInvoice,
 )
-from payments.operations import clocks, funding, payouts
+from payments.operations import clocks, credit, funding, payouts, reservations
 from tests.concurrency.at_once import DONE, Clerk, asked, doing
 from tests.concurrency.test_exchange_races import owed_dollars, quoted
 from tests.concurrency.together import together
@@ -207,3 +208,27 @@ def test_an_exchange_under_one_key_eight_times_at_once_happens_once() -> None:
     assert (story.owed(ada), story.owed(ada, "EUR")) == (10_000, 81_000)
     with platform():
         assert FxExchange.objects.count() == 3
+
+
+def test_two_credit_limits_approved_at_once_follow_each_other() -> None:
+    """Neither is lost in silence: the later one is in force, the earlier one has ended."""
+    clerks = [Clerk("approve_credit"), Clerk("approve_credit")]
+    lab, proposer = story.new_lab(), story.new_user("Prop")
+    for n in range(ROUNDS):
+        with unit_of_work(SYSTEM):
+            limits = [
+                credit.propose(tenant=lab, limit=Money(minor, "USD"), reason="-", by=proposer, now=NOW)
+                for minor in (1_000 + n, 2_000 + n)
+            ]
+        assert together(
+            [
+                partial(clerk.button, "creditlimit", "approve", limit.pk)
+                for clerk, limit in zip(clerks, limits, strict=True)
+            ]
+        ) == [DONE, DONE]
+        with platform():
+            (active,) = CreditLimit.objects.filter(tenant=lab, status="active")
+            assert CreditLimit.objects.filter(tenant=lab, status="ended").count() == 2 * n + 1
+            (view,) = reservations.balances(tenant_id=lab.pk)
+        assert active.limit_minor in {1_000 + n, 2_000 + n}
+        assert view.credit_limit_minor == active.limit_minor

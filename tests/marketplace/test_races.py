@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
-from core import clock
+from core import clock, outbox
 from core.problems import DomainError
 from core.public import Event, unit_of_work
 from marketplace.models import Amendment, Application, Contract, Exposure, Lab, Offer, Opening, RateSnapshot
 from marketplace.operations import amendments, closing, conflicts, contracts, offers
 from tests.concurrency.together import together
+from tests.core.api.conftest import Caller
+from tests.invariants import assert_money_is_whole
 from tests.marketplace.test_acceptance import accept
-from tests.marketplace.test_amendments import World
+from tests.marketplace.test_amendments import V1, World
 from tests.marketplace.world import (
     NOW,
+    admin_of,
     again,
     balance,
     expert_principal,
+    lab_caller,
     make_contract,
     make_expert,
     make_lab,
@@ -138,6 +143,67 @@ def test_an_amendment_withdrawn_while_it_is_accepted_is_one_or_the_other() -> No
         agreed = after.status == Amendment.Status.ACCEPTED
         assert RateSnapshot.objects.filter(contract=world.contract).count() == 1 + agreed
         assert (after.snapshot_id is not None) == agreed
+
+
+@pytest.mark.parametrize("_round", range(3))
+@pytest.mark.parametrize("other", ["leave", "end"])
+def test_an_amendment_accepted_while_the_contract_ends_binds_nobody_afterwards(other: str, _round: int) -> None:
+    """Over the API: agreed and then ended, or ended and then refused; the lab gets all of its money back."""
+    world = World()
+    with clock.frozen(NOW):
+        amendment = world.propose().json()
+    total = balance(world.lab).available_minor + balance(world.lab).reserved_minor
+
+    def at_now(caller: Caller, path: str, body: object = None) -> str:
+        with clock.frozen(NOW):
+            answer = Caller(**caller.headers)("POST", path, body, Idempotency_Key=path)
+        return "done" if answer.status_code < 300 else str(answer.json()["code"])
+
+    why = {"decided_by": world.admin, "reason": "policy_violation", "explanation": "As discussed."}
+    ends = {
+        "leave": partial(at_now, world.me, f"{world.mine}/leave"),
+        "end": partial(at_now, world.api, f"{world.path}/end", why),
+    }
+    accept_it = partial(at_now, world.me, f"{V1}/expert/amendments/{amendment['id']}/accept")
+    accepted, ended = together([accept_it, ends[other]])
+    assert ended == "done"
+    assert accepted in {"done", "contract_not_amendable"}
+    with platform():
+        assert again(world.contract).status == Contract.Status.ENDED
+        assert RateSnapshot.objects.filter(contract=world.contract).count() == 1 + (accepted == "done")
+    outbox.drain(now=NOW)
+    with platform():
+        status = Amendment.objects.get(public_id=amendment["id"]).status
+    assert status == ("accepted" if accepted == "done" else "withdrawn")
+    assert (balance(world.lab).available_minor, balance(world.lab).reserved_minor) == (total, 0)
+    assert_money_is_whole()
+
+
+def test_two_raises_accepted_at_once_reserve_no_more_than_the_lab_has() -> None:
+    """Each contract holds two weeks at 143.00; what is free covers one of the raises to 150.00."""
+    lab = make_lab(funds=2 * 371_800 + 20_000)
+    project = make_project(lab)
+    api, admin = lab_caller(lab), admin_of(lab).email
+    signed = [make_contract(make_opening(project), make_expert(f"e{n}@example.org")) for n in range(2)]
+    body = {
+        "decided_by": admin,
+        "reason": "Second round.",
+        "effective_at": (NOW + dt.timedelta(days=3)).isoformat(),
+        "rate": {"amount": "150.00", "currency": "USD", "per": "hour"},
+    }
+    acts = []
+    for n, contract in enumerate(signed):
+        with clock.frozen(NOW):
+            made = api("POST", f"{V1}/contracts/{contract.public_id}/amendments", body, Idempotency_Key=f"p{n}").json()
+        with platform():
+            amendment = Amendment.objects.select_related("contract__project", "contract__expert").get(
+                public_id=made["id"]
+            )
+        acts.append(outcome(lambda amendment=amendment: as_platform(amendment, amendments.accept)))  # type: ignore[misc]  # bound early
+    assert sorted(together(acts)) == ["done", "insufficient_funds"]
+    view = balance(lab)
+    assert (view.available_minor, view.reserved_minor) == (20_000 - 18_200, 2 * 371_800 + 18_200)
+    assert_money_is_whole()
 
 
 def proposed(world: World) -> Amendment:
