@@ -1,6 +1,6 @@
 # Everything starts here: `make help`. Needs Python >= 3.11 and make; the rest is installed into .venv.
 .DEFAULT_GOAL := help
-.PHONY: help run demo codes test check fmt bench faults openapi lock
+.PHONY: help run demo codes test check fmt bench faults stories openapi lock
 
 PYTHON ?= python3
 VENV := .venv
@@ -51,6 +51,10 @@ bench: $(READY) .venv-bench/.installed ## Measure the hot paths against stock DR
 
 faults: $(READY) ## Kill everything that moves money 200 times and count it [ARGS="--seed 7 --write"]
 	@$(BIN)/python -m tests.faults.series $(ARGS)
+
+stories: $(READY) ## Play random stories about money against a second set of books [EXAMPLES=40 STEPS=80 SEED=20261122]
+	CADRE_MONEY_EXAMPLES=$(or $(EXAMPLES),40) CADRE_MONEY_STEPS=$(or $(STEPS),80) $(BIN)/pytest -q -s \
+	    --hypothesis-seed=$(or $(SEED),20261122) tests/properties/test_money_machine.py
 
 openapi: $(READY) ## Write docs/openapi.yaml and docs/errors.md anew
 	$(SCRATCH) $(BIN)/python manage.py problem_docs
