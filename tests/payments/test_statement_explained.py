@@ -19,6 +19,7 @@ from pytest_django import Settings
 
 from core import tokens
 from core.durations import parse_duration
+from payments.operations import time_entries, timesheets
 from payments.queries.statement_lines import KINDS
 from tests.payments import explained_world
 from tests.payments import hours_world as hours
@@ -272,6 +273,29 @@ def test_the_papers_say_the_same_and_name_what_is_undone(told: Told) -> None:
             assert line["subject"] in page
             assert (line["reverses"] or "") in page
     assert "undoes tme_" in page or "undoes adj_" in page
+
+
+def test_a_dispute_before_the_approval_set_nothing_aside() -> None:
+    with hours.platform():
+        world = hours.build(holdback_bp=1_000)
+        end = hours.MONDAY + dt.timedelta(hours=1)
+        (entry,) = time_entries.log(
+            contract=world.contract, activity="task", claim=None, started_at=hours.MONDAY, ended_at=end, reason="call",
+            now=end,
+        )  # fmt: skip
+        timesheets.submit(timesheet=entry.timesheet, by=hours.PLATFORM, now=end)
+    expert, lab = hours.expert_caller(world), hours.lab_caller(world)
+    body = {"decided_by": world.member.email, "reason": "A break.", "proposed": "PT20M"}
+    made = lab("POST", f"/time-entries/{entry.public_id}/dispute", body, at=end).json()
+    told = expert("GET", f"/expert/earnings/{made['id']}/explain", at=end).json()
+    why = told["dispute"]
+    assert (told["movements"], why["owed_then"], why["set_aside"]["amount"], why["correction"]) == (
+        [],
+        None,
+        "0.00",
+        None,
+    )
+    assert (why["claimed_seconds"], why["proposed_seconds"], why["counted_seconds"]) == (3_600, 1_200, None)
 
 
 def test_nobody_else_is_told(told: Told) -> None:

@@ -138,8 +138,13 @@ class Beside(Working):
             "reason": "Thanks.",
             "decided_by": self.staff[0],
         }
-        pay = lambda: platform_pay.pay_bonus(**terms, now=self.later())  # noqa: E731
-        self.gifts.append(self.by_two("platform bonus", pay, side="platform", allowed=True))
+        made = self.by_two(
+            "platform bonus",
+            lambda: platform_pay.pay_bonus(**terms, now=self.later()),
+            side="platform",
+            allowed=True,
+        )
+        self.gifts.append(made)
         self.book.gift(expert.pk, minor)
 
     @precondition(lambda self: self.gifts)
@@ -151,8 +156,13 @@ class Beside(Working):
             pay = PlatformPay.objects.select_related("expert").get(public_id=public_id)
             allowed = not pay.taken_by.exists()
         terms: dict[str, Any] = {"pay": pay, "reason": "Wrong person.", "decided_by": self.staff[0]}
-        take = lambda: platform_pay.take_back(**terms, now=self.later())  # noqa: E731
-        if self.by_two("take a platform bonus back", take, side="platform", allowed=allowed):
+        made = self.by_two(
+            "take a platform bonus back",
+            lambda: platform_pay.take_back(**terms, now=self.later()),
+            side="platform",
+            allowed=allowed,
+        )
+        if made:
             self.book.gift(pay.expert_id, -pay.amount_minor)
 
     @precondition(lambda self: min(self.owed(), default=0) < 0)
@@ -173,8 +183,13 @@ class Beside(Working):
             "reason": "Lost.",
             "proposed_by": self.staff[0],
         }
-        propose = lambda: write_offs.propose(**terms, now=self.later())  # noqa: E731
-        if self.by_two("write off", propose, side="platform", allowed=minor <= owes):
+        made = self.by_two(
+            "write off",
+            lambda: write_offs.propose(**terms, now=self.later()),
+            side="platform",
+            allowed=minor <= owes,
+        )
+        if made:
             self.book.gift(expert.pk, minor)
 
     @precondition(lambda self: self.entries("approved", "contested"))

@@ -102,22 +102,35 @@ class Paying(Beside):
         story.fault(kind, account=f"acct-{who % 2}-{currency}", code="AC04")
 
     @precondition(lambda self: self.has_payouts())
-    @rule(minutes=st.sampled_from([1, 10, 60, 24 * 60]))
-    def send_and_ask(self, minutes: int) -> None:
+    @rule(minutes=st.sampled_from([1, 10, 60, 24 * 60]), turn=st.sampled_from(["send", "ask", "both"]))
+    def send_and_ask(self, minutes: int, turn: str) -> None:
         """The workers' turn: what was sent into silence is looked up before it is sent again."""
         self.now += minutes * MINUTE
-        sending.send_due(now=self.now)
-        tracking.track_due(now=self.now)
-        self.follow_payouts()
-        self.TALLY.update(f"payout: {sent.status}" for book in self.books.values() for sent in book.payouts.values())
+        before = {pk: sent.status for book in self.books.values() for pk, sent in book.payouts.items()}
+        if turn != "ask":
+            sending.send_due(now=self.now)
+            self.follow_payouts()
+            self._count_moves(before)
+        if turn != "send":
+            tracking.track_due(now=self.now)
+            self.follow_payouts()
+            self._count_moves(before)
+
+    def _count_moves(self, before: dict[int, str]) -> None:
+        for pk, sent in [row for book in self.books.values() for row in book.payouts.items()]:
+            if before.get(pk, "ready") != sent.status:
+                self.TALLY[f"payout: {before.get(pk, 'ready')} → {sent.status}"] += 1
+            before[pk] = sent.status
 
     @precondition(lambda self: self.has_payouts())
     @rule(days=st.integers(1, 4))
     def read_settlements(self, days: int) -> None:
         """The provider's account tells what came back."""
         self.now += days * DAY
+        before = {pk: sent.status for book in self.books.values() for pk, sent in book.payouts.items()}
         tracking.follow_settlements(now=self.now)
         self.follow_payouts()
+        self._count_moves(before)
 
     @precondition(lambda self: self.has_payouts())
     @rule(which=WHICH, act=st.sampled_from([payouts.retry, payouts.cancel, payouts.resume]), failed=st.booleans())
@@ -131,11 +144,9 @@ class Paying(Beside):
         owed = self.books[payout.currency].payable[payout.expert_id]
         allowed = {
             "retry": payout.status == "failed" and owed >= payout.gross_minor,
-            "cancel": payout.status in {"failed", "ready", "on_hold"} and None,
-            "resume": payout.status == "on_hold" and None,
+            "cancel": {"failed": True, "ready": None, "on_hold": None}.get(payout.status, False),
+            "resume": {"on_hold": None}.get(payout.status, False),
         }[act.__name__]
-        if payout.status == "failed" and act is payouts.cancel:
-            allowed = True
         self.attempt(
             f"{act.__name__} a payout", lambda: story.act(act, payout=payout, now=self.later()), allowed=allowed
         )
@@ -148,7 +159,7 @@ class Paying(Beside):
     def come_to_rest(self) -> None:
         """The workers go on until nothing is under way but what waits for a person."""
         for _day in range(40):
-            self.send_and_ask(24 * 60)
+            self.send_and_ask(24 * 60, "both")
             if not self._under_way():
                 break
         self.read_settlements(1)

@@ -160,8 +160,8 @@ class Working(Story):
             return
         sheet = sheet_of(self.pick(rows, which)[1])
         allowed = sheet.status == Timesheet.Status.OPEN
-        submit = lambda: timesheets.submit(timesheet=sheet, by=SYSTEM, now=self.later())  # noqa: E731
-        self.attempt("hand in", submit, allowed=allowed)
+        known: dict[str, Any] = {"timesheet": sheet, "by": SYSTEM}
+        self.attempt("hand in", lambda: timesheets.submit(**known, now=self.later()), allowed=allowed)
         if allowed:
             self._submitted(sheet.pk)
 
