@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.templatetags.static import static
 from django.utils.translation import gettext_lazy as _
 
 from config.logs import logging_settings
@@ -82,6 +83,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "ENVIRONMENT": "config.admin_site.environment",
+    "STYLES": [lambda _request: static("site/desk.css")],
     "SIDEBAR": {"show_search": True, "show_all_applications": True, "navigation": "config.admin_site.navigation"},
 }
 
@@ -120,6 +122,7 @@ CLAMD_URL: str = env.str("CLAMD_URL", "tcp://localhost:3310")  # for UPLOAD_SCAN
 
 # --- Language and time ----------------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
+FORMAT_MODULE_PATH = "config.formats"
 LANGUAGES = [("en", _("English"))]  # a language stands here once its catalog is complete
 LOCALE_PATHS = [BASE_DIR / "payments" / "locale"]  # papers speak more languages; their words come before the apps'
 TIME_ZONE = "UTC"

@@ -9,6 +9,7 @@ import structlog
 from django.conf import settings
 from django.db.models import Max, Min, Sum
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from core import states
 from core.money import Money
@@ -127,7 +128,7 @@ def _obstacle(row: DayClose) -> str:
         provider=row.provider, currency=row.currency, day__lte=row.day, status=ReconciliationItem.Status.OPEN
     ).count()
     if waiting:
-        return _("%(count)d items are open.") % {"count": waiting}
+        return ngettext("%(count)d item is open.", "%(count)d items are open.", waiting) % {"count": waiting}
     difference = row.closing_minor - (row.book_minor - row.outstanding_minor + row.late_minor)
     if difference:
         return _("The provider has %(difference)s more than our books say.") % {

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Final
 
 import structlog
 from django.conf import settings
+from django.db.models import Exists, Min, OuterRef
 
 from core.public import unit_of_work
 from payments import turns
-from payments.models import BankFile, BankMessage, BankStatement, Payout, ProviderEntry, ReconciliationItem
+from payments.models import (
+    BankFile,
+    BankMessage,
+    BankStatement,
+    Payout,
+    PayoutAttempt,
+    ProviderEntry,
+    ReconciliationItem,
+)
 from payments.operations import (
     bank_files,
     bank_messages,
@@ -24,6 +34,7 @@ from payments.providers import registry
 from payments.providers.port import Movement, ProviderUnavailable
 from payments.providers.sepa_file import NAME as BANK
 
+LONGEST_LOOK_BACK: Final = dt.timedelta(days=90)
 log = structlog.get_logger(__name__)
 
 
@@ -42,7 +53,7 @@ def read_bank(*, now: dt.datetime) -> int:
 def reconcile_all(*, now: dt.datetime) -> None:
     """Every provider that moved or holds our money, and the alarms about what nobody looks after."""
     with unit_of_work(RECONCILER):
-        paid = Payout.objects.filter(created_at__gte=now - tracking.LOOK_BACK)
+        paid = Payout.objects.filter(created_at__gte=now - LONGEST_LOOK_BACK)
         names = {*paid.values_list("provider", flat=True).distinct()}
         names |= {*ProviderEntry.objects.values_list("provider", flat=True).distinct()}
     for name in sorted(names):
@@ -100,7 +111,25 @@ def _settlements(provider: str, now: dt.datetime) -> list[Movement] | None:
     if provider == BANK:
         return []
     try:
-        return registry.provider(provider).settlements(since=now - tracking.LOOK_BACK, now=now)
+        return registry.provider(provider).settlements(since=_since(provider, now), now=now)
     except ProviderUnavailable as error:
         log.warning("provider_unavailable", provider=provider, error=str(error))
         return None
+
+
+def _since(provider: str, now: dt.datetime) -> dt.datetime:
+    """Two weeks ago, or when the first payout was paid of which we never took down the movement.
+
+    The rounds may have stood still for longer than that: an outage, or a clock that was moved on.
+    """
+    told = ProviderEntry.objects.filter(provider=provider, kind=ProviderEntry.Kind.PAYOUT, key=OuterRef("idem_key"))
+    untold = PayoutAttempt.objects.filter(
+        ~Exists(told),
+        payout__provider=provider,
+        payout__paid_at__gte=now - LONGEST_LOOK_BACK,
+        outcome=PayoutAttempt.Outcome.ACCEPTED,
+    )
+    with unit_of_work(RECONCILER):
+        first: dt.datetime | None = untold.aggregate(first=Min("payout__paid_at"))["first"]
+    usual = now - tracking.LOOK_BACK
+    return min(usual, first - dt.timedelta(days=1)) if first else usual

@@ -6,7 +6,6 @@ import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from babel import Locale
 from django.utils.translation import gettext as _
 
 from core.money import Money
@@ -129,9 +128,9 @@ def _parties(parties: Mapping[str, Mapping[str, str]], language: str) -> tuple[F
 
 
 def _address(party: Mapping[str, str], language: str) -> tuple[Text, ...]:
-    country = Locale.parse(language).territories.get(party["country"], party["country"])
+    country = Formats(language).country(party["country"])
     town = " ".join(filter(None, (party["postal_code"], party["city"])))
-    lines = [Text(line) for line in (party["legal_name"], party["street"], town, str(country)) if line]
+    lines = [Text(line) for line in (party["legal_name"], party["street"], town, country) if line]
     if party["vat_id"]:
         lines.append(Text(_("VAT id %(number)s") % {"number": party["vat_id"]}))
     return tuple(lines)

@@ -61,7 +61,8 @@ class Formats:
     def instant(self, at: dt.datetime) -> Text:
         """An instant to the minute, in UTC."""
         utc = at.astimezone(dt.UTC)
-        text = format_datetime(utc, "d MMM y, HH:mm", tzinfo=dt.UTC, locale=self._locale)
+        comma = "،" if self.language == "ar" else ","
+        text = format_datetime(utc, f"d MMM y{comma} HH:mm", tzinfo=dt.UTC, locale=self._locale)
         return Text(f"{text.translate(_MARKS)} UTC")
 
     def month(self, day: dt.date) -> Text:
@@ -73,6 +74,10 @@ class Formats:
         minutes, rest = divmod(abs(seconds), 60)
         sign = "-" if seconds < 0 else ""
         return Text(f"{sign}{minutes // 60}:{minutes % 60:02d}:{rest:02d}", ltr=True)
+
+    def country(self, code: str) -> str:
+        """A country by its name: "Germany"."""
+        return str(self._locale.territories.get(code, code))
 
     def percent(self, bp: int) -> Text:
         """Basis points as a percentage with what decimals it needs: "19%", "7.5%"."""

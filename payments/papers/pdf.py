@@ -7,6 +7,7 @@ from left to right whatever stands around them.
 from __future__ import annotations
 
 import unicodedata
+from itertools import zip_longest
 from pathlib import Path
 from typing import Final, Literal
 
@@ -23,8 +24,12 @@ _BODY: Final = 8.0
 _SMALL: Final = 6.5
 _PAD: Final = 1.1
 _LABELS: Final = 42.0
+_LABELS_MOST: Final = 70.0
 _POINT: Final = 0.3528
 _MARGIN: Final = 14.0
+_SLACK: Final = 0.2
+# Arabic vowel signs are optional in writing, and drawn beside their letters where these join: left out.
+_VOWELS: Final = dict.fromkeys(range(0x064B, 0x0653))
 
 Style = Literal["", "B"]
 
@@ -34,8 +39,9 @@ def render(paper: Paper) -> bytes:
     sheet = _Sheet(paper)
     sheet.add_page()
     sheet.heading()
+    labels = sheet.room_for_labels()
     for fact in paper.facts:
-        sheet.fact(fact)
+        sheet.fact(fact, labels)
     for table in paper.tables:
         sheet.grid(table)
     sheet.ln(4)
@@ -74,7 +80,7 @@ class _Sheet(FPDF):
         self.set_y(-11)
         self.ink(_GREY, "", _SMALL)
         self.text_shaping = None
-        self.cell(0, 4, f"{self.paper.reference} · {self.page_no()}", align="C")
+        self.cell(0, 4, f"{self.paper.reference} · {self.page_no()} / {{nb}}", align="C")
 
     def heading(self) -> None:
         """Title, reference and a rule."""
@@ -88,17 +94,26 @@ class _Sheet(FPDF):
         self.set_line_width(0.2)
         self.ln(4)
 
-    def fact(self, fact: Fact) -> None:
-        """A label, and its lines beside it."""
-        label_x, value_x = self.l_margin, self.l_margin + _LABELS
+    def room_for_labels(self) -> float:
+        """As wide as the longest label of a fact wants to be, within reason."""
+        widths = (self.width_of(Text(fact.label), "", 8.5) + 3 for fact in self.paper.facts)
+        return min(max([_LABELS, *widths]), _LABELS_MOST)
+
+    def fact(self, fact: Fact, labels: float) -> None:
+        """A label of at most ``labels`` millimetres, and its lines beside it."""
+        label_x, value_x = self.l_margin, self.l_margin + labels
         if self.paper.is_rtl:
-            label_x, value_x = self.l_margin + self.epw - _LABELS, self.l_margin
-        self.put(label_x, _LABELS, Text(fact.label), "", 8.5, 5, _GREY)
-        for line in fact.lines:
-            for part in self.wrapped(line, self.epw - _LABELS, "", 8.5):
-                self.put(value_x, self.epw - _LABELS, Text(part, line.ltr), "", 8.5, 5)
-                self.ln(5)
-        if not fact.lines:
+            label_x, value_x = self.l_margin + self.epw - labels, self.l_margin
+        names = [Text(part) for part in self.wrapped(Text(fact.label), labels, "", 8.5)]
+        values = [
+            Text(part, line.ltr) for line in fact.lines for part in self.wrapped(line, self.epw - labels, "", 8.5)
+        ]
+        for name, value in zip_longest(names, values):
+            self.make_room(5)
+            if name:
+                self.put(label_x, labels, name, "", 8.5, 5, _GREY)
+            if value:
+                self.put(value_x, self.epw - labels, value, "", 8.5, 5)
             self.ln(5)
 
     def paragraph(self, text: str) -> None:
@@ -133,7 +148,16 @@ class _Sheet(FPDF):
             left = self.epw - used - width if self.paper.is_rtl else used
             found.append((float(self.l_margin) + left, width))
             used += width
-        return found
+        return [self.for_figures(table, n, *place) for n, place in enumerate(found)] if self.paper.is_rtl else found
+
+    def for_figures(self, table: Table, n: int, x: float, width: float) -> tuple[float, float]:
+        """In a page that ends on the left, a column of figures is as wide as they are: they stand at its right edge."""
+        if not table.columns[n].is_figure:
+            return x, width
+        cells = [(row.cells[n], _style(row), _BODY) for row in table.rows]
+        heads = self.wrapped(Text(table.columns[n].label), width, "B", 7.5)
+        widths = [self.width_of(*cell) for cell in [*cells, *((Text(head), "B", 7.5) for head in heads)]]
+        return x, min(width, max(widths) + _SLACK)
 
     def head(self, table: Table, places: list[tuple[float, float]]) -> None:
         """The columns' names over a rule."""
@@ -154,7 +178,7 @@ class _Sheet(FPDF):
         style: Style = "B" if row.is_sum else ""
         tallest = 0.0
         for cell, (_x, width) in zip(row.cells, places, strict=True):
-            lines = len(self.wrapped(cell, width, style, _BODY)) * 4.0
+            lines = 4.0 if cell.ltr else len(self.wrapped(cell, width, style, _BODY)) * 4.0
             notes = sum(len(self.wrapped(Text(note), width, "", _SMALL)) for note in cell.notes) * 3.2
             tallest = max(tallest, lines + notes)
         return tallest + 2 * _PAD
@@ -164,10 +188,14 @@ class _Sheet(FPDF):
         top, style = self.get_y(), _style(row)
         if row.is_sum:
             self.set_fill_color(*_SHADE)
-            self.rect(self.l_margin, top, self.epw, height, style="F")
+            self.rect(self.l_margin, top + _SLACK, self.epw, height - _SLACK, style="F")
         for cell, column, (x, width) in zip(row.cells, table.columns, places, strict=True):
             self.set_y(top + _PAD)
-            if cell.text:
+            if cell.text and cell.ltr:  # an amount or an id is never cut: it is written smaller
+                size = min(_BODY, _BODY * width / self.width_of(cell, style, _BODY))
+                self.put(x, width, cell, style, size, 4.0, at_end=column.is_figure)
+                self.ln(4.0)
+            elif cell.text:
                 for line in self.wrapped(cell, width, style, _BODY):
                     self.put(x, width, Text(line, cell.ltr), style, _BODY, 4.0, at_end=column.is_figure)
                     self.ln(4.0)
@@ -199,12 +227,12 @@ class _Sheet(FPDF):
         *,
         at_end: bool = False,
     ) -> None:
-        """One line of text into a box at the current height; the height stays."""
+        """One line of text into a box at the current height; the height stays. Figures stand right in every language."""
         self.ink(colour, style, size)
         self.shape(text)
         self.set_x(x)
-        align = "L" if at_end == self.paper.is_rtl else "R"
-        self.cell(width, height, text.text, align=align, new_x=XPos.LMARGIN, new_y=YPos.TOP)
+        align = "R" if at_end or self.paper.is_rtl else "L"
+        self.cell(width, height, _drawn(text), align=align, new_x=XPos.LMARGIN, new_y=YPos.TOP)
 
     def ink(self, colour: tuple[int, int, int], style: Style, size: float) -> None:
         """Colour and font of what comes next."""
@@ -218,13 +246,19 @@ class _Sheet(FPDF):
         else:
             self.set_text_shaping(True, direction="rtl" if self.paper.is_rtl else None)
 
+    def width_of(self, text: Text, style: Style, size: float) -> float:
+        """How wide a box must be for a text in one line."""
+        self.set_font(_FAMILY, style, size)
+        self.shape(text)
+        return float(self.get_string_width(_drawn(text))) + 2 * float(self.c_margin)
+
     def wrapped(self, text: Text, width: float, style: Style, size: float) -> list[str]:
         """The text in lines that fit into a box; words that do not are cut."""
         key = (text.text, width, style, size, text.ltr)
         if key not in self.lines_of:
             self.set_font(_FAMILY, style, size)
             self.shape(text)
-            self.lines_of[key] = self.break_lines(text.text, width - 2 * float(self.c_margin))
+            self.lines_of[key] = self.break_lines(_drawn(text), width - 2 * float(self.c_margin))
         return self.lines_of[key]
 
     def break_lines(self, text: str, room: float) -> list[str]:
@@ -251,6 +285,10 @@ class _Sheet(FPDF):
                 pieces.append("")
             pieces[-1] += letter
         return pieces
+
+
+def _drawn(text: Text) -> str:
+    return text.text.translate(_VOWELS) if _is_rtl(text.text) else text.text
 
 
 def _style(row: Row) -> Style:

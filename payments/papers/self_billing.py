@@ -66,17 +66,20 @@ def _facts(invoice: SelfBillingInvoice, supplier: Mapping[str, str], formats: Fo
         Fact(_("Number"), (Text(invoice.reference, ltr=True),)),
         Fact(_("Issued"), (formats.day(invoice.issued_at.date()),)),
         Fact(_("Supplied and paid on"), (formats.day(invoice.supplied_on),)),
-        Fact(_("Supplier"), _party(supplier)),
-        Fact(_("Customer, who writes this invoice"), _party(invoice.customer)),
+        Fact(_("Supplier"), _party(supplier, formats)),
+        Fact(_("Customer, who writes this invoice"), _party(invoice.customer, formats)),
     ]
     if invoice.corrects is not None:
         facts.append(Fact(_("Corrects"), (Text(invoice.corrects.reference, ltr=True),)))
     return tuple(facts)
 
 
-def _party(party: Mapping[str, str]) -> tuple[Text, ...]:
-    lines = [Text(party["name"]), *(Text(line) for line in party["address"].splitlines()), Text(party["country"])]
-    return (*lines, Text(party["vat_id"], ltr=True)) if party["vat_id"] else tuple(lines)
+def _party(party: Mapping[str, str], formats: Formats) -> tuple[Text, ...]:
+    lines = [Text(party["name"]), *(Text(line) for line in party["address"].splitlines())]
+    lines.append(Text(formats.country(party["country"])))
+    if party["vat_id"]:
+        lines.append(Text(_("VAT id %(number)s") % {"number": party["vat_id"]}))
+    return tuple(lines)
 
 
 def _amounts(invoice: SelfBillingInvoice, formats: Formats) -> Table:

@@ -33,6 +33,7 @@ def paper(year: Year, *, expert: Expert, language: str, now: dt.datetime) -> Pap
             ),
             tables=tuple(table for part in year.currencies for table in _tables(part, formats)),
             notes=(
+                *(() if year.currencies else (_("Nothing was paid in this year."),)),
                 _(
                     "A payment counts on the day on which it was settled, by the calendar of %(zone)s. One that the bank "
                     "sent back is taken off again."
@@ -85,7 +86,7 @@ def _tables(part: YearInCurrency, formats: Formats) -> tuple[Table, Table, Table
         ),
         Table(
             _("Every payment, %(currency)s") % {"currency": part.currency},
-            (Column(_("Date"), 2), Column(_("Payout reference"), 5), *figures),
+            (Column(_("Date"), 3), Column(_("Payout reference"), 5), *figures),
             [Row((formats.day(row.day), Text(row.payout), *_figures([row], part, formats))) for row in part.payments],
         ),
     )

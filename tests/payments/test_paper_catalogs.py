@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import io
 import re
 from pathlib import Path
 
+import pypdf
 import pytest
 from babel.messages.catalog import Catalog
 from django.utils import translation
@@ -101,3 +104,32 @@ def test_amounts_are_written_whole(minor: int, currency: str, en: str, ar: str) 
 )
 def test_the_language_is_the_reader_s(accepted: str, spoken: list[str], wanted: str) -> None:
     assert languages.choose(accepted=accepted, spoken=spoken) == wanted
+
+
+@pytest.mark.parametrize("language", languages.SUPPORTED)
+def test_an_amount_that_is_too_wide_is_written_smaller_and_never_cut(language: str) -> None:
+    """Half an amount at the end of a line is another amount."""
+    with languages.speaking(language) as formats:
+        huge = [formats.money(Money(sign * 9_876_543_210_123, "KWD")) for sign in (1, -1)]
+        small = formats.money(Money(5, "KWD"))
+    columns = (paper.Column("What", 12), *(paper.Column(name, 1, is_figure=True) for name in ("A", "B", "C")))
+    rows = [paper.Row((paper.Text("Work"), small, *huge))] * 200
+    sheet = paper.Paper(
+        title="Long", reference="stm_1", language=language, issued_at=dt.datetime(2026, 11, 16, tzinfo=dt.UTC),
+        facts=(paper.Fact("A label that is longer than any label of a fact has to be", (paper.Text("Value"),)),),
+        tables=(paper.Table("Every line", columns, rows),),
+    )  # fmt: skip
+    pages = [page.extract_text() for page in pypdf.PdfReader(io.BytesIO(pdf.render(sheet))).pages]
+    text = "".join(pages).replace("\u00a0", " ")
+    for amount in huge:
+        assert text.count(amount.text.replace("\u00a0", " ")) >= 200
+    assert len(pages) > 1
+    for number, words in enumerate(pages, start=1):
+        assert f"{number} / {len(pages)}" in words.replace("\u00a0", " ")
+
+
+def test_figures_stand_below_one_another_in_every_language() -> None:
+    """Their decimals do where they end at the same place: right, whichever way the words run."""
+    style = (ROOT / "payments" / "templates" / "payments" / "papers" / "paper.html").read_text(encoding="utf-8")
+    assert "text-align: right" in style
+    assert "text-align: end" not in style

@@ -273,3 +273,18 @@ class TestBank:
         mine = ReconciliationItem.objects.filter(reference="LATE-1")
         assert list(mine.values_list("kind", "status")) == [("conflict", "open")]
         assert ProviderEntry.objects.get(reference="LATE-1").journal_entry is None
+
+
+def test_rounds_that_stood_still_for_longer_than_they_look_back_miss_nothing() -> None:
+    """An outage of four weeks: the provider is asked since the first payment that it never told us of."""
+    ada = story.new_expert(account="acct-ada")
+    story.earn(ada, 20_000, lab=story.new_lab(funded=20_000))
+    story.released_run()
+    story.send_and_track()
+    for later in (NOW + dt.timedelta(days=28), NOW + dt.timedelta(days=29)):
+        reconcile(later)
+    assert items() == []
+    with unit_of_work(SYSTEM):
+        assert ProviderEntry.objects.get(provider="sandbox").journal_entry is not None
+        assert not DayClose.objects.exclude(status=DayClose.Status.CLOSED).exists()
+        assert DayClose.objects.exists()

@@ -138,7 +138,7 @@ class TestMoneyThatComesIn:
     def test_an_unknown_payer_is_kept_in_suspense_until_his_funding_is_found(self, bank: Bank) -> None:
         bank.credit(70_000, note="PAYMENT", name="Somebody B.V.")
         end_day(bank)
-        assert (world.open_items(), world.days()) == (["unknown_credit"], [("2026-11-16", "open", "1 items are open.")])
+        assert (world.open_items(), world.days()) == (["unknown_credit"], [("2026-11-16", "open", "1 item is open.")])
         decide(reconciliation_acts.post, item=item(), place="suspense", reason="Asked the bank.")
         provider_books.reconcile(provider="sepa_file", now=NOW + DAY)
         assert world.days() == [("2026-11-16", "closed", "")]
@@ -165,7 +165,7 @@ class TestStatements:
         gap = item()
         assert (gap.kind, gap.amount_minor) == ("statement_gap", -10_000)
         assert "MB-PMT-2" in gap.detail
-        assert world.days() == [("2026-11-16", "open", "1 items are open.")]
+        assert world.days() == [("2026-11-16", "open", "1 item is open.")]
         decide(reconciliation_acts.explain, item=gap, reason="The bank forgot to list it; camt.054 has it.")
         provider_books.reconcile(provider="sepa_file", now=NOW + DAY)
         assert world.days() == [("2026-11-16", "closed", "")]
