@@ -11,6 +11,7 @@ from core.wake import wake
 from payments.operations import (
     clocks,
     credit,
+    exchange_instructions,
     holdbacks,
     inbox,
     invoices,
@@ -126,6 +127,13 @@ def end_credit_limits() -> None:
     credit.end_expired(now=clock.now())
 
 
+@job(name="payments.follow_exchange_instructions", bound=False)
+def follow_exchange_instructions() -> None:
+    """Exchange what experts are owed, as they asked beforehand, in the last hour before a cutoff."""
+    by = Principal.system("payments.follow_exchange_instructions")
+    exchange_instructions.follow_all(by=by, now=clock.now())
+
+
 @job(name="payments.write_self_billing", bound=False)
 def write_self_billing() -> None:
     """Write invoices in the name of experts who agreed to it."""
@@ -202,4 +210,5 @@ PERIODIC = {
     "payments.reconcile": dt.timedelta(hours=1),
     "payments.release_holdbacks": dt.timedelta(hours=1),
     "payments.end_credit_limits": dt.timedelta(minutes=15),
+    "payments.follow_exchange_instructions": dt.timedelta(minutes=5),
 }

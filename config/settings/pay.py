@@ -34,6 +34,8 @@ ADJUSTMENT_FOUR_EYES_MINOR: dict[str, int] = {
     "JPY": 150_000,
     "*": 100_000,
 }
+# Standing instructions of experts exchange within so many minutes before the cutoff of the currency that is bought.
+EXCHANGE_LEAD_MINUTES: int = env.int("EXCHANGE_LEAD_MINUTES", 60)
 # What one person does alone to the same person or lab is added up over so many days; 0 judges each act by itself.
 FOUR_EYES_WINDOW_DAYS: int = env.int("FOUR_EYES_WINDOW_DAYS", 7)
 PROPOSAL_EXPIRES_DAYS: int = env.int("PROPOSAL_EXPIRES_DAYS", 14)  # what nobody approved until then lapses

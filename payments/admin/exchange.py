@@ -17,7 +17,7 @@ from core.desk import CadreAdmin
 from core.money import EXPONENTS, Money
 from payments.admin.asking import MoneyForm, ask
 from payments.admin.staff import staff
-from payments.models import BankCharge, FxConversion, FxExchange, FxQuote
+from payments.models import BankCharge, ExchangeInstruction, FxConversion, FxExchange, FxQuote
 from payments.operations import bank_charges, fx
 from payments.queries import fx_results
 
@@ -156,9 +156,21 @@ class FxConversionAdmin(CadreAdmin):
 class FxExchangeAdmin(CadreAdmin):
     """What experts exchanged of what they were owed."""
 
-    list_display = ("public_id", "expert", "sold", "bought", "quote", "made_by", "made_at")
-    search_fields = ("public_id", "expert__public_id", "quote__public_id")
-    list_select_related = ("expert__user", "quote")
+    list_display = ("public_id", "expert", "sold", "bought", "quote", "instruction", "made_by", "made_at")
+    search_fields = ("public_id", "expert__public_id", "quote__public_id", "instruction__public_id")
+    list_select_related = ("expert__user", "quote", "instruction")
+
+
+@admin.register(ExchangeInstruction)
+class ExchangeInstructionAdmin(CadreAdmin):
+    """What experts want to be exchanged before each cutoff. Theirs alone to make and to revoke."""
+
+    list_display = (
+        "public_id", "expert", "sell", "buy", "most_spread_bp", "least_rate", "status", "done_for", "obstacle", "agreed_at",
+    )  # fmt: skip
+    list_filter = ("status", "sell", "buy", "obstacle")
+    search_fields = ("public_id", "expert__public_id", "expert__legal_name")
+    list_select_related = ("expert__user",)
 
 
 @admin.register(BankCharge)

@@ -273,6 +273,7 @@ class ExchangeExplanationOut(TypedDict):
     """How much an exchange bought: rounded once, to the smallest unit of what is bought."""
 
     quote: Annotated[str, Example("fxq_01m80neg09e0nt9th0cpkhb0m0")]
+    instruction: Annotated[str | None, Doc("Your standing instruction that did it; null when you did."), Example(None)]
     source: Annotated[str, Doc("Where the rate came from."), Example("ECB reference rates")]
     quoted_at: Timestamp
     formula: Annotated[str, Example("ROUND_HALF_UP(sold × rate × (10000 - spread_bp) / 10000)")]

@@ -77,6 +77,7 @@ def render_exchange_explanation(made: FxExchange) -> ExchangeExplanationOut:
     quote = made.quote
     return {
         "quote": quote.public_id,
+        "instruction": made.instruction.public_id if made.instruction else None,
         "source": quote.source,
         "quoted_at": quote.quoted_at,
         "formula": "ROUND_HALF_UP(sold × rate × (10000 - spread_bp) / 10000)",
@@ -199,7 +200,7 @@ class ExpertEarningExplain(ExpertView):
         rows: dict[str, Any] = {
             "tru": TrueUp.objects.visible_to(who).select_related("contract", "timesheet"),
             "ppy": PlatformPay.objects.visible_to(who).select_related("takes_back"),
-            "fxe": FxExchange.objects.visible_to(who).select_related("quote"),
+            "fxe": FxExchange.objects.visible_to(who).select_related("quote", "instruction"),
             "wof": WriteOff.objects.visible_to(who),
             "adj": Adjustment.objects.visible_to(who).select_related("contract", "entry", "takes_back"),
             "pay": Payout.objects.visible_to(who).select_related("statement", "payout_method", "run"),

@@ -10,6 +10,7 @@ from payments.api import (
     disputes,
     earnings,
     effective_rates,
+    exchange_instructions,
     exchanges,
     explanations,
     funding,
@@ -52,6 +53,11 @@ expert_urlpatterns = [
     path("earnings/<str:earning_id>/explain", explanations.ExpertEarningExplain.as_view()),
     path("contracts/<str:contract_id>/effective-rate", effective_rates.ExpertEffectiveRate.as_view()),
     path("exchange-quotes", exchanges.ExchangeQuoteList.as_view()),
+    path("exchange-instructions", exchange_instructions.ExchangeInstructionList.as_view()),
+    path("exchange-instructions/<str:instruction_id>", exchange_instructions.ExchangeInstructionDetail.as_view()),
+    path(
+        "exchange-instructions/<str:instruction_id>/revoke", exchange_instructions.ExchangeInstructionRevoke.as_view()
+    ),
     path("exchanges", exchanges.ExchangeList.as_view()),
     path("exchanges/<str:exchange_id>", exchanges.ExchangeDetail.as_view()),
     path("payouts", payouts.PayoutList.as_view()),

@@ -7,6 +7,7 @@ from payments.models.bank import BankFile, BankMessage, BankTransfer
 from payments.models.credit_limit import CreditLimit
 from payments.models.dispute import Dispute
 from payments.models.document_series import DocumentSeries
+from payments.models.exchange_instruction import ExchangeInstruction
 from payments.models.funding import Funding, Refund
 from payments.models.fx import BankCharge, FxConversion, FxQuote
 from payments.models.fx_exchange import FxExchange
@@ -55,6 +56,7 @@ __all__ = [
     "Debt",
     "Dispute",
     "DocumentSeries",
+    "ExchangeInstruction",
     "FloorCheck",
     "Funding",
     "FundsReservation",

@@ -28,6 +28,9 @@ class FxExchange(CadreModel):
     buy_minor = models.BigIntegerField()
     made_by = models.CharField(max_length=80, help_text=_("Who asked for it."))
     made_at = models.DateTimeField()
+    instruction = models.ForeignKey(
+        "payments.ExchangeInstruction", on_delete=models.PROTECT, null=True, blank=True, related_name="exchanges"
+    )
 
     objects = OfExpertQuerySet["FxExchange"].as_manager()
 

@@ -20,12 +20,13 @@ from core.public import Principal
 from experts import public as experts
 from experts.public import Expert, Restriction
 from payments import accounts, ledger
+from payments.exchange import plain
 from payments.ledger import NewEntry
-from payments.models import FxExchange, FxQuote, PayoutMethod, PayRun, PayRunLine
+from payments.models import ExchangeInstruction, FxExchange, FxQuote, PayoutMethod, PayRun, PayRunLine
 from payments.operations import fx
 
 _UNRELEASED = (PayRun.Status.DRAFT, PayRun.Status.CALCULATING, PayRun.Status.REVIEW)
-_USABLE = (PayoutMethod.Status.PENDING, PayoutMethod.Status.ACTIVE)
+USABLE = (PayoutMethod.Status.PENDING, PayoutMethod.Status.ACTIVE)
 
 
 class MoreThanOwed(Conflict):
@@ -67,8 +68,18 @@ class NowhereToPay(Conflict):
     title = gettext_lazy("There is no payout method for this currency")
 
 
-def exchange(*, expert: Expert, quote: FxQuote, sold: Money, by: Principal, now: dt.datetime) -> FxExchange:
+def exchange(
+    *,
+    expert: Expert,
+    quote: FxQuote,
+    sold: Money,
+    by: Principal,
+    now: dt.datetime,
+    instruction: ExchangeInstruction | None = None,
+) -> FxExchange:
     """Turn what the expert is owed in one currency into what he is owed in another, at once, by a quote valid now.
+
+    He asks for it himself, or asked for it beforehand by a standing ``instruction``.
 
     Raises QuoteExpired, InvalidInput, PayoutsBlocked, NowhereToPay, PayInRun, MoreThanOwed, TooLittleToExchange.
     """
@@ -86,8 +97,9 @@ def exchange(*, expert: Expert, quote: FxQuote, sold: Money, by: Principal, now:
             raise MoreThanOwed(required=dict(sold.as_json()), available=dict(available.as_json()))
         got = fx.bought(quote=quote, sold=sold)
         made = FxExchange.objects.create(
-            expert=expert, quote=quote, sell_minor=sold.minor, buy_minor=got.minor, made_by=by.label, made_at=now
-        )
+            expert=expert, quote=quote, sell_minor=sold.minor, buy_minor=got.minor, made_by=by.label, made_at=now,
+            instruction=instruction,
+        )  # fmt: skip
         legs = fx.exchange_legs(giver=giver, taker=taker, sold=sold, got=got)
         ledger.post(entries=[NewEntry(fx.EXCHANGED, made.public_id, now, legs)], now=now)
     _tell(made, now=now)
@@ -101,11 +113,16 @@ def free_to_exchange(*, expert_id: int, currency: str) -> Money:
     return Money(minor, currency)
 
 
+def in_a_run(*, expert_id: int, currency: str) -> bool:
+    """Whether a run that is not released yet counts what he is owed."""
+    return _open_line(expert_id, currency) is not None
+
+
 def _require_payable(expert: Expert, quote: FxQuote, *, now: dt.datetime) -> None:
     held = experts.restrictions_for(expert_id=expert.pk, now=now).filter(kind=Restriction.Kind.NO_PAYOUTS, tenant=None)
     if held.exists():
         raise PayoutsBlocked(remedy=Remedy(_("Read the decision and appeal."), "/api/v1/expert/decisions"))
-    methods = PayoutMethod.objects.filter(expert=expert, currency=quote.buy, status__in=_USABLE)
+    methods = PayoutMethod.objects.filter(expert=expert, currency=quote.buy, status__in=USABLE)
     if not methods.exists():
         raise NowhereToPay(remedy=Remedy(_("Add a payout method."), "/api/v1/expert/payout-methods"))
 
@@ -123,12 +140,25 @@ def _open_line(expert_id: int, currency: str) -> PayRunLine | None:
 
 
 def _tell(made: FxExchange, *, now: dt.datetime) -> None:
+    body = _("You exchanged what you were owed. If it was not you who asked for it, tell us at once.")
+    if made.instruction is not None:
+        body = _(
+            "Your standing instruction did it before the next cutoff, by the quote %(quote)s of %(source)s: %(rate)s in the "
+            "middle, %(spread)d basis points of spread. The link shows the whole computation. You revoke the instruction at "
+            "%(door)s."
+        ) % {
+            "quote": made.quote.public_id,
+            "source": made.quote.source,
+            "rate": plain(made.quote.rate),
+            "spread": made.quote.spread_bp,
+            "door": f"/api/v1/expert/exchange-instructions/{made.instruction.public_id}/revoke",
+        }
     experts.send_notice(
         expert=made.expert,
         kind="pay.exchanged",
         subject=made.public_id,
         title=_("%(sold)s became %(bought)s") % {"sold": made.sold, "bought": made.bought},
-        body=_("You exchanged what you were owed. If it was not you who asked for it, tell us at once."),
+        body=body,
         link=f"/api/v1/expert/earnings/{made.public_id}/explain",
         now=now,
     )

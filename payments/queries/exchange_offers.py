@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from core.money import Money
 from core.problems import Remedy
 from payments import exchange
-from payments.models import FxQuote, PayoutMethod
+from payments.models import ExchangeInstruction, FxQuote, PayoutMethod
 from payments.operations.exchanges import free_to_exchange
 
 SHOWN: Final = 100
@@ -37,6 +37,10 @@ def offers(*, expert_id: int, sell: str = "", buy: str = "", now: dt.datetime) -
 
 def way_out(*, expert_id: int, currency: str, now: dt.datetime) -> Remedy | None:
     """What somebody does who has no payout method in a currency, but in one that somebody sells for it now."""
+    standing = ExchangeInstruction.objects.filter(expert=expert_id, sell=currency, status="active").first()
+    if standing is not None:
+        told = _("Your standing instruction exchanges it into %(currency)s before the next cutoff.")
+        return Remedy(told % {"currency": standing.buy}, f"/api/v1/expert/exchange-instructions/{standing.public_id}")
     own = PayoutMethod.objects.filter(expert=expert_id, status=PayoutMethod.Status.ACTIVE).values("currency")
     quotes = FxQuote.objects.valid_at(now).filter(sell=currency, buy__in=own)
     found = quotes.order_by("-pk").values_list("buy", flat=True).first()

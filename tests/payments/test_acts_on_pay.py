@@ -415,6 +415,7 @@ def test_neither_of_the_two_who_cancelled_a_payout_decides_an_appeal_about_it(wo
 
 NO_ACT_ON_PAY = {
     "backup_withholding._end": "nothing is taken any more",
+    "exchange_instructions._tell_failure": "nothing was done; what is owed stays owed",
     "exchanges._tell": "his own consent",
     "milestones._announce": "a promise of more, or its end as it was promised; what was reached is told by the door",
     "onboarding._tell": "the provider's word about his account there",

@@ -142,7 +142,7 @@ FIGURES: Final[dict[str, dict[str, str]]] = {
     },
     "lab": {"balances[].available": PREPAID, "balances[].reserved": RESERVED, "balances[].receivable": OWED},
     "balance/statement": {"opening": NOTHING, "lines[].amount": PREPAID, "closing": PREPAID},
-    "bonuses": each({"amount": BONUS, "fee": BONUS_FEE}),
+    "bonuses": each({"amount": BONUS, "fee": BONUS_FEE, "counted_with": NOTHING}),
     "contracts/{contract_id}/effective-rate": _RATE,
     "projects/{project_id}/effective-rates": each(_RATE),
     "credit-notes": each(_NOTE),
