@@ -31,6 +31,12 @@ def send_payouts() -> None:
         wake("payments.send_payouts")
 
 
+@job(name="payments.give_back_unsent", bound=False)
+def give_back_unsent() -> None:
+    """Let the next run pay what was released to a payout method that is not in use any more."""
+    sending.give_back_unsent(now=clock.now())
+
+
 @job(name="payments.track_payouts", bound=False)
 def track_payouts() -> None:
     """Ask providers what became of payouts."""
@@ -197,6 +203,7 @@ PERIODIC = {
     "payments.resolve_silent_disputes": dt.timedelta(minutes=5),
     "payments.true_up_weeks": dt.timedelta(minutes=15),
     "payments.send_payouts": dt.timedelta(minutes=1),
+    "payments.give_back_unsent": dt.timedelta(minutes=15),
     "payments.track_payouts": dt.timedelta(minutes=1),
     "payments.follow_settlements": dt.timedelta(hours=1),
     "payments.follow_terms": dt.timedelta(hours=1),

@@ -9,7 +9,16 @@ from core.public import Event
 from experts.public import Appeal
 from marketplace.public import Contract
 from payments.models import Timesheet
-from payments.operations import backup_withholding, contests, milestones, pay_run_holds, referrals, timers, true_ups
+from payments.operations import (
+    backup_withholding,
+    contests,
+    milestones,
+    pay_run_holds,
+    payout_decisions,
+    referrals,
+    timers,
+    true_ups,
+)
 from tasks.public import Submission
 
 
@@ -20,6 +29,7 @@ def apply_appeal(event: Event, now: dt.datetime) -> None:
     if appeal is not None:
         for apply in (contests.apply_outcome, backup_withholding.apply_outcome, pay_run_holds.apply_outcome):
             apply(subject=appeal.subject, outcome=appeal.status, decided_by=appeal.decided_by, now=now)
+        payout_decisions.apply_outcome(subject=appeal.subject, outcome=appeal.status, now=now)
 
 
 @outbox.subscribe("timesheet.*approved", name="payments.true_up_week")

@@ -12,6 +12,7 @@ from core.api.lookup import get_or_404
 from core.api.types import Day, Doc, Example, IdOf, MoneyOut, Timestamp, render_money
 from core.api.views import ExpertView
 from core.money import Money
+from payments import payout_reasons
 from payments.models import Payout
 
 StatementId = Annotated[str, IdOf("stm")]
@@ -30,7 +31,8 @@ class PayoutOut(TypedDict):
     ]
     pays_on: Annotated[Day, Doc("The payday of its run.")]
     account: Annotated[str, Doc("Where to: its last characters."), Example("DE••••3000")]
-    reason: Annotated[str, Doc("Why it failed or waits, by the provider's code."), Example("")]
+    reason: Annotated[str, Doc("Why it failed or waits, as a code of ours or of the provider."), Example("")]
+    reason_text: Annotated[str, Doc("The same in words."), Example("")]
     statement: StatementId
     paid_at: Timestamp | None
     created_at: Timestamp
@@ -52,6 +54,7 @@ def render_payout(row: Payout) -> PayoutOut:
         "pays_on": row.run.pays_on,
         "account": row.payout_method.masked,
         "reason": row.reason_code,
+        "reason_text": payout_reasons.text_of(row.reason_code),
         "statement": row.statement.public_id,
         "paid_at": row.paid_at,
         "created_at": row.created_at,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+from django.utils.translation import gettext as _
 from rest_framework import serializers
 
 from core.api.call import Call
@@ -197,7 +198,7 @@ class ExpertTimeEntryDetail(ExpertView):
         """While its week is open. Longer times may cut it into several entries."""
         entry = get_or_404(entries_of(call), entry_id)
         if not call.body:
-            raise InvalidInput(errors=[FieldError("", "empty", "Name what should change.")])
+            raise InvalidInput(errors=[FieldError("", "empty", _("Name what should change."))])
         return {"entries": show(call, *time_entries.amend(entry=entry, now=call.now, **call.body))}
 
     @endpoint(summary="Take my time entry back", errors=[WeekClosed, InvalidTransition])

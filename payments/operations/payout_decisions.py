@@ -14,13 +14,15 @@ from core.money import Money
 from core.problems import Conflict, map_constraint
 from core.public import User
 from experts.ports import Contestable
-from experts.public import OwnWork, ReasonMissing
-from payments.models import Payout, PayoutDecision, PayoutMethod
+from experts.public import Appeal, OwnWork, ReasonMissing, Restriction
+from payments import payout_reasons
+from payments.models import Payout, PayoutAttempt, PayoutDecision, PayoutMethod
 from payments.operations import payouts
 from payments.operations.pay_notices import PayNews, tell_decision
 from payments.operations.pay_runs import SamePerson, StepUpRequired
 
 PREFIX: Final = "pay"
+WON: Final = frozenset({Appeal.Status.OVERTURNED, Appeal.Status.RESOLVED_BY_TIMEOUT})
 _DO: Final[dict[str, Callable[..., Payout]]] = {
     PayoutDecision.Act.RETRY: payouts.retry,
     PayoutDecision.Act.RESUME: payouts.resume,
@@ -130,15 +132,40 @@ def _locked(decision: PayoutDecision) -> PayoutDecision:
 
 
 def find(*, subject: str, expert_id: int) -> Contestable | None:
-    """A payout of this expert that people gave up, and who they were; no other act on a payout is a person's."""
-    payout = Payout.objects.filter(public_id=subject, expert=expert_id, status=Payout.Status.CANCELLED).first()
+    """A payout of this expert that waits or was given up, and who decided so, if people did."""
+    contested = (Payout.Status.ON_HOLD, Payout.Status.CANCELLED)
+    payout = Payout.objects.filter(public_id=subject, expert=expert_id, status__in=contested).first()
     if payout is None:
         return None
+    if payout.status == Payout.Status.ON_HOLD:
+        return Contestable(None, _who_blocked(payout))
     wanted = {"act": PayoutDecision.Act.CANCEL, "status": PayoutDecision.Status.APPROVED}
     decision = payout.decisions.filter(**wanted).order_by("-pk").first()
     if decision is None:
         return Contestable(None, None)
     return Contestable(None, decision.proposed_by_id, approved_by_id=decision.decided_by_id)
+
+
+def apply_outcome(*, subject: str, outcome: str, now: dt.datetime) -> None:
+    """Let the next run pay what a held payout carried, when the appeal was won and no provider ever heard of it.
+
+    Where one did, money could move twice: two people of finance decide, who find it among the payouts on hold.
+    """
+    if outcome not in WON or not subject.startswith(f"{PREFIX}_"):
+        return
+    found = Payout.objects.filter(public_id=subject).values_list("pk", flat=True)
+    waiting = [row for row in payouts.locked(found, now=now) if row.status == Payout.Status.ON_HOLD]
+    for payout in waiting:
+        if not PayoutAttempt.objects.filter(payout=payout).exists():
+            payouts.give_back_unsent([payout], code=payout.reason_code, now=now)
+
+
+def _who_blocked(payout: Payout) -> int | None:
+    """Whose decision holds it, where one does."""
+    if payout.reason_code != payout_reasons.BLOCKED:
+        return None
+    imposed = Restriction.objects.filter(expert=payout.expert_id, kind=Restriction.Kind.NO_PAYOUTS, tenant=None)
+    return imposed.order_by("-pk").values_list("decision__decided_by", flat=True).first()
 
 
 def _tell_cancelled(payout: Payout, reason: str, *, by: User, now: dt.datetime) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 from django.utils.translation import gettext as _
@@ -15,16 +15,12 @@ from core.problems import Conflict
 from core.public import User
 from core.wake import wake_after_commit
 from experts.public import OwnWork, send_notice
-from payments import accounts, ledger
+from payments import accounts, ledger, payout_reasons
 from payments.ledger import NewEntry
 from payments.models import Payout, PayoutMethod
 from payments.operations import owed_invoices
+from payments.operations.pay_notices import PayNews, tell
 from payments.operations.pay_runs import initiation, note_progress
-
-METHOD_CHANGED = "method_changed"
-BLOCKED = "blocked"
-DETAILS_UNREADABLE = "details_unreadable"
-REQUEST_CHANGED = "request_changed"
 
 
 class NoLongerOwed(Conflict):
@@ -109,11 +105,33 @@ def returned(payout: Payout, *, code: str, now: dt.datetime) -> None:
     _tell(payout, "payout.returned", _("Your payout of %(amount)s came back"), body, now=now)
 
 
-def held(payout: Payout, *, code: str) -> None:
-    """It waits for a person."""
+def held(payout: Payout, *, code: str, now: dt.datetime) -> None:
+    """It waits for a person, and the expert hears why; where a decision holds his payouts, that has told him."""
     states.move(payout, Payout.Status.ON_HOLD)
     payout.reason_code, payout.lease_until = code, None
     payout.save()
+    if code != payout_reasons.BLOCKED:
+        body = _("%(reason)s\n\nIt is not sent before finance has looked into it. The money stays yours.")
+        tell(_news(payout, "payout.on_hold", _("Your payout of %(amount)s waits"), body), now=now)
+
+
+def give_back_unsent(rows: Sequence[Payout], *, code: str = payout_reasons.METHOD_CHANGED, now: dt.datetime) -> None:
+    """Give up locked payouts that no provider ever heard of: no money can move by it, so it takes no two people.
+
+    What they carried is owed again, and the next run pays it, to the method that the expert has then and under the
+    hold that new methods wait out. PostgreSQL refuses it where there was an attempt.
+    """
+    if rows:
+        ledger.lock(keys=[accounts.payable(payout.expert_id, payout.currency) for payout in rows], now=now)
+    for payout in rows:
+        states.move(payout, Payout.Status.CANCELLED)
+        payout.reason_code, payout.lease_until = code, None
+        payout.save()
+        _give_back(payout, "payout_rejected", accounts.transit(payout.provider, payout.currency), now=now)
+        body = _("%(reason)s\n\nNothing was sent. The money stays yours, and the next pay run pays it.")
+        tell(_news(payout, "payout.cancelled", _("Your payout of %(amount)s was not sent"), body), now=now)
+        outbox.publish("payout.cancelled", subject=payout.public_id, for_lab=False, now=now)
+    note_progress(run_ids={payout.run_id for payout in rows}, now=now)
 
 
 def retry(*, payout: Payout, by: User, now: dt.datetime) -> Payout:
@@ -198,6 +216,18 @@ def _give_back(payout: Payout, kind: str, taken_from: accounts.AccountKey, *, no
 
 def _entry(payout: Payout, kind: str, legs: list[ledger.Leg], now: dt.datetime) -> NewEntry:
     return NewEntry(kind, payout.public_id, now, legs, seq=payout.initiations)
+
+
+def _news(payout: Payout, kind: str, title: str, body: str) -> PayNews:
+    """What is told of an act on a payout, which is contested by its id."""
+    return PayNews(
+        expert=payout.expert,
+        kind=kind,
+        subject=payout.public_id,
+        title=title % {"amount": Money(payout.amount_minor, payout.currency)},
+        body=body % {"reason": payout_reasons.text_of(payout.reason_code)},
+        link=f"/api/v1/expert/payouts/{payout.public_id}",
+    )
 
 
 def _tell(payout: Payout, event: str, title: str, body: str, *, now: dt.datetime) -> None:

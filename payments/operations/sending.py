@@ -15,10 +15,11 @@ from typing import Final
 
 import structlog
 from django.conf import settings
+from django.db.models import Exists, OuterRef
 
 from core import states
 from core.public import Principal, unit_of_work
-from payments import vault
+from payments import payout_reasons, vault
 from payments.models import Payout, PayoutAttempt, PayoutMethod
 from payments.operations import payouts, sending_latch
 from payments.operations.pay_run_calculation import blocked_experts
@@ -81,14 +82,14 @@ def take(*, now: dt.datetime) -> tuple[Batch, int]:
     if not sending_latch.is_open(now=now):
         return Batch("", []), 0
     due = Payout.objects.filter(status=Payout.Status.READY, next_attempt_at__lte=now).order_by("next_attempt_at", "id")
-    free = due.select_for_update(no_key=True, skip_locked=True, of=("self",)).select_related("payout_method")
+    free = due.select_for_update(no_key=True, skip_locked=True, of=("self",)).select_related("payout_method", "expert")
     rows = list(free[:BATCH])
     if rows and (more := settings.PAYOUT_BATCHES.get(rows[0].provider, BATCH) - BATCH) > 0:
         rows += free.filter(provider=rows[0].provider).exclude(pk__in=[row.pk for row in rows])[:more]
     if not rows:
         return Batch("", []), 0
     provider, blocked = rows[0].provider, blocked_experts(now=now)
-    orders = []
+    orders, stopped = [], []
     for payout in rows:
         if payout.provider != provider:
             continue
@@ -98,10 +99,23 @@ def take(*, now: dt.datetime) -> tuple[Batch, int]:
             else:
                 orders.append(_lease(payout, blocked, now))
         except CannotSend as obstacle:
-            payouts.held(payout, code=obstacle.code)
+            stopped.append((payout, obstacle.code))
+    _set_aside(stopped, now=now)
     note_progress(run_ids={payout.run_id for payout in rows}, now=now)
     asked = PayoutAttempt.objects.filter(idem_key__in=[order.key for order in orders])
     return Batch(provider, orders, dict(asked.values_list("idem_key", "sends"))), len(rows)
+
+
+def give_back_unsent(*, now: dt.datetime, limit: int = 250) -> int:
+    """Give up held payouts whose method is not in use any more and that no provider heard of; returns how many."""
+    never_asked = ~Exists(PayoutAttempt.objects.filter(payout=OuterRef("pk")))
+    waiting = Payout.objects.filter(never_asked, status=Payout.Status.ON_HOLD).order_by("pk")
+    outdated = waiting.exclude(payout_method__status=PayoutMethod.Status.ACTIVE)
+    with unit_of_work(SENDER):
+        rows = payouts.locked(list(outdated.values_list("pk", flat=True)[:limit]), now=now)
+        still = [row for row in rows if row.status == Payout.Status.ON_HOLD and not row.attempts.exists()]
+        payouts.give_back_unsent(still, now=now)
+    return len(still)
 
 
 def record(answers: Sequence[Answer], *, sends: Mapping[str, int], now: dt.datetime) -> None:
@@ -136,7 +150,7 @@ def apply(payout: Payout, attempt: PayoutAttempt, answer: Answer, *, now: dt.dat
     elif answer.verdict is Verdict.UNKNOWN:
         unknown(payout, attempt, code=answer.code, now=now)
     elif answer.code in UNDERFUNDED:
-        payouts.held(payout, code=answer.code)
+        payouts.held(payout, code=answer.code, now=now)
     elif answer.code in TEMPORARY and attempt.n < MOST_ATTEMPTS:
         _wait(payout, now + _backoff(attempt.n))
     else:
@@ -163,6 +177,17 @@ def _wait(payout: Payout, until: dt.datetime) -> None:
     payout.save()
 
 
+def _set_aside(stopped: Sequence[tuple[Payout, str]], *, now: dt.datetime) -> None:
+    """Give back what nobody was asked to send to a method that is gone; let the others wait for a person."""
+    unsent = []
+    for payout, code in stopped:
+        if code == payout_reasons.METHOD_CHANGED and not payout.attempts.exists():
+            unsent.append(payout)
+        else:
+            payouts.held(payout, code=code, now=now)
+    payouts.give_back_unsent(unsent, now=now)
+
+
 def _is_stale(payout: Payout, now: dt.datetime) -> bool:
     """Whether its open attempt's key is so old that the provider may soon take it for a new order."""
     try:
@@ -183,13 +208,13 @@ def _lease(payout: Payout, blocked: set[int], now: dt.datetime) -> Order:
     """What will be asked, written down. Raises CannotSend before anything is."""
     method = payout.payout_method
     if method.status != PayoutMethod.Status.ACTIVE:
-        raise CannotSend(payouts.METHOD_CHANGED)
+        raise CannotSend(payout_reasons.METHOD_CHANGED)
     if payout.expert_id in blocked:
-        raise CannotSend(payouts.BLOCKED)
+        raise CannotSend(payout_reasons.BLOCKED)
     try:
         details = vault.open_sealed(bytes(method.sealed_details), owner=method.public_id)
     except vault.CannotOpen:
-        raise CannotSend(payouts.DETAILS_UNREADABLE) from None
+        raise CannotSend(payout_reasons.DETAILS_UNREADABLE) from None
     asked = (payout.public_id, payout.amount_minor, payout.currency, method.holder, sorted(details.items()))
     request_hash = hashlib.sha256(repr(asked).encode()).hexdigest()
     attempt = _attempt(payout, request_hash, now)
@@ -213,7 +238,7 @@ def _attempt(payout: Payout, request_hash: str, now: dt.datetime) -> PayoutAttem
     last = payout.attempts.order_by("-n").first()
     if last is not None and last.finished_at is None:
         if last.request_hash != request_hash:
-            raise CannotSend(payouts.REQUEST_CHANGED)
+            raise CannotSend(payout_reasons.REQUEST_CHANGED)
         last.sends, last.last_sent_at = last.sends + 1, now
         last.save(update_fields=["sends", "last_sent_at"])
         return last

@@ -7,7 +7,8 @@ from typing import Final
 
 import structlog
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Q, Subquery
+from django.db.models import Exists, F, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
 
 from core import states
 from core.money import Money
@@ -87,11 +88,11 @@ def look_up(name: str, keys: list[str], *, now: dt.datetime) -> None:
 
 
 def stuck(*, now: dt.datetime) -> PayoutQuerySet:
-    """Payouts that a provider was given long ago and that are still open: a person must ask the provider."""
+    """Payouts that are open long after a provider was given them, or after their release if none was: a person must act."""
     late = now - dt.timedelta(hours=settings.PAYOUT_STUCK_HOURS)
     dark = now - dt.timedelta(hours=settings.PAYOUT_UNKNOWN_HOURS)
     last = PayoutAttempt.objects.filter(payout=OuterRef("pk")).order_by("-n").values("first_sent_at")[:1]
-    given = Payout.objects.annotate(given_at=Subquery(last))
+    given = Payout.objects.annotate(given_at=Coalesce(Subquery(last), F("created_at")))
     unknown = Q(status=Payout.Status.UNKNOWN, given_at__lte=dark)
     return given.filter(unknown | Q(status__in=Payout.UNDER_WAY, given_at__lte=late))
 

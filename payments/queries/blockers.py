@@ -10,8 +10,10 @@ from django.db.models import Sum
 from django.utils.translation import gettext as _
 
 from core.durations import format_duration
+from core.money import Money
 from core.problems import Remedy
-from payments.models import Dispute, MilestoneAward, Overage, PayRun, PayRunLine, TimeEntry, Timesheet
+from payments import payout_reasons
+from payments.models import Dispute, MilestoneAward, Overage, Payout, PayRun, PayRunLine, TimeEntry, Timesheet
 from payments.queries.next_payout import NextPayout, currencies_of, next_payout
 
 SHOWN = 20
@@ -43,6 +45,7 @@ def blockers(*, expert_id: int, payouts: list[NextPayout]) -> list[Blocker]:
     return [
         *_obstacles(payouts),
         *_held(expert_id),
+        *_on_hold(expert_id),
         *_unconfirmed(expert_id),
         *_to_answer(expert_id),
         *_undecided(expert_id),
@@ -71,6 +74,23 @@ def _held(expert_id: int) -> Iterator[Blocker]:
             subject=line.hold_id,
             currency=line.run.currency,
             remedy=Remedy(_("Contest it with an appeal."), "/api/v1/expert/appeals"),
+        )
+
+
+def _on_hold(expert_id: int) -> Iterator[Blocker]:
+    """Payouts that were released and wait for a person."""
+    waiting = Payout.objects.filter(expert=expert_id, status=Payout.Status.ON_HOLD)
+    for payout in waiting.order_by("pk")[:SHOWN]:
+        why = {
+            "amount": Money(payout.amount_minor, payout.currency),
+            "reason": payout_reasons.text_of(payout.reason_code),
+        }
+        yield Blocker(
+            code="payout_on_hold",
+            text=_("Your payout of %(amount)s waits: %(reason)s") % why,
+            subject=payout.public_id,
+            currency=payout.currency,
+            remedy=payout_reasons.remedy_of(payout.reason_code),
         )
 
 

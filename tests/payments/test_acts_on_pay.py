@@ -24,6 +24,7 @@ from payments.models import (
     Overage,
     Payout,
     PayoutAttempt,
+    PayoutMethod,
     TimeEntry,
 )
 from payments.operations import (
@@ -38,6 +39,7 @@ from payments.operations import (
     overages,
     pay_run_holds,
     pay_runs,
+    payees,
     payout_decisions,
     payouts,
     platform_pay,
@@ -313,6 +315,24 @@ def payout_cancelled_by_two(world: World) -> Iterator[None]:
     payout_decisions.approve(decision=wanted, recently_authenticated=True, by=staff("ben"), now=LATER + 7 * DAY)
 
 
+def payout_held(world: World) -> Iterator[None]:
+    payout = released(world)
+    PayoutMethod.objects.filter(pk=payout.payout_method_id).update(sealed_details=b"\x01 a key that was lost")
+    yield
+    sending.take(now=LATER + 7 * DAY)
+    payout.refresh_from_db()
+    assert (payout.status, payout.reason_code) == ("on_hold", "details_unreadable")
+
+
+def payout_not_sent(world: World) -> Iterator[None]:
+    payout = released(world)
+    payees.remove_method(method=payout.payout_method, now=LATER + 7 * DAY)
+    yield
+    sending.take(now=LATER + 7 * DAY)
+    payout.refresh_from_db()
+    assert (payout.status, payout.reason_code) == ("cancelled", "method_changed")
+
+
 def payouts_blocked(world: World) -> Iterator[None]:
     """The payout that waits because of it sends nothing of its own: the decision said so."""
     payout = released(world)
@@ -339,7 +359,7 @@ STORIES: list[Story] = [
     clawback_of_hours, clawback_of_a_bonus, given_back, bonus_of_the_platform, clawback_of_the_platform, write_off,
     dispute, dispute_upheld, late_dispute_upheld, dispute_by_silence, overage_opened, overage_declined,
     overage_approved, overage_by_silence, top_up, referral_joined, milestone_unfunded, line_held, payout_cancelled,
-    payout_cancelled_by_two, payouts_blocked, tax_withheld,
+    payout_cancelled_by_two, payout_held, payout_not_sent, payouts_blocked, tax_withheld,
 ]  # fmt: skip
 COSTLY = {
     correction_down, correction_by_two, refused_correction, clawback_of_hours, clawback_of_a_bonus,

@@ -135,6 +135,7 @@ def test_a_platform_without_money_waits_for_finance_and_the_expert_hears_no_alar
     assert (payout.status, payout.reason_code) == ("on_hold", "balance_insufficient")
     assert attempts() == [(1, "rejected", "balance_insufficient")]
     assert not Notice.objects.filter(kind="payout.failed").exists()
+    assert "nothing is wrong with yours" in Notice.objects.get(kind="payout.on_hold").body
     fake.books.balances["", "usd"] = 50_000
     story.act(payouts.resume, payout=payout, now=now + HOUR)
     work(now + HOUR)
