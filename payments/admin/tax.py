@@ -32,6 +32,7 @@ FILE = "payments.file_tax_forms"
 VIEW = "payments.view_taxprofile"
 FIRST_YEAR, LAST_YEAR = 2000, 2100
 SHOWN = 20
+NEC_HEAD = ("year", "tin", "name", "address", "box_1", "box_4", "currency", "payments")
 CAUSES = [choice for choice in BackupWithholding.Cause.choices if choice[0] != "self_declared"]
 
 
@@ -176,7 +177,6 @@ def _profiles(totals: list[NecTotal]) -> list[TaxProfile]:
 
 
 def _nec_csv(totals: list[NecTotal]) -> str:
-    head = ("year", "tin", "name", "address", "box_1", "box_4", "currency", "payments")
     rows = (
         (
             total.year,
@@ -190,7 +190,7 @@ def _nec_csv(totals: list[NecTotal]) -> str:
         )
         for profile, total in zip(_profiles(totals), totals, strict=True)
     )
-    return spreadsheet.render(head, rows)
+    return spreadsheet.render(NEC_HEAD, rows)
 
 
 def gross_of(row: OwedInvoice) -> Money:

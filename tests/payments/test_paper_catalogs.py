@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
 import io
 import re
@@ -14,7 +15,20 @@ from django.utils import translation
 from fontTools.ttLib import TTFont  # type: ignore[import-untyped]  # publishes no types
 
 from core.money import Money
-from payments.papers import catalog, languages, paper, pdf
+from payments import journal_csv
+from payments.admin.tax import NEC_HEAD
+from payments.journal_csv import JournalLeg
+from payments.papers import (
+    catalog,
+    invoice,
+    languages,
+    paper,
+    pdf,
+    self_billing,
+    spreadsheet,
+    statement,
+    yearly,
+)
 from payments.queries.statement_lines import KINDS
 from tests.architecture.source import ROOT
 
@@ -133,3 +147,38 @@ def test_figures_stand_below_one_another_in_every_language() -> None:
     style = (ROOT / "payments" / "templates" / "payments" / "papers" / "paper.html").read_text(encoding="utf-8")
     assert "text-align: right" in style
     assert "text-align: end" not in style
+
+
+HEADS = {
+    "payout statement": statement.CSV_HEAD,
+    "yearly summary": yearly.CSV_HEAD,
+    "invoice, credit note": invoice.CSV_HEAD,
+    "self-billing invoice": self_billing.CSV_HEAD,
+    "journal": journal_csv.COLUMNS,
+    "Form 1099-NEC": NEC_HEAD,
+}
+
+
+@pytest.mark.parametrize("table", HEADS)
+def test_the_columns_of_a_table_are_those_that_were_promised(table: str) -> None:
+    page = (ROOT / "docs" / "money.md").read_text(encoding="utf-8")
+    assert f"| {table} | `{','.join(HEADS[table])}` |" in page
+
+
+@pytest.mark.parametrize(
+    "begins", ["=1+1", "+1", "-1", "@SUM(A1)", "|cmd", "%0A", "\t=1", " =1", "\u3000\uff1d1", "\r1", "\n1"]
+)
+def test_no_text_of_a_table_becomes_a_formula(begins: str) -> None:
+    ((text, amount, number),) = csv.reader(io.StringIO(spreadsheet.render((), [[begins, Money(-5, "KWD"), -5]])[2:]))
+    assert (text, amount, number) == (f"'{begins}", "-0.005", "-5")
+    leg = JournalLeg(1, "", "", "bonus", begins, 1, None, begins, begins, "cash", "", begins, "JPY", -5)
+    cells = journal_csv.row_of(leg, {"cash": begins})
+    assert [cell for cell in cells if cell.lstrip(" \t\r\n\u3000")[:1] in tuple("=+-@|%\uff1d")] == []
+    assert cells[-2:] == ["5", ""]
+
+
+def test_what_is_no_formula_stays_as_it_is_and_is_quoted() -> None:
+    texts = ['Ada, "the" Countess', "مختبرات النور", "a\nb", "3 - 1", ""]
+    written = spreadsheet.render(("a", "b", "c", "d", "e"), [texts])
+    assert next(csv.reader(io.StringIO(written.split("\r\n", 1)[1], newline=""))) == texts
+    assert written.startswith("a,b,c,d,e\r\n")
