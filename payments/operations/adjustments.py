@@ -6,11 +6,13 @@ import datetime as dt
 from dataclasses import replace
 from typing import Final
 
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from core import states
 from core.durations import format_duration
 from core.money import Money
-from core.problems import Conflict
+from core.problems import Conflict, InvalidTransition
 from core.public import User
 from payments.models import Adjustment, AdjustmentProposal, TimeEntry
 from payments.operations import (
@@ -33,9 +35,12 @@ def request_correction(
 ) -> Adjustment | AdjustmentProposal | None:
     """Correct approved hours at once, or propose it where the difference takes a second person.
 
-    Raises OwnWork, InvalidInput, PayIsContested.
+    Raises OwnWork, InvalidTransition for hours that are not approved, InvalidInput, PayIsContested.
     """
     own_hours.refuse(expert=entry.expert, decided_by=decided_by)
+    if not entry.is_settled:
+        detail = _("Only approved hours are corrected.")
+        raise InvalidTransition(detail, current_state=str(entry.status), allowed_transitions=states.allowed(entry))
     act = AdjustmentProposal.Act.CORRECTION
     lone_acts.take_turn(act=act, by=decided_by)
     change = counted_hours.recount(entry, counted)

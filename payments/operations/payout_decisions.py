@@ -64,9 +64,7 @@ def propose(
     payout = payouts.locked([payout.pk], now=now)[0]
     if payout.expert.user_id == by.pk:
         raise OwnWork
-    target = Payout.Status.CANCELLED if act == PayoutDecision.Act.CANCEL else Payout.Status.READY
-    if not states.can_move(payout, target):
-        states.move(payout, target)  # raises InvalidTransition with what is allowed
+    payouts.require_fit(payout, act)
     if payout.decisions.filter(status=PayoutDecision.Status.PROPOSED).exists():
         raise DecisionPending
     if act == PayoutDecision.Act.CANCEL and not payout.attempts.exists():

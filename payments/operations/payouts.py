@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core import outbox, scope, states
 from core.money import Money
-from core.problems import Conflict
+from core.problems import Conflict, InvalidTransition
 from core.public import User
 from core.wake import wake_after_commit
 from experts.public import OwnWork, send_notice
@@ -21,6 +21,14 @@ from payments.models import Payout, PayoutMethod
 from payments.operations import owed_invoices
 from payments.operations.pay_notices import PayNews, tell
 from payments.operations.pay_runs import initiation, note_progress
+
+FITS: Final[dict[str, frozenset[str]]] = {
+    "retry": frozenset({Payout.Status.FAILED}),
+    "resume": frozenset({Payout.Status.ON_HOLD}),
+    "cancel": frozenset({Payout.Status.READY, Payout.Status.FAILED, Payout.Status.ON_HOLD}),
+}
+"""What finance may do in which state. A retry books the payout anew, since its money was given back; to let one go on
+books nothing, since its money never came back. The one in the place of the other would pay twice, or take twice."""
 
 
 class NoLongerOwed(Conflict):
@@ -139,7 +147,7 @@ def retry(*, payout: Payout, by: User, now: dt.datetime) -> Payout:
 
     Raises NoLongerOwed when another run paid it meanwhile, NoUsableMethod, OwnWork.
     """
-    payout = _for_finance(payout, by, now=now)
+    payout = _for_finance(payout, "retry", by, now=now)
     states.move(payout, Payout.Status.READY)
     method = PayoutMethod.objects.filter(
         expert=payout.expert_id, currency=payout.currency, status=PayoutMethod.Status.ACTIVE
@@ -162,7 +170,7 @@ def retry(*, payout: Payout, by: User, now: dt.datetime) -> Payout:
 
 def resume(*, payout: Payout, by: User, now: dt.datetime) -> Payout:
     """Finance lets a held payout go on, to the method it was released to. Raises NoUsableMethod."""
-    payout = _for_finance(payout, by, now=now)
+    payout = _for_finance(payout, "resume", by, now=now)
     states.move(payout, Payout.Status.READY)
     if not payout.payout_method.is_usable(now=now):
         raise NoUsableMethod(_("Its payout method is not in use any more: cancel it, and the next run pays."))
@@ -177,7 +185,7 @@ def cancel(*, payout: Payout, by: User, now: dt.datetime) -> Payout:
 
     Raises OutcomeOpen while a provider may still execute it.
     """
-    payout = _for_finance(payout, by, now=now)
+    payout = _for_finance(payout, "cancel", by, now=now)
     if payout.attempts.filter(finished_at=None).exists():
         raise OutcomeOpen
     was_under_way = payout.status in Payout.UNDER_WAY
@@ -189,11 +197,22 @@ def cancel(*, payout: Payout, by: User, now: dt.datetime) -> Payout:
     return payout
 
 
-def _for_finance(payout: Payout, by: User, *, now: dt.datetime) -> Payout:
-    """The payout, locked. Raises OwnWork when it is the operator's own pay."""
+def require_fit(payout: Payout, act: str) -> None:
+    """Raises InvalidTransition where the act is not for a payout in this state."""
+    if payout.status not in FITS[act]:
+        detail = _("This payout is %(current)s; that is for one that is %(states)s.") % {
+            "current": payout.get_status_display(),
+            "states": ", ".join(str(Payout.Status(state).label) for state in sorted(FITS[act])),
+        }
+        raise InvalidTransition(detail, current_state=str(payout.status), allowed_transitions=states.allowed(payout))
+
+
+def _for_finance(payout: Payout, act: str, by: User, *, now: dt.datetime) -> Payout:
+    """The payout, locked. Raises OwnWork when it is the operator's own pay, InvalidTransition."""
     payout = locked([payout.pk], now=now)[0]
     if payout.expert.user_id == by.pk:
         raise OwnWork
+    require_fit(payout, act)
     return payout
 
 

@@ -10,10 +10,11 @@ from django.db import IntegrityError, transaction
 from core.public import User, unit_of_work
 from core.states import InvalidTransition
 from experts.public import Expert, Notice, OwnWork, ReasonMissing
-from payments.models import Payout, PayoutDecision, ProviderMovement
+from payments.models import Payout, PayoutDecision, ProviderFault, ProviderMovement
 from payments.operations import payout_decisions, payouts, sending
 from payments.operations.pay_runs import SamePerson, StepUpRequired
 from payments.operations.payout_decisions import DecisionPending, DestinationChanged
+from payments.operations.payouts import OutcomeOpen
 from payments.queries import ledger_findings
 from tests.payments import ledger_story as story
 from tests.payments.ledger_story import NOW, SYSTEM
@@ -167,3 +168,41 @@ def test_the_database_asks_for_two_people_whoever_moves_it(failed: Payout) -> No
         payouts.retry(payout=failed, by=one, now=LATER + dt.timedelta(hours=1))
     story.send_and_track(LATER + dt.timedelta(hours=2))
     assert (status_of(failed), ProviderMovement.objects.filter(state="paid").count()) == ("failed", 0)
+
+
+def test_what_was_given_back_leaves_again_only_by_a_retry(ada: Expert, failed: Payout) -> None:
+    """A refused payout is owed again: whoever let it go on unbooked would pay it now and with the next run."""
+    with pytest.raises(InvalidTransition):
+        propose(failed, "resume", story.new_user("One"))
+    with pytest.raises(InvalidTransition):
+        story.act(payouts.resume, payout=failed)
+    story.send_and_track(LATER)
+    assert (status_of(failed), story.owed(ada)) == ("failed", 20_000)
+    assert list(ProviderMovement.objects.values_list("state", flat=True)) == ["rejected"]
+
+
+def test_what_is_still_under_way_is_not_retried(ada: Expert) -> None:
+    """It left the expert's account once: a retry would book it a second time, against his next pay."""
+    ProviderFault.objects.all().delete()
+    story.fault("timeout_executed", account="acct-ada")
+    sending.send_due(now=NOW)
+    unknown = Payout.objects.get(status="unknown")
+    story.earn(ada, 20_000, lab=story.new_lab(funded=100_000))
+    for act, operation in (("retry", payouts.retry), ("resume", payouts.resume), ("cancel", payouts.cancel)):
+        with pytest.raises(InvalidTransition):
+            propose(unknown, act, story.new_user("One"))
+        with pytest.raises((InvalidTransition, OutcomeOpen)):
+            story.act(operation, payout=unknown)
+    assert (status_of(unknown), story.owed(ada)) == ("unknown", 20_000)
+
+
+def test_what_waits_is_let_go_on_and_not_retried(ada: Expert) -> None:
+    story.block(ada, by=story.new_user("Judge"))
+    sending.send_due(now=NOW)
+    held = Payout.objects.get(status="on_hold")
+    story.earn(ada, 20_000, lab=story.new_lab(funded=100_000))
+    with pytest.raises(InvalidTransition):
+        propose(held, "retry", story.new_user("One"))
+    with pytest.raises(InvalidTransition):
+        story.act(payouts.retry, payout=held)
+    assert (status_of(held), story.owed(ada)) == ("on_hold", 20_000)
