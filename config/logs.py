@@ -22,9 +22,9 @@ def logging_settings(shape: str) -> dict[str, Any]:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    renderer: Any = (
-        structlog.processors.JSONRenderer() if shape == "json" else structlog.dev.ConsoleRenderer(colors=False)
-    )
+    # A rich traceback would print every local variable: keys and account numbers, on a page for each 403.
+    console = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    renderer: Any = structlog.processors.JSONRenderer() if shape == "json" else console
     processors: list[Any] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
     if shape == "json":
         processors.append(structlog.processors.format_exc_info)

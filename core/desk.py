@@ -12,8 +12,8 @@ from typing import Any, TypeVar, cast
 
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.core.exceptions import PermissionDenied
-from django.db import IntegrityError, models, transaction
+from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
+from django.db import DataError, IntegrityError, models, transaction
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.functional import Promise
@@ -117,6 +117,22 @@ class CadreAdmin(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
             for name, action in super().get_actions(request).items()
             if name != "delete_selected" and _holds(request, getattr(action[0], "needs", None))
         }
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Filters with U+0000, which no page links to, would break in the database."""
+        if any("\x00" in value for values in request.GET.lists() for value in values[1]):
+            raise BadRequest
+        response: HttpResponse = super().changelist_view(request, extra_context)
+        return response
+
+    def response_action(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> HttpResponse | None:
+        """What is no key names no row, and is refused before anything is asked or done."""
+        try:
+            queryset.filter(pk__in=request.POST.getlist(ACTION_CHECKBOX_NAME))
+        except (ValueError, ValidationError):
+            raise BadRequest from None
+        answer: HttpResponse | None = super().response_action(request, queryset)
+        return answer
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         """What happened to the row, from the guarded history tables, for whoever may see the row."""
@@ -265,6 +281,10 @@ def told(request: HttpRequest, act: Callable[[], object], *, about: str = "") ->
         if refusal is None:
             raise
         messages.error(request, f"{about}{refusal.detail}")
+        return False
+    except DataError:
+        # Longer than its column, beyond 64 bits, or text that PostgreSQL does not hold, such as U+0000.
+        messages.error(request, about + _("A value is too long, too large, or has characters that cannot be kept."))
         return False
     return True
 

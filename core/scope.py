@@ -87,4 +87,9 @@ def _require_transaction() -> None:
 def _is_broken() -> bool:
     """After a failed statement nothing more can be said; the rollback takes the scope back anyway."""
     raw = connection.connection
-    return raw is None or raw.closed or raw.info.transaction_status == TransactionStatus.INERROR
+    return (
+        raw is None
+        or raw.closed
+        or connection.needs_rollback  # refused before it was sent, such as text with U+0000
+        or raw.info.transaction_status == TransactionStatus.INERROR
+    )

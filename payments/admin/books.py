@@ -10,6 +10,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import OuterRef, QuerySet, Subquery, Sum
 from django.http import FileResponse, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -36,11 +37,18 @@ def lamp() -> str:
     return _("● Trial balance zero: %(currencies)s") % {"currencies": ", ".join(sums) or "–"}
 
 
+EVER = (MinValueValidator(dt.date(2000, 1, 1)), MaxValueValidator(dt.date(2100, 12, 31)))
+
+
 class PeriodForm(forms.Form):
     """Days of booking, UTC, both included."""
 
-    first_day = forms.DateField(label=gettext_lazy("first day"), widget=forms.DateInput(attrs={"type": "date"}))
-    last_day = forms.DateField(label=gettext_lazy("last day"), widget=forms.DateInput(attrs={"type": "date"}))
+    first_day = forms.DateField(
+        label=gettext_lazy("first day"), widget=forms.DateInput(attrs={"type": "date"}), validators=EVER
+    )
+    last_day = forms.DateField(
+        label=gettext_lazy("last day"), widget=forms.DateInput(attrs={"type": "date"}), validators=EVER
+    )
 
 
 class WatermarkForm(forms.Form):

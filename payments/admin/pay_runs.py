@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -81,6 +81,8 @@ class PayRunAdmin(CadreAdmin):
         """The review: totals, what differs from everybody's last payout, who is left out and why."""
         if request.method != "GET" or not self.has_view_permission(request):
             raise PermissionDenied
+        if not object_id.isdecimal():
+            raise Http404
         run = get_object_or_404(PayRun.objects.select_related("prepared_by", "released_by"), pk=object_id)
         asked = {name: request.GET.get(key, "") for name, key in (("show", "show"), ("search", "q"), ("page", "page"))}
         review = pay_run_review.review_of(run, **asked)
