@@ -12,6 +12,7 @@ from decimal import Decimal
 import structlog
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -95,8 +96,7 @@ def begins(cutoff: dt.datetime) -> dt.datetime:
 def follow_all(*, by: Principal, now: dt.datetime) -> int:
     """Carry out every instruction whose hour has come, each in a transaction of its own; how many exchanged."""
     with unit_of_work(by):
-        active = ExchangeInstruction.objects.filter(status=ExchangeInstruction.Status.ACTIVE).order_by("pk")
-        pks = list(active.values_list("pk", flat=True))
+        pks = _due(now=now)
     done = 0
     for pk in pks:
         try:
@@ -105,6 +105,17 @@ def follow_all(*, by: Principal, now: dt.datetime) -> int:
         except Exception:  # one expert's trouble must not stop the others'
             log.exception("exchange_instruction_failed", instruction=pk)
     return done
+
+
+def _due(*, now: dt.datetime) -> list[int]:
+    """Those whose hour it is and that have not exchanged in it, and those whose failure is to be told."""
+    active = ExchangeInstruction.objects.filter(status=ExchangeInstruction.Status.ACTIVE)
+    due = Q(failed_for__lte=now)
+    for buy in active.order_by().values_list("buy", flat=True).distinct():
+        cutoff = calendar.next_cutoff(schedule_of(buy), now)
+        if now >= begins(cutoff):
+            due |= Q(buy=buy) & (Q(done_for=None) | Q(done_for__lt=cutoff))
+    return list(active.filter(due).order_by("pk").values_list("pk", flat=True))
 
 
 def follow(*, instruction_id: int, by: Principal, now: dt.datetime) -> bool:
