@@ -51,6 +51,7 @@ class MyAmendmentAccept(ExpertView):
         errors=[InvalidTransition, AmendmentExpired, ContractNotAmendable, WeeklyBudgetExceeded, InsufficientFunds],
         idempotency="required",
         tag="contracts",
+        rate="money",
     )
     def post(self, call: Call, amendment_id: str) -> AmendmentOut:
         """The later terms are frozen from their instant on. Time before it keeps the terms it was worked under."""

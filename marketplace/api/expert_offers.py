@@ -235,6 +235,8 @@ class MyOfferAccept(ExpertView):
         ],
         example={"signatures": [{"agreement_version": "agv_01k9w3v6z8f2qj5t4h7xnm0ceg", "typed_name": "Ada Lovelace"}]},
         tag="offers",
+        rate="money",
+        idempotency="required",
     )
     def post(self, call: Call, offer_id: str) -> AcceptedOut:
         """Signs what you have not signed yet, freezes the rate and takes the seat: all of it, or nothing."""

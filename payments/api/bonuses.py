@@ -158,6 +158,7 @@ class BonusApprove(LabView):
         returns=BonusProposalOut,
         errors=[InsufficientFunds, InvalidTransition, OtherSide, OwnProposal, OwnWork, ProposalLapsed],
         example={"decided_by": "cfo@aurora.example"},
+        idempotency="required",
     )
     def post(self, call: Call, proposal_id: str) -> BonusProposalOut:
         """By another member than the one who proposed; they are owed to the experts at once."""

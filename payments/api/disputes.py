@@ -75,6 +75,7 @@ class LabTimeEntryDispute(LabView):
             "reason": "The task was handed in after half of this time.",
             "proposed": "PT1H",
         },
+        rate="money",
     )
     def post(self, call: Call, entry_id: str) -> DisputeOut:
         """Takes this entry out of a submitted week, or sets aside the pay of approved hours within 30 days.
@@ -132,6 +133,8 @@ class LabDisputeWithdraw(LabView):
         returns=DisputeOut,
         errors=[InvalidTransition, OwnWork],
         example={"decided_by": "ops@aurora.example", "reason": "The expert explained it."},
+        rate="money",
+        idempotency="required",
     )
     def post(self, call: Call, dispute_id: str) -> DisputeOut:
         """The entry is paid in full."""

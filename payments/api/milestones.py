@@ -223,6 +223,8 @@ class MilestoneEnd(LabView):
         returns=MilestoneOut,
         errors=[InvalidTransition],
         example={"decided_by": "ops@aurora.example"},
+        rate="money",
+        idempotency="required",
     )
     def post(self, call: Call, milestone_id: str) -> MilestoneOut:
         """It can be reached for another week; whoever works towards it is told."""

@@ -87,6 +87,7 @@ class LabOverageApprove(LabView):
         returns=OverageOut,
         errors=[InvalidTransition, OwnWork],
         example={"decided_by": "ops@aurora.example"},
+        idempotency="required",
     )
     def post(self, call: Call, overage_id: str) -> OverageOut:
         """It is paid with its week, or at once when the week is approved already."""
@@ -108,6 +109,7 @@ class LabOverageDecline(LabView):
         returns=OverageOut,
         errors=[InvalidTransition, OwnWork],
         example={"decided_by": "ops@aurora.example", "reason": "We agreed on three hours a day."},
+        idempotency="required",
     )
     def post(self, call: Call, overage_id: str) -> OverageOut:
         """It becomes a Decision with your reason, which the expert may contest."""

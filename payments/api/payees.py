@@ -198,7 +198,7 @@ class PayoutMethodDetail(ExpertView):
 class PayoutMethodRemove(ExpertView):
     """Taking a method away."""
 
-    @endpoint(summary="Remove a payout method", rate="money", returns=PayoutMethodOut)
+    @endpoint(summary="Remove a payout method", rate="money", returns=PayoutMethodOut, idempotency="required")
     def post(self, call: Call, method_id: str) -> PayoutMethodOut:
         """What is owed stays owed; payouts on their way to it are stopped where that is still possible."""
         method = get_or_404(_mine(call), method_id)
@@ -214,6 +214,7 @@ class PayoutMethodOnboarding(ExpertView):
         returns=PayoutMethodOut,
         status=202,
         errors=[NothingToOnboard],
+        idempotency="required",
     )
     def post(self, call: Call, method_id: str) -> PayoutMethodOut:
         """The provider is asked for a fresh link; show the method again in a moment to read it.

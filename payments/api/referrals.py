@@ -118,6 +118,7 @@ class ReferralList(ExpertView):
         errors=[AlreadyInvited, ProgrammeClosed, TooManyReferrals],
         example={"email": "grace@example.org"},
         operation_id="inviteExpert",
+        idempotency="required",
     )
     def post(self, call: Call) -> ReferralOut:
         """Today's terms are frozen in the invitation. Pass its code on yourself: we write to nobody."""

@@ -150,6 +150,8 @@ class TaxProfileDetail(ExpertView):
             "country": "DE",
             "signed_name": "Ada Lovelace",
         },
+        rate="money",
+        idempotency="required",
     )
     def post(self, call: Call) -> TaxProfileOut:
         """Replaces the former declaration, which stays in the history."""

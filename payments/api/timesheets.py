@@ -105,6 +105,7 @@ class ExpertTimesheetSubmit(ExpertView):
         summary="Submit my week",
         returns=TimesheetDetailOut,
         errors=[InvalidTransition, TimerStillRunning, NothingToSubmit],
+        idempotency="required",
     )
     def post(self, call: Call, timesheet_id: str) -> TimesheetDetailOut:
         """Nothing can be added to the week afterwards. A week that you forget submits itself at `submit_by`."""
@@ -151,6 +152,7 @@ class LabTimesheetApprove(LabView):
         returns=LabTimesheetDetailOut,
         errors=[InvalidTransition, OwnWork],
         example={"decided_by": "ops@aurora.example"},
+        idempotency="required",
     )
     def post(self, call: Call, timesheet_id: str) -> LabTimesheetDetailOut:
         """Its hours are owed to the expert from then on, and paid on `payday`. Disputed entries and open overages stay behind."""

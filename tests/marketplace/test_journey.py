@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from core import clock, long_work
+from core import clock, ids, long_work
 from core.money import Money
 from core.principal import Principal
 from core.public import Operation
@@ -258,9 +258,14 @@ def test_signing_all_documents_accepts(api: Caller, ada: Caller, lab: Lab, appli
     signatures = [
         {"agreement_version": document["agreement_version"], "typed_name": "Ada Lovelace"} for document in documents
     ]
-    refused = problem(ada("POST", f"{link}/accept", {"signatures": signatures[:1]}), 403, "agreement_required")
+    problem(ada("POST", f"{link}/accept", {"signatures": signatures}), 400, "idempotency_key_required")
+    refused = problem(
+        ada("POST", f"{link}/accept", {"signatures": signatures[:1]}, Idempotency_Key=ids.new_id("key")),
+        403,
+        "agreement_required",
+    )
     assert refused["remedy"]["href"] == documents[1]["link"]
-    contract = ok(ada("POST", f"{link}/accept", {"signatures": signatures}), 201)
+    contract = ok(ada("POST", f"{link}/accept", {"signatures": signatures}, Idempotency_Key=ids.new_id("key")), 201)
     assert contract["status"] == "active"
     assert balance(lab).reserved_minor == 371_800
     (shown,) = ok(api("GET", f"{V1}/lab"))["balances"]
@@ -370,7 +375,15 @@ def _contract_over_http(api: Caller, expert: Caller, opening: Any) -> Any:
     signatures = [
         {"agreement_version": document["agreement_version"], "typed_name": "Ada Lovelace"} for document in documents
     ]
-    return ok(expert("POST", f"{V1}/expert/offers/{offer['id']}/accept", {"signatures": signatures}), 201)
+    return ok(
+        expert(
+            "POST",
+            f"{V1}/expert/offers/{offer['id']}/accept",
+            {"signatures": signatures},
+            Idempotency_Key=ids.new_id("key"),
+        ),
+        201,
+    )
 
 
 def test_rejections_are_decisions_by_a_named_member(api: Caller, lab: Lab, opening: Any) -> None:
@@ -428,7 +441,15 @@ def test_a_sandbox_is_not_on_the_board_and_only_the_labs_own_people_play_in_it(l
     play = expert_caller(player)
     documents = ok(play("GET", f"{V1}/expert/offers/{offer['id']}"))["documents"]
     signatures = [{"agreement_version": d["agreement_version"], "typed_name": "Ada Lovelace"} for d in documents]
-    contract = ok(play("POST", f"{V1}/expert/offers/{offer['id']}/accept", {"signatures": signatures}), 201)
+    contract = ok(
+        play(
+            "POST",
+            f"{V1}/expert/offers/{offer['id']}/accept",
+            {"signatures": signatures},
+            Idempotency_Key=ids.new_id("key"),
+        ),
+        201,
+    )
     ok(lab_caller(lab)("POST", f"{V1}/lab/members", {"email": "m@acme.example", "role": "manager"}), 201)
     why = {"decided_by": "m@acme.example", "reason_code": "other", "explanation": "To see what happens."}
     assert ok(test_key("POST", f"{V1}/contracts/{contract['id']}/pause", why))["status"] == "paused"

@@ -52,6 +52,7 @@ def test_the_address_beside_a_signature_is_the_signers_not_the_proxys(settings: 
         f"{MINE}/offers/{offer.public_id}/accept",
         {"signatures": signatures},
         X_Forwarded_For="198.51.100.7, 203.0.113.9",
+        Idempotency_Key="sign",
     )
     assert accepted.status_code == 201, accepted.content
     assert set(Signature.objects.values_list("ip", flat=True)) == {"203.0.113.9"}

@@ -8,8 +8,9 @@ import pytest
 from django.conf import LazySettings
 from django.urls import URLPattern
 
-from core.api.endpoint import spec_of
-from payments.api.urls import expert_urlpatterns, lab_urlpatterns
+from core.api.endpoint import Endpoint, spec_of
+from marketplace.api import urls as terms
+from payments.api import urls as money
 from tests.payments import hours_world as hours
 from tests.payments.hours_world import lab_caller, platform
 
@@ -20,6 +21,12 @@ MOVES_MONEY = {
     "bonuses/bulk",
     "bonuses/<str:proposal_id>/approve",
     "milestones",
+    "milestones/<str:milestone_id>/end",
+    "time-entries/<str:entry_id>/dispute",
+    "disputes/<str:dispute_id>/withdraw",
+    "tax-profile",
+    "offers/<str:offer_id>/accept",
+    "amendments/<str:amendment_id>/accept",
     "referrals",
     "exchanges",
     "timesheets/<str:timesheet_id>/approve",
@@ -31,19 +38,48 @@ MOVES_MONEY = {
 }
 
 
+WORDS_ONLY = {
+    "bonuses/<str:proposal_id>/refuse",
+    "bonuses/<str:proposal_id>/withdraw",
+    "disputes/<str:dispute_id>/answer",
+    "providers/<str:provider>/events",  # events have ids of their own
+    "referrals/join",
+    "time-entries/<str:entry_id>/heartbeat",
+}
+"""What moves nothing, and cannot happen twice because of the state it leaves."""
+EVERYTHING = [
+    *money.lab_urlpatterns,
+    *money.expert_urlpatterns,
+    *terms.lab_urlpatterns,
+    *terms.expert_urlpatterns,
+]
+
+
 def posting_at_the_rate_of_money(patterns: list[URLPattern]) -> set[str]:
     """Paths whose POST is counted as money."""
-    found = set()
+    return {path for path, spec in posts(patterns).items() if spec.rate == "money"}
+
+
+def posts(patterns: list[URLPattern]) -> dict[str, Endpoint]:
+    """Path → what is declared for its POST."""
+    found: dict[str, Endpoint] = {}
     for pattern in patterns:
         view: Any = pattern.callback
         spec = spec_of(view.view_class, "POST")
-        if spec is not None and spec.rate == "money":
-            found.add(str(pattern.pattern))
+        if spec is not None:
+            found[str(pattern.pattern)] = spec
     return found
 
 
 def test_every_way_to_move_money_is_counted_as_such() -> None:
-    assert posting_at_the_rate_of_money([*lab_urlpatterns, *expert_urlpatterns]) == MOVES_MONEY
+    assert posting_at_the_rate_of_money(EVERYTHING) == MOVES_MONEY
+
+
+def test_whatever_moves_money_or_takes_time_down_asks_for_a_key() -> None:
+    without = {path for path, spec in posts(EVERYTHING).items() if spec.idempotency != "required"}
+    assert without & MOVES_MONEY == set()
+    paid = [*money.lab_urlpatterns, *money.expert_urlpatterns]
+    assert without & set(posts(paid)) == WORDS_ONLY
 
 
 @pytest.mark.django_db
