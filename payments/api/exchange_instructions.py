@@ -128,6 +128,8 @@ class ExchangeInstructionList(ExpertView):
 
     @endpoint(
         summary="Let what I am owed be exchanged before each cutoff",
+        rate="money",
+        idempotency="required",
         body=ExchangeInstructionIn,
         returns=ExchangeInstructionOut,
         status=201,

@@ -29,6 +29,7 @@ MOVES_MONEY = {
     "amendments/<str:amendment_id>/accept",
     "referrals",
     "exchanges",
+    "exchange-instructions",
     "timesheets/<str:timesheet_id>/approve",
     "overages/<str:overage_id>/approve",
     "overages/<str:overage_id>/decline",
@@ -42,6 +43,7 @@ WORDS_ONLY = {
     "bonuses/<str:proposal_id>/refuse",
     "bonuses/<str:proposal_id>/withdraw",
     "disputes/<str:dispute_id>/answer",
+    "exchange-instructions/<str:instruction_id>/revoke",
     "providers/<str:provider>/events",  # events have ids of their own
     "referrals/join",
     "time-entries/<str:entry_id>/heartbeat",

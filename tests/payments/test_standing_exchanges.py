@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, transaction
 
-from core import clock
+from core import clock, ids
 from core.principal import Principal
 from experts.public import Expert, Notice
 from payments.models import ExchangeInstruction, FxExchange, FxQuote
@@ -48,7 +48,7 @@ def quoted(rate: str = "0.9213", *, spread_bp: int = 50, at: dt.datetime = AGREE
 
 def post(caller: Caller, path: str, body: Any = None, *, at: dt.datetime = AGREED) -> Any:
     with clock.frozen(at):
-        return caller("POST", f"/api/v1/expert/{path}", body)
+        return caller("POST", f"/api/v1/expert/{path}", body, Idempotency_Key=ids.new_id("key"))
 
 
 def agreed(caller: Caller, **terms: Any) -> Any:
