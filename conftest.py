@@ -14,7 +14,7 @@ from django.db import connection
 from django.http import HttpResponseBase
 from django.test import TransactionTestCase
 from django.test.client import ClientHandler
-from django.test.utils import setup_databases, teardown_databases
+from django.test.utils import override_settings, setup_databases, teardown_databases
 from pytest_django import DjangoDbBlocker
 
 from core import scope
@@ -55,6 +55,13 @@ def _transactional_tests_end_clean() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", restore)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _passwords_take_no_time() -> Iterator[None]:
+    """A hash that is slow on purpose takes most of the time in which a small world is made."""
+    with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
         yield
 
 

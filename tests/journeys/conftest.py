@@ -55,7 +55,6 @@ def stage(transactional_db: None, tmp_path: Path, settings: Settings, monkeypatc
     monkeypatch.setattr(app, "send_task", lambda name, args=(), **_options: woken.append((name, tuple(args))))
     app.finalize()
     settings.CADRE_HOME, settings.DEVELOPMENT = tmp_path, True
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # fourteen log-ins in no time
     settings.MEDIA_ROOT = str(tmp_path / "media")
     call_command("seed")
     return Stage(

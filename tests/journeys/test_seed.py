@@ -27,7 +27,6 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def home(tmp_path: Path, settings: Settings) -> Path:
     settings.CADRE_HOME = tmp_path
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # fourteen log-ins in no time
     settings.DEVELOPMENT = True
     return tmp_path
 
