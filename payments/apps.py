@@ -23,6 +23,7 @@ class PaymentsConfig(AppConfig):
             contests,
             hours_of_project,
             pay_run_holds,
+            pay_run_news,
             payout_decisions,
             reservations,
             true_ups,
@@ -36,6 +37,7 @@ class PaymentsConfig(AppConfig):
         ports.completion.register(hours_of_project)
         appeal_subjects.register(backup_withholding.PREFIX, backup_withholding.find)
         appeal_subjects.register(pay_run_holds.PREFIX, pay_run_holds.find)
+        appeal_subjects.register(pay_run_news.PREFIX, pay_run_news.find)
         appeal_subjects.register(payout_decisions.PREFIX, payout_decisions.find)
         for prefix in contests.PREFIXES:
             appeal_subjects.register(prefix, contests.find)

@@ -20,6 +20,7 @@ from typing import Any, Final, Literal, TypeVar, cast
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
 from rest_framework import serializers
 from rest_framework.request import Request
 
@@ -172,7 +173,7 @@ def _validate(spec: Endpoint, body: Body, request: Request) -> dict[str, Any]:
     if request.method not in UNSAFE or spec.raw:
         return {}
     if not isinstance(body.data, dict):
-        raise InvalidInput(errors=[FieldError("", "wrong_type", "Expected an object.")])
+        raise InvalidInput(errors=[FieldError("", "wrong_type", _("Expected an object."))])
     if spec.body is None:
         if body.data:
             raise InvalidInput(errors=shape.unknown((), body.data))

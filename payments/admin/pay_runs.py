@@ -83,7 +83,8 @@ class PayRunAdmin(CadreAdmin):
             raise PermissionDenied
         if not object_id.isdecimal():
             raise Http404
-        run = get_object_or_404(PayRun.objects.select_related("prepared_by", "released_by"), pk=object_id)
+        found = PayRun.objects.select_related("prepared_by", "released_by", "stopped_by")
+        run = get_object_or_404(found, pk=object_id)
         asked = {name: request.GET.get(key, "") for name, key in (("show", "show"), ("search", "q"), ("page", "page"))}
         review = pay_run_review.review_of(run, **asked)
         return self._page(request, "payments/admin/pay_run.html", str(run), **review)

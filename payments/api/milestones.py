@@ -16,6 +16,7 @@ from core.api.types import Doc, Example, IdOf, MoneyOut, Timestamp, render_money
 from core.api.views import ExpertView, LabView
 from core.money import Money
 from core.problems import FieldError, InvalidInput, InvalidTransition
+from experts.public import ReasonMissing
 from marketplace.public import Opening, Project, deciding_member
 from payments.api.bonus_types import DECIDER
 from payments.models import AdjustmentProposal, Milestone, MilestoneAward
@@ -23,6 +24,7 @@ from payments.operations import milestones
 
 HOUR = 3600
 Basis = Milestone.Basis
+EndReason = Annotated[str | None, Doc("Why its lab ended it before its budget was used up."), Example(None)]
 
 
 class MilestoneOut(TypedDict):
@@ -40,6 +42,7 @@ class MilestoneOut(TypedDict):
     awarded: Annotated[MoneyOut, Doc("What was earned of it.")]
     waiting: Annotated[int, Doc("Experts whose bonus waits for the lab's money."), Example(0)]
     ends_at: Timestamp | None
+    end_reason: EndReason
 
 
 class MyMilestoneOut(TypedDict):
@@ -54,6 +57,7 @@ class MyMilestoneOut(TypedDict):
     amount: MoneyOut
     open: Annotated[bool, Doc("Whether it can still be reached."), Example(True)]
     ends_at: Timestamp | None
+    end_reason: EndReason
     reached: Annotated[str | None, Doc("paid, or waiting for the lab's money."), Example(None)]
 
 
@@ -71,9 +75,10 @@ class MilestoneIn(serializers.Serializer[None]):
 
 
 class EndMilestoneIn(serializers.Serializer[None]):
-    """Who decides."""
+    """Who decides, and why."""
 
     decided_by = StrictCharField(max_length=254, help_text=DECIDER)
+    reason = StrictCharField(max_length=300, help_text="Experts who work towards it read it.")
 
 
 class MilestoneFilters(serializers.Serializer[None]):
@@ -98,6 +103,7 @@ def render_milestone(row: Milestone) -> MilestoneOut:
         "awarded": render_money(Money(row.awarded_minor, row.currency)),
         "waiting": row.awards.filter(status=MilestoneAward.Status.WAITING).count(),
         "ends_at": row.ends_at,
+        "end_reason": row.end_reason or None,
     }
 
 
@@ -116,6 +122,7 @@ def render_proposed(proposal: AdjustmentProposal, body: dict[str, Any]) -> Miles
         "awarded": render_money(Money(0, proposal.currency)),
         "waiting": 0,
         "ends_at": None,
+        "end_reason": None,
     }
 
 
@@ -133,6 +140,7 @@ def render_mine(row: Milestone, *, expert_id: int) -> MyMilestoneOut:
         "amount": render_money(Money(row.amount_minor, row.currency)),
         "open": row.status != Milestone.Status.ENDED,
         "ends_at": row.ends_at,
+        "end_reason": row.end_reason or None,
         "reached": award.status if award else None,
     }
 
@@ -221,16 +229,15 @@ class MilestoneEnd(LabView):
         scope="bonuses:write",
         body=EndMilestoneIn,
         returns=MilestoneOut,
-        errors=[InvalidTransition],
-        example={"decided_by": "ops@aurora.example"},
+        errors=[InvalidTransition, ReasonMissing],
+        example={"decided_by": "ops@aurora.example", "reason": "The project needs no more rubrics of this kind."},
         rate="money",
         idempotency="required",
     )
     def post(self, call: Call, milestone_id: str) -> MilestoneOut:
-        """It can be reached for another week; whoever works towards it is told."""
-        decider(call)  # a manager has to stand for it
+        """It can be reached for another week; whoever works towards it is told why, and can contest it."""
         milestone = get_or_404(milestones_of(call), milestone_id)
-        milestones.end(milestone=milestone, now=call.now)
+        milestones.end(milestone=milestone, reason=call.body["reason"], decided_by=decider(call), now=call.now)
         return render_milestone(get_or_404(milestones_of(call), milestone_id))
 
 

@@ -45,7 +45,9 @@ class OwnPayRunOut(TypedDict):
     cutoff: Timestamp
     pays_on: Day
     arrives_by: ArrivesBy
-    outcome: Annotated[str, Doc("scheduled, released, held or left_out."), Example("left_out")]
+    outcome: Annotated[
+        str, Doc("scheduled, released, held, left_out, recalculating or cancelled."), Example("left_out")
+    ]
     amount: Annotated[MoneyOut, Doc("What is sent; for left_out what you are owed, below zero what you owe.")]
     withheld: MoneyOut
     reason_code: Annotated[str | None, Example("no_payout_method")]
@@ -110,6 +112,6 @@ class OwnPayRuns(ExpertView):
 
     @endpoint(summary="List how I stood in pay runs", returns=OwnPayRunsOut)
     def get(self, call: Call) -> OwnPayRunsOut:
-        """Paid, held or left out: why, and what you can do about it."""
+        """Paid, held, left out, or in a run that is calculated again or was cancelled: why, and what you can do."""
         found = own_pay_runs(expert_id=call.principal.subject_id or 0, now=call.now)
         return {"runs": [render_run(own) for own in found]}

@@ -74,6 +74,10 @@ class Milestone(TenantModel):
     currency = models.CharField(max_length=3)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.ACTIVE)
     ends_at = models.DateTimeField(null=True, blank=True)
+    ended_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    end_reason = models.CharField(max_length=300, blank=True, help_text=_("Why its lab ended it; experts read it."))
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     proposal = models.ForeignKey(
         "payments.AdjustmentProposal", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
@@ -92,6 +96,10 @@ class Milestone(TenantModel):
             models.CheckConstraint(
                 condition=Q(awarded_minor__gte=0, awarded_minor__lte=F("budget_minor")),
                 name="payments_milestone_within_budget",
+            ),
+            models.CheckConstraint(
+                condition=Q(ended_by=None, end_reason="") | (Q(ended_by__isnull=False) & ~Q(end_reason="")),
+                name="payments_milestone_ended_by",
             ),
         )
 

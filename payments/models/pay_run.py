@@ -78,6 +78,9 @@ class PayRun(CadreModel):
     )
     calculation_digest = models.CharField(max_length=64, blank=True, help_text=_("SHA-256 of the lines as text."))
     note = models.CharField(max_length=300, blank=True, help_text=_("Why it was sent back or cancelled."))
+    stopped_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
 
     class Meta:
         verbose_name = _("pay run")

@@ -11,10 +11,12 @@ from django.utils.translation import gettext as _
 from core.public import User
 from experts.ports import Contestable
 from experts.public import Appeal
+from marketplace.public import Contract
 from payments.models import (
     Adjustment,
     AdjustmentProposal,
     Dispute,
+    Milestone,
     MilestoneAward,
     Overage,
     PlatformPay,
@@ -37,7 +39,7 @@ _TABLES: Final[dict[str, Any]] = {
     "mwd": MilestoneAward,
     "ref": Referral,
 }
-PREFIXES: Final = ("tme", *_TABLES)
+PREFIXES: Final = ("tme", "mst", *_TABLES)
 
 
 def find(*, subject: str, expert_id: int) -> Contestable | None:
@@ -46,6 +48,8 @@ def find(*, subject: str, expert_id: int) -> Contestable | None:
     if prefix == "tme":
         entry = TimeEntry.objects.filter(public_id=subject, expert=expert_id).select_related("timesheet").first()
         return None if entry is None else _decided(entry)
+    if prefix == "mst":
+        return _ended_milestone(subject, expert_id)
     if prefix == "ref":
         joined = Referral.objects.filter(public_id=subject, referrer=expert_id, referred__isnull=False)
         return Contestable(None, None) if joined.exists() else None
@@ -70,6 +74,17 @@ def _decided(entry: TimeEntry) -> Contestable:
         return Contestable(entry.tenant_id, entry.timesheet.decided_by_id)
     second = last.proposal.decided_by_id if last.proposal else None
     return Contestable(entry.tenant_id, last.decided_by_id, approved_by_id=second)
+
+
+def _ended_milestone(subject: str, expert_id: int) -> Contestable | None:
+    """A milestone that its lab ended, for whoever works there, and who ended it."""
+    ended = Milestone.objects.filter(public_id=subject, ended_by__isnull=False).first()
+    if ended is None:
+        return None
+    works = Contract.objects.filter(project=ended.project_id, expert=expert_id)
+    if ended.opening_id:
+        works = works.filter(opening=ended.opening_id)
+    return Contestable(ended.tenant_id, ended.ended_by_id) if works.exists() else None
 
 
 def apply_outcome(*, subject: str, outcome: str, decided_by: User | None, now: dt.datetime) -> object | None:

@@ -15,7 +15,7 @@ from core.money import Money
 from core.problems import FieldError, InvalidInput
 from core.public import User
 from experts import public as experts
-from experts.public import Expert
+from experts.public import Expert, ReasonMissing
 from marketplace.ports import InsufficientFunds
 from marketplace.public import Contract, Opening, Project
 from payments.models import Adjustment, AdjustmentProposal, Milestone, MilestoneAward, TimeEntry
@@ -79,14 +79,32 @@ def _create_as_approved(proposal: AdjustmentProposal, now: dt.datetime) -> str:
     return made.public_id
 
 
-def end(*, milestone: Milestone, now: dt.datetime) -> Milestone:
-    """Let it end in a week, and tell everybody who works towards it. Raises InvalidTransition."""
+def end(*, milestone: Milestone, reason: str, decided_by: User, now: dt.datetime) -> Milestone:
+    """Let it end in a week, and tell everybody who works towards it why. Raises InvalidTransition, ReasonMissing."""
+    if not reason.strip():
+        raise ReasonMissing
     locked = _locked(milestone.pk)
     states.move(locked, Milestone.Status.ENDING)
     locked.ends_at = now + NOTICE
-    locked.save(update_fields=["status", "ends_at"])
-    _announce(locked, _("It ends at %(at)s UTC.") % {"at": f"{locked.ends_at:%Y-%m-%d %H:%M}"}, now=now)
+    locked.ended_by, locked.end_reason = decided_by, reason.strip()[:300]
+    locked.save(update_fields=["status", "ends_at", "ended_by", "end_reason"])
+    body = _("%(reason)s\n\nIt can be reached until %(at)s UTC.") % {
+        "reason": locked.end_reason,
+        "at": f"{locked.ends_at:%Y-%m-%d %H:%M}",
+    }
+    pay_notices.tell_all([_news_of_end(locked, expert, body) for expert in _still_on_the_way(locked)], now=now)
     return locked
+
+
+def _news_of_end(milestone: Milestone, expert: Expert, body: str) -> PayNews:
+    return PayNews(
+        expert=expert,
+        kind="milestone.ending",
+        subject=milestone.public_id,
+        title=_("Milestone: %(title)s") % {"title": milestone.title},
+        body=body,
+        link="/api/v1/expert/milestones",
+    )
 
 
 def check(*, contract: Contract, now: dt.datetime) -> int:
@@ -235,9 +253,7 @@ def _tell_of_waiting(award: MilestoneAward, *, now: dt.datetime) -> None:
 
 
 def _announce(milestone: Milestone, text: str, *, now: dt.datetime) -> None:
-    """Tell everybody with a living contract who has not reached it."""
-    reached = set(milestone.awards.values_list("expert_id", flat=True))
-    waiting: dict[int, Expert] = {row.expert_id: row.expert for row in _contracts_of(milestone)}
+    """Tell everybody who works there and has not reached it."""
     experts.send_notices(
         notices=[
             experts.Notice(
@@ -249,11 +265,18 @@ def _announce(milestone: Milestone, text: str, *, now: dt.datetime) -> None:
                 link="/api/v1/expert/milestones",
                 sent_at=now,
             )
-            for expert_id, expert in waiting.items()
-            if expert_id not in reached
+            for expert in _still_on_the_way(milestone)
         ],
         now=now,
     )
+
+
+def _still_on_the_way(milestone: Milestone) -> list[Expert]:
+    """Everybody with a contract there who has not reached it."""
+    there: dict[int, Expert] = {row.expert_id: row.expert for row in _contracts_of(milestone)}
+    for expert_id in milestone.awards.values_list("expert_id", flat=True):
+        there.pop(expert_id, None)
+    return list(there.values())
 
 
 def _create(

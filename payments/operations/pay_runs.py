@@ -14,12 +14,13 @@ from core.money import exponent_of
 from core.problems import Conflict, DomainError, InvalidInput, map_constraint
 from core.public import User
 from core.wake import wake_after_commit
+from experts.public import ReasonMissing
 from payments import accounts, bank_holidays, calendar
 from payments.bank_holidays import Closings
 from payments.calendar import PaySchedule
 from payments.ledger import NewEntry
 from payments.models import Payout, PayRun
-from payments.operations import pay_run_calculation, pay_run_release
+from payments.operations import pay_run_calculation, pay_run_news, pay_run_release
 from payments.operations.pay_run_calculation import PayRunChanged
 
 EDITABLE = (PayRun.Status.DRAFT, PayRun.Status.CALCULATING, PayRun.Status.REVIEW)
@@ -117,25 +118,28 @@ def recalculate(*, run: PayRun, by: User, now: dt.datetime) -> PayRun:
     run = _locked(run)
     if run.status == PayRun.Status.CALCULATING:
         states.move(run, PayRun.Status.DRAFT)
-    run.prepared_by, run.note = by, ""
+    run.prepared_by, run.note, run.stopped_by = by, "", None
     return _calculate(run, now=now)
 
 
 def send_back(*, run: PayRun, reason: str, by: User) -> PayRun:
-    """Give the run back to be calculated again, without cancelling it."""
+    """Give the run back to be calculated again, without cancelling it. Raises ReasonMissing."""
     run = _locked(run)
     states.move(run, PayRun.Status.DRAFT)
-    run.note = f"{by}: {reason}"[:300]
+    _note(run, reason, by=by)
     run.save()
     return run
 
 
 def cancel(*, run: PayRun, reason: str, by: User, now: dt.datetime) -> PayRun:
-    """Give the run up; everybody's money stays payable."""
+    """Give the run up; everybody's money stays payable, and whoever was in it hears why. Raises ReasonMissing."""
     run = _locked(run)
     states.move(run, PayRun.Status.CANCELLED)
-    run.note, run.finished_at = f"{by}: {reason}"[:300], now
+    _note(run, reason, by=by)
+    run.finished_at = now
     run.save()
+    following = payday_of(run.currency, calendar.next_cutoff(schedule_of(run.currency), now))
+    pay_run_news.tell_cancelled(run=run, reason=run.note, payday=following, now=now)
     return run
 
 
@@ -216,6 +220,13 @@ def initiation(payout: Payout, *, now: dt.datetime) -> NewEntry:
         (accounts.tax_withheld(payout.currency), payout.withheld_minor),
     ]
     return NewEntry(pay_run_release.INITIATED, payout.public_id, now, legs, seq=payout.initiations)
+
+
+def _note(run: PayRun, reason: str, *, by: User) -> None:
+    """Who stopped it and why; the people in it read the reason."""
+    if not reason.strip():
+        raise ReasonMissing
+    run.note, run.stopped_by = reason.strip()[:300], by
 
 
 def _locked(run: PayRun) -> PayRun:

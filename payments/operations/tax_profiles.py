@@ -61,7 +61,25 @@ def declare(
         profile.vat_consultation, profile.vat_confirmed_at, profile.vat_confirmed_by = "", None, None
     profile.save()
     backup_withholding.declared(profile=profile, applies=backup_withholding_applies, now=now)
+    _warn(profile, now=now)
     return profile
+
+
+def _warn(profile: TaxProfile, *, now: dt.datetime) -> None:
+    """If it was not the expert himself, this is how he hears of it before anybody is paid or taxed by it."""
+    send_notice(
+        expert=profile.expert,
+        kind="tax_profile.signed",
+        title=_("A tax profile was signed"),
+        body=_("%(form)s, taxed in %(country)s, tax id %(tax_id)s. Was it not you? Sign it again and tell us at once.")
+        % {
+            "form": profile.get_form_display(),
+            "country": profile.country,
+            "tax_id": profile.masked_tax_id or "–",
+        },
+        link=_PROFILE,
+        now=now,
+    )
 
 
 def tax_id_of(profile: TaxProfile) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from django.utils.translation import gettext as _
@@ -14,18 +14,17 @@ from payments.models import PayRun, PayRunExclusion, PayRunLine
 from payments.queries.next_payout import Obstacle, obstacle_of
 
 SHOWN: Final = 52
-_TOLD: Final = (
-    PayRun.Status.REVIEW,
-    PayRun.Status.APPROVED,
-    PayRun.Status.EXECUTING,
-    PayRun.Status.COMPLETED,
-    PayRun.Status.COMPLETED_WITH_FAILURES,
-)
+_STOPPED: Final[dict[str, str]] = {
+    PayRun.Status.DRAFT: "recalculating",
+    PayRun.Status.CALCULATING: "recalculating",
+    PayRun.Status.CANCELLED: "cancelled",
+}
+"""What became of runs that were looked at and then sent back or given up."""
 
 
 @dataclass(frozen=True, slots=True)
 class OwnPayRun:
-    """One run from the expert's side. ``outcome`` is scheduled, released, held or left_out."""
+    """One run from the expert's side. ``outcome`` is scheduled, released, held, left_out, recalculating or cancelled."""
 
     run: PayRun
     outcome: str
@@ -37,12 +36,15 @@ class OwnPayRun:
 
 
 def own_pay_runs(*, expert_id: int, now: dt.datetime) -> list[OwnPayRun]:
-    """The latest runs, newest first; those that were cancelled or are not calculated are not his business."""
-    lines = PayRunLine.objects.filter(expert=expert_id, run__status__in=_TOLD).select_related("run")
-    others = PayRunExclusion.objects.filter(expert=expert_id, run__status__in=_TOLD).select_related("run")
+    """The latest runs that were calculated, newest first; what he saw once does not vanish when the run is stopped."""
+    lines = PayRunLine.objects.filter(expert=expert_id).select_related("run")
+    others = PayRunExclusion.objects.filter(expert=expert_id).select_related("run")
     found = [_line(line) for line in lines.order_by("-pk")[:SHOWN]]
     told: dict[tuple[str, str], Obstacle | None] = {}
     for row in others.order_by("-pk")[:SHOWN]:
+        if row.run.status in _STOPPED:
+            found.append(replace(_stopped(row.run, row.amount_minor, 0), remedy=None))
+            continue
         what = (row.reason, row.run.currency)
         if what not in told:
             told[what] = obstacle_of(row.reason, expert_id=expert_id, currency=row.run.currency, now=now)
@@ -52,11 +54,21 @@ def own_pay_runs(*, expert_id: int, now: dt.datetime) -> list[OwnPayRun]:
 
 def _line(line: PayRunLine) -> OwnPayRun:
     run = line.run
+    if run.status in _STOPPED:
+        return _stopped(run, line.amount_minor, line.withheld_minor)
     amount, withheld = Money(line.amount_minor, run.currency), Money(line.withheld_minor, run.currency)
     if line.is_held:
         contest = Remedy(_("Contest it with an appeal."), "/api/v1/expert/appeals")
         return OwnPayRun(run, "held", amount, withheld, line.held_reason, "held", contest)
     return OwnPayRun(run, "scheduled" if run.status == PayRun.Status.REVIEW else "released", amount, withheld)
+
+
+def _stopped(run: PayRun, amount_minor: int, withheld_minor: int) -> OwnPayRun:
+    """As it was calculated last; the reason is told where its author knew that the people in the run read it."""
+    outcome, reason = _STOPPED[run.status], run.note if run.stopped_by_id else ""
+    contest = Remedy(_("Contest it with an appeal."), "/api/v1/expert/appeals") if outcome == "cancelled" else None
+    amount, withheld = Money(amount_minor, run.currency), Money(withheld_minor, run.currency)
+    return OwnPayRun(run, outcome, amount, withheld, reason, outcome, contest)
 
 
 def _left_out(row: PayRunExclusion, why: Obstacle | None) -> OwnPayRun:

@@ -136,3 +136,17 @@ def test_every_lab_and_expert_view_starts_at_visible_to() -> None:
 
 def _is_manager(node: ast.expr) -> bool:
     return isinstance(node, ast.Attribute) and node.attr == "objects"
+
+
+def test_what_is_wrong_with_a_field_is_told_in_the_caller_s_language() -> None:
+    """A bare string as the detail of a FieldError is English for everybody."""
+    untranslated = [
+        f"{source.name}:{node.lineno}"
+        for source in product()
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func).endswith("FieldError")
+        and len(node.args) > 2
+        and isinstance(node.args[2], ast.Constant)
+    ]
+    assert untranslated == []

@@ -21,6 +21,7 @@ from payments.models import (
     AdjustmentProposal,
     Debt,
     Dispute,
+    Milestone,
     Overage,
     Payout,
     PayoutAttempt,
@@ -271,6 +272,16 @@ def milestone_unfunded(world: World) -> Iterator[None]:
     clocks.check_milestones(by=PLATFORM, now=LATER)
 
 
+def milestone_ended(world: World) -> Iterator[None]:
+    promised = milestones.define(
+        project=world.contract.project, opening=None, title="An hour", basis="approved_hours", threshold=HOUR,
+        amount=usd(5_000), budget=usd(50_000), decided_by=world.member, now=MONDAY,
+    )  # fmt: skip
+    assert isinstance(promised, Milestone)
+    yield
+    milestones.end(milestone=promised, reason=WHY, decided_by=world.member, now=LATER)
+
+
 def ready_for_pay(world: World) -> None:
     """Pay of 110.00 USD, a payout method and tax papers."""
     approved(world)
@@ -283,6 +294,14 @@ def line_held(world: World) -> Iterator[None]:
     run = pay_runs.prepare(currency="USD", by=staff("ann"), now=LATER + 7 * DAY)
     yield
     pay_run_holds.hold(line=run.lines.get(), reason=WHY, by=staff("ben"), now=LATER + 7 * DAY)
+
+
+def pay_run_cancelled(world: World) -> Iterator[None]:
+    ready_for_pay(world)
+    run = pay_runs.prepare(currency="USD", by=staff("ann"), now=LATER + 7 * DAY)
+    yield
+    pay_runs.send_back(run=run, reason="Look at it again.", by=staff("ben"))
+    pay_runs.cancel(run=run, reason=WHY, by=staff("ben"), now=LATER + 7 * DAY)
 
 
 def released(world: World) -> Payout:
@@ -358,8 +377,8 @@ STORIES: list[Story] = [
     bonus, bonuses_at_once, correction_down, correction_up, correction_by_two, refused_correction, lapsed_correction,
     clawback_of_hours, clawback_of_a_bonus, given_back, bonus_of_the_platform, clawback_of_the_platform, write_off,
     dispute, dispute_upheld, late_dispute_upheld, dispute_by_silence, overage_opened, overage_declined,
-    overage_approved, overage_by_silence, top_up, referral_joined, milestone_unfunded, line_held, payout_cancelled,
-    payout_cancelled_by_two, payout_held, payout_not_sent, payouts_blocked, tax_withheld,
+    overage_approved, overage_by_silence, top_up, referral_joined, milestone_unfunded, milestone_ended, line_held,
+    pay_run_cancelled, payout_cancelled, payout_cancelled_by_two, payout_held, payout_not_sent, payouts_blocked, tax_withheld,
 ]  # fmt: skip
 COSTLY = {
     correction_down, correction_by_two, refused_correction, clawback_of_hours, clawback_of_a_bonus,
@@ -437,7 +456,7 @@ NO_ACT_ON_PAY = {
     "backup_withholding._end": "nothing is taken any more",
     "exchange_instructions._tell_failure": "nothing was done; what is owed stays owed",
     "exchanges._tell": "his own consent",
-    "milestones._announce": "a promise of more, or its end as it was promised; what was reached is told by the door",
+    "milestones._announce": "a promise of more, or the end of its budget; what its lab ends is told by the door",
     "onboarding._tell": "the provider's word about his account there",
     "owed_invoices._ask": "asks for a paper about what was paid",
     "pay_run_holds.release": "what was held is in the run again",
@@ -446,6 +465,7 @@ NO_ACT_ON_PAY = {
     "payouts._tell": "the provider's word: paid, refused or sent back; what is owed stays owed",
     "referrals._tell": "nobody had joined yet; the message about somebody who had names the door",
     "self_billing.issue": "a paper about what was paid",
+    "tax_profiles._warn": "his own tax papers",
     "tax_profiles.confirm_vat": "a paper",
     "tax_profiles.remind": "a paper",
     "timers._stop_silent": "minutes without a sign of life count once he confirms them",

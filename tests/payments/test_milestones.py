@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -12,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from core import outbox
 from core.money import Money
 from core.public import User, unit_of_work
+from experts.public import Appeal, Notice
 from marketplace.public import LabMember
 from payments.models import Adjustment, Milestone, MilestoneAward
 from payments.operations import clocks, funding, milestones
@@ -119,10 +121,19 @@ def test_without_money_it_waits_visibly_and_is_paid_when_there_is_some(caller: C
 def test_it_can_be_reached_for_a_week_after_its_lab_ended_it(world: World, caller: Caller) -> None:
     made = caller("POST", "/milestones", body(world)).json()
     path = f"/milestones/{made['id']}/end"
-    ended = caller("POST", path, {"decided_by": world.member.email}, at=MONDAY).json()
+    why = {"decided_by": world.member.email, "reason": "No more rubrics of this kind are needed."}
+    ended = caller("POST", path, why, at=MONDAY).json()
     assert (ended["status"], ended["ends_at"]) == ("ending", "2026-11-23T09:00:00Z")
-    again = caller("POST", path, {"decided_by": world.member.email}, at=MONDAY + DAY)
+    assert ended["end_reason"] == why["reason"]
+    again = caller("POST", path, why, at=MONDAY + DAY)
     assert again.json()["code"] == "invalid_transition"
+    (mine,) = hours.expert_caller(world)("GET", "/expert/milestones", at=MONDAY).json()["results"]
+    assert mine["end_reason"] == why["reason"]
+    with platform():
+        assert Milestone.objects.get().ended_by == world.member
+        (told,) = Notice.objects.filter(kind="milestone.ending", expert=world.expert)
+        assert why["reason"] in told.body
+        assert "until 2026-11-23 09:00 UTC" in told.body
     with platform():
         approved(world)
     outbox.drain(now=DECIDED)
@@ -130,6 +141,26 @@ def test_it_can_be_reached_for_a_week_after_its_lab_ended_it(world: World, calle
     clocks.check_milestones(by=PLATFORM, now=MONDAY + 7 * DAY)
     with platform():
         assert Milestone.objects.get().status == "ended"
+
+
+def test_its_end_needs_a_reason_and_can_be_contested_by_whoever_works_there(world: World, caller: Caller) -> None:
+    made = caller("POST", "/milestones", body(world)).json()
+    path, expert = f"/milestones/{made['id']}/end", hours.expert_caller(world)
+    contest = {"subject": made["id"], "reason": "I was nearly there."}
+    assert expert("POST", "/expert/appeals", contest, at=MONDAY).status_code == 400  # nobody ended it
+    for broken in ({}, {"reason": ""}, {"reason": "  "}, {"reason": "x" * 301}, {"reason": 1}):
+        refused = caller("POST", path, {"decided_by": world.member.email, **broken}, at=MONDAY)
+        assert refused.status_code == 400, broken
+    assert caller("GET", f"/milestones/{made['id']}").json()["status"] == "active"
+    why = {"decided_by": world.member.email, "reason": "Not needed."}
+    assert caller("POST", path, why, at=MONDAY).status_code == 200
+    with platform():
+        stranger = replace(world, expert=hours.make_expert("eve@example.org"))
+    assert hours.expert_caller(stranger)("POST", "/expert/appeals", contest, at=MONDAY).status_code == 400
+    assert expert("POST", "/expert/appeals", contest, at=MONDAY).status_code == 201
+    with platform():
+        filed = Appeal.objects.get()
+        assert (filed.tenant_id, filed.first_decider) == (world.tenant.pk, world.member)
 
 
 def test_a_large_budget_takes_two_members(world: World, caller: Caller) -> None:

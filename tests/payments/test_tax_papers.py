@@ -53,6 +53,20 @@ def paid(expert: Expert, minor: int, *, at: dt.datetime = NOW) -> Payout:
     return payout
 
 
+def test_whoever_signs_a_tax_profile_the_expert_hears_of_it_each_time() -> None:
+    ada = story.new_expert(ready=False)
+    caller = expert_caller(ada)
+    for paper in (W9, {**W9, "tax_id": "123-45-6780"}):
+        assert post(caller, "expert/tax-profile", paper).status_code == 201
+    assert post(caller, "expert/tax-profile", {**W9, "tax_id": "1"}).status_code == 400
+    with unit_of_work(SYSTEM):
+        first, second = Notice.objects.filter(expert=ada, kind="tax_profile.signed").order_by("pk")
+    assert "••••6789" in first.body
+    assert "••••6780" in second.body
+    assert "123-45" not in first.body + second.body
+    assert "Was it not you?" in second.body
+
+
 @pytest.mark.parametrize(
     ("changes", "pointer", "code"),
     [
