@@ -25,11 +25,12 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from core import clock, idempotency
-from core.api import bodies, pagination, queries, shape, wire
+from core.api import bodies, pagination, queries, shape, versions, wire
 from core.api.bodies import MEGABYTE, Body
 from core.api.call import Accepted, Call, Listed, Reply
 from core.api.errors import validation_errors
 from core.api.progress import operation_url, render_operation
+from core.api.versions import Version
 from core.principal import Kind, Principal
 from core.problems import DomainError, FieldError, InvalidInput
 
@@ -76,6 +77,8 @@ class Endpoint:
     raw: str = ""
     # The policy in settings.RATE_LIMITS.
     rate: str = "default"
+    # What the thing's version is made of: a GET answers with it as `ETag`, a write may be held to it by `If-Match`.
+    version: Version | None = None
     # Members of the answer that are null in a replay.
     secrets: Sequence[str] = ()
     # For the document, where the defaults read badly; the description is the handler's docstring.
@@ -130,11 +133,16 @@ def _run(spec: Endpoint, handle: Callable[[Call], Any], request: Request, path: 
             path=path,
             sent=body.data,
         )
+        if spec.version and request.method in UNSAFE:
+            spec.version.require(call, request.headers.get(versions.HEADER))
         result = handle(call)
         if page is not None:
             rows, render = (result.rows, result.render) if isinstance(result, Listed) else (result, spec.render)
             result = pagination.paginate(rows, page, order=spec.order, render=render, path=request.path)
-        return _respond(spec, result)
+        response = _respond(spec, result)
+        if spec.version and request.method == "GET":
+            response["ETag"] = spec.version.tag(result)
+        return response
 
     if not key:
         return respond()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from core import idempotency, problems
-from core.api import fields
+from core.api import fields, versions
 from core.api.errors import PROBLEM_TYPE
 from core.api.pagination import DEFAULT_LIMIT, LARGEST_LIMIT
 from core.problems import DomainError
@@ -125,6 +125,12 @@ def _key_parameter(required: bool) -> Json:
 _PARAMETERS: Final[Json] = {
     "IdempotencyKey": _key_parameter(required=False),
     "RequiredIdempotencyKey": _key_parameter(required=True),
+    "IfMatch": {
+        "in": "header",
+        "name": versions.HEADER,
+        "description": "The `ETag` of what you looked at: the request is refused if it has changed since.",
+        "schema": {"type": "string"},
+    },
     "RequestId": {
         "in": "header",
         "name": "X-Request-ID",
@@ -150,6 +156,7 @@ _HEADERS: Final[Json] = {
     "RateLimit-Remaining": {"description": "Requests left now.", **_INTEGER},
     "RateLimit-Reset": {"description": "Seconds until all are back.", **_INTEGER},
     "Retry-After": {"description": "Seconds to wait.", **_INTEGER},
+    "ETag": {"description": "Names this state of the thing, for `If-Match`.", "schema": {"type": "string"}},
     "Location": {"description": "Where to ask how far it is.", "schema": {"type": "string", "format": "uri-reference"}},
 }
 _SECURITY_SCHEMES: Final[Json] = {

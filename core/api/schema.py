@@ -22,6 +22,7 @@ from core.api import bodies, typed
 from core.api.call import Accepted, Download
 from core.api.openapi import HEADER_REFS, NDJSON_SCHEMA, PAGE_PARAMETERS, field_component, problem_body
 from core.api.progress import OperationOut
+from core.api.versions import StaleVersion
 from core.principal import Kind
 from core.problems import DomainError
 
@@ -73,6 +74,9 @@ class EndpointSchema(AutoSchema):
     def _takes_key(self) -> bool:
         return self.method == "POST" and self.spec.idempotency != "none" and self._audience() is not None
 
+    def _takes_version(self) -> bool:
+        return self.spec.version is not None and self.method != "GET"
+
     # --- Names ---
 
     def _tokens(self) -> list[str]:
@@ -112,6 +116,8 @@ class EndpointSchema(AutoSchema):
             required = self.spec.idempotency == "required"
             name = "RequiredIdempotencyKey" if required else "IdempotencyKey"
             parameters.append({"$ref": f"#/components/parameters/{name}"})
+        if self._takes_version():
+            parameters.append({"$ref": "#/components/parameters/IfMatch"})
         return [*parameters, {"$ref": "#/components/parameters/RequestId"}]
 
     def _path_parameter(self, name: str) -> _SchemaType:
@@ -180,6 +186,8 @@ class EndpointSchema(AutoSchema):
 
     def _success(self, status: int, returns: Any) -> _SchemaType:
         headers: _SchemaType = dict(HEADER_REFS)
+        if self.spec.version and self.method == "GET":
+            headers["ETag"] = {"$ref": "#/components/headers/ETag"}
         if returns is Accepted:
             headers["Location"] = {"$ref": "#/components/headers/Location"}
             returns = OperationOut
@@ -225,6 +233,8 @@ class EndpointSchema(AutoSchema):
             ]
         if self._takes_key() and self.spec.idempotency == "required":
             errors.append(idempotency.IdempotencyKeyRequired)
+        if self._takes_version():
+            errors.append(StaleVersion)
         return [*errors, problems.Unavailable]
 
     def _register(self, name: str, origin: type, schema: _SchemaType) -> None:

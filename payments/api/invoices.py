@@ -12,6 +12,7 @@ from core.api.endpoint import endpoint
 from core.api.fields import CountryField, StrictCharField
 from core.api.lookup import get_or_404
 from core.api.types import Currency, Day, Doc, Example, IdOf, Link, MoneyOut, Timestamp, render_money
+from core.api.versions import Version
 from core.api.views import LabView
 from core.money import Money
 from payments.api.paper_download import PAPER_FILE, PaperFormat, drawn, language_of, table
@@ -282,16 +283,30 @@ class CreditNoteDownload(LabView):
         return drawn(invoice_paper.credit_paper(row, lines, language=language), wanted=wanted, name=row.reference)
 
 
+def show_billing(call: Call) -> LabBillingOut:
+    """The address of the lab that calls."""
+    return render_billing(billing.profile_of(cast(int, call.principal.tenant_id)))
+
+
+def hold_billing(call: Call) -> None:
+    """Nobody else changes it until the transaction ends."""
+    billing.hold(cast(int, call.principal.tenant_id))
+
+
+BILLING_VERSION = Version(show=show_billing, lock=hold_billing)
+
+
 class LabBilling(LabView):
     """Who invoices are made out to."""
 
-    @endpoint(summary="Show the billing address", scope="invoices:read", returns=LabBillingOut)
+    @endpoint(summary="Show the billing address", scope="invoices:read", returns=LabBillingOut, version=BILLING_VERSION)
     def get(self, call: Call) -> LabBillingOut:
         """The lab's name and country, until it says more."""
-        return render_billing(billing.profile_of(cast(int, call.principal.tenant_id)))
+        return show_billing(call)
 
     @endpoint(
         summary="Change the billing address",
+        version=BILLING_VERSION,
         scope="invoices:write",
         body=LabBillingIn,
         returns=LabBillingOut,

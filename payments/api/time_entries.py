@@ -12,6 +12,7 @@ from core.api.call import Call
 from core.api.endpoint import endpoint
 from core.api.fields import DurationField, InstantField, PublicIdField, StrictCharField
 from core.api.lookup import get_or_404
+from core.api.versions import Version
 from core.api.views import ExpertView, LabView
 from core.problems import FieldError, InvalidInput, InvalidTransition, NotFound
 from marketplace.public import (
@@ -30,7 +31,7 @@ from payments.api.hours_types import (
     render_lab_entry,
 )
 from payments.models import Activity, TimeEntry
-from payments.operations import time_entries, timers
+from payments.operations import hours_lock, time_entries, timers
 from payments.operations.caps import CapExceeded
 from payments.operations.entry_rules import NotBillableNow, Overlap
 from payments.operations.weeks import WeekClosed
@@ -179,16 +180,30 @@ class ExpertTimeEntryStart(ExpertView):
         return show(call, entry)[0]
 
 
+def show_entry(call: Call, entry_id: str) -> TimeEntryOut:
+    """One entry of the expert's."""
+    return render_entry(get_or_404(entries_of(call), entry_id))
+
+
+def hold_hours(call: Call, entry_id: str) -> None:
+    """Nobody else changes hours of the entry's expert until the transaction ends."""
+    hours_lock.take(get_or_404(entries_of(call), entry_id).expert_id)
+
+
+ENTRY_VERSION = Version(show=show_entry, lock=hold_hours)
+
+
 class ExpertTimeEntryDetail(ExpertView):
     """One stretch of time."""
 
-    @endpoint(summary="Show my time entry", returns=TimeEntryOut)
+    @endpoint(summary="Show my time entry", returns=TimeEntryOut, version=ENTRY_VERSION)
     def get(self, call: Call, entry_id: str) -> TimeEntryOut:
         """The entry with where its seconds went."""
-        return render_entry(get_or_404(entries_of(call), entry_id))
+        return show_entry(call, entry_id)
 
     @endpoint(
         summary="Change my time entry",
+        version=ENTRY_VERSION,
         body=AmendTimeIn,
         returns=TimePiecesOut,
         errors=[*WRITE_ERRORS, InvalidTransition],
@@ -201,7 +216,7 @@ class ExpertTimeEntryDetail(ExpertView):
             raise InvalidInput(errors=[FieldError("", "empty", _("Name what should change."))])
         return {"entries": show(call, *time_entries.amend(entry=entry, now=call.now, **call.body))}
 
-    @endpoint(summary="Take my time entry back", errors=[WeekClosed, InvalidTransition])
+    @endpoint(summary="Take my time entry back", version=ENTRY_VERSION, errors=[WeekClosed, InvalidTransition])
     def delete(self, call: Call, entry_id: str) -> None:
         """While its week is open. The entry stays visible as void and counts no more."""
         time_entries.void(entry=get_or_404(entries_of(call), entry_id), now=call.now)

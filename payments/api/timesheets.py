@@ -11,6 +11,7 @@ from core.api.call import Call, Listed
 from core.api.endpoint import endpoint
 from core.api.fields import InstantField, PublicIdField, StrictCharField
 from core.api.lookup import get_or_404
+from core.api.versions import Version
 from core.api.views import ExpertView, LabView
 from core.problems import InvalidTransition
 from experts.public import OwnWork
@@ -27,7 +28,7 @@ from payments.api.hours_types import (
     render_timesheet,
 )
 from payments.models import TimeEntry, Timesheet
-from payments.operations import timesheets
+from payments.operations import hours_lock, timesheets
 from payments.operations.timesheets import NothingToSubmit, TimerStillRunning
 
 
@@ -132,13 +133,31 @@ class LabTimesheetList(LabView):
         return Listed(timesheets_of(call).filter(**call.query), lambda row: render_lab_timesheet(row, now=call.now))
 
 
+def show_lab_week(call: Call, timesheet_id: str) -> LabTimesheetDetailOut:
+    """One week as the lab sees it."""
+    return render_lab_detail(get_or_404(timesheets_of(call), timesheet_id), now=call.now)
+
+
+def hold_week(call: Call, timesheet_id: str) -> None:
+    """Nobody else changes hours of the week's expert until the transaction ends."""
+    hours_lock.take(get_or_404(timesheets_of(call), timesheet_id).expert_id)
+
+
+def what_is_decided(shown: LabTimesheetDetailOut) -> list[Any]:
+    """A week's state and its hours; its paydays move with the clock, and change nothing of what is approved."""
+    return [shown["status"], shown["entries"]]
+
+
+WEEK_VERSION = Version(show=show_lab_week, lock=hold_week, of=what_is_decided)
+
+
 class LabTimesheetDetail(LabView):
     """One week."""
 
-    @endpoint(summary="Show a timesheet", scope="timesheets:read", returns=LabTimesheetDetailOut)
+    @endpoint(summary="Show a timesheet", scope="timesheets:read", returns=LabTimesheetDetailOut, version=WEEK_VERSION)
     def get(self, call: Call, timesheet_id: str) -> LabTimesheetDetailOut:
         """The week with its entries, amounts and fees."""
-        return render_lab_detail(get_or_404(timesheets_of(call), timesheet_id), now=call.now)
+        return show_lab_week(call, timesheet_id)
 
 
 class LabTimesheetApprove(LabView):
@@ -146,6 +165,7 @@ class LabTimesheetApprove(LabView):
 
     @endpoint(
         summary="Approve a timesheet",
+        version=WEEK_VERSION,
         rate="money",
         scope="timesheets:write",
         body=ApproveTimesheetIn,

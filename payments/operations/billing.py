@@ -28,11 +28,16 @@ def profile_of(tenant_id: int) -> LabBillingProfile:
     return made
 
 
+def hold(tenant_id: int) -> LabBillingProfile:
+    """The lab's billing address, which nobody else changes until the transaction ends."""
+    pk = profile_of(tenant_id).pk
+    return LabBillingProfile.objects.select_for_update(no_key=True, of=("self",)).get(pk=pk)
+
+
 @transaction.atomic
 def change(*, tenant_id: int, now: dt.datetime, **changes: str) -> LabBillingProfile:
     """Change what is given. Raises InvalidInput for a VAT id of the EU whose check digits are wrong."""
-    pk = profile_of(tenant_id).pk
-    profile = LabBillingProfile.objects.select_for_update(no_key=True, of=("self",)).get(pk=pk)
+    profile = hold(tenant_id)
     for name, value in changes.items():
         setattr(profile, name, value)
     if profile.vat_id and profile.country in tax.MEMBER_STATES:

@@ -249,10 +249,17 @@ class Caller:
         self.client = Client()
 
     def __call__(
-        self, method: str, path: str, body: Any = None, *, at: dt.datetime = MONDAY, key: str | None = None
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        at: dt.datetime = MONDAY,
+        key: str | None = None,
+        match: str = "",
     ) -> Any:
-        """One request; `key` is the Idempotency-Key, made up for POSTs unless given (empty: none)."""
-        headers = {"Authorization": f"Bearer {self.secret}"}
+        """One request; `key` is the Idempotency-Key, made up for POSTs unless given (empty: none), `match` If-Match."""
+        headers = {"Authorization": f"Bearer {self.secret}"} | ({"If-Match": match} if match else {})
         if method == "POST" and key != "":
             headers["Idempotency-Key"] = key or f"{path}-{at.isoformat()}-{wire.dumps(body or {}).hex()[:150]}"
         raw = b"" if body is None else wire.dumps(body)

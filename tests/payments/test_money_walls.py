@@ -62,7 +62,7 @@ def body_for(path: str, method: str, decider: str) -> Any:
         "decline": {"decided_by": decider, "reason": "No."},
         "withdraw": {"decided_by": decider},
         "refuse": {"decided_by": decider, "reason": "No."},
-        "end": {"decided_by": decider},
+        "end": {"decided_by": decider, "reason": "No."},
         "dispute": {"decided_by": decider, "reason": "No.", "proposed": "PT0S"},
         "answer": {"answer": "Yes."},
         "confirm": {"reason": "I was there."},
