@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from core.desk import CadreAdmin
 from core.money import SECONDS_PER_HOUR, Money, divide_half_up
+from marketplace.public import planned_rate
 from payments.models import FloorCheck, TrueUp
 from payments.operations import true_ups
+
+if TYPE_CHECKING:
+    from marketplace.public import RateSnapshot
 
 
 @admin.register(TrueUp)
@@ -29,9 +37,20 @@ class TrueUpAdmin(CadreAdmin):
 
 @admin.register(FloorCheck)
 class FloorCheckAdmin(CadreAdmin):
-    """Decided weeks with their effective rate; where there is no floor, nothing is due."""
+    """Decided weeks: what an hour truly paid beside what the terms said and planned; without a floor nothing is due."""
 
-    list_display = ("timesheet", "expert", "country", "earned", "all_in_rate", "least", "added", "checked_at")
+    list_display = (
+        "timesheet",
+        "expert",
+        "country",
+        "earned",
+        "nominal_rate",
+        "planned_rate",
+        "all_in_rate",
+        "least",
+        "added",
+        "checked_at",
+    )
     list_filter = ("country", "currency", ("due_minor", admin.EmptyFieldListFilter))
     search_fields = ("timesheet__public_id", "expert__legal_name", "expert__public_id")
     list_select_related = ("timesheet", "expert")
@@ -40,6 +59,22 @@ class FloorCheckAdmin(CadreAdmin):
     def earned(self, row: FloorCheck) -> str:
         """For the hours."""
         return str(Money(row.gross_minor, row.currency))
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[FloorCheck]:
+        """With the terms of each contract, read once for the page."""
+        rows: QuerySet[FloorCheck] = super().get_queryset(request)
+        return rows.prefetch_related("timesheet__contract__snapshots")
+
+    @admin.display(description=_("agreed rate"))
+    def nominal_rate(self, row: FloorCheck) -> str:
+        """An hour of paid work, at the end of the week."""
+        return str(_terms(row).rate)
+
+    @admin.display(description=_("planned rate"))
+    def planned_rate(self, row: FloorCheck) -> str:
+        """What the terms plan for an hour when unpaid and capped time is counted in."""
+        terms = _terms(row)
+        return str(Money(planned_rate(terms), terms.currency))
 
     @admin.display(description=_("all-in rate"))
     def all_in_rate(self, row: FloorCheck) -> str:
@@ -58,3 +93,12 @@ class FloorCheckAdmin(CadreAdmin):
     def added(self, row: FloorCheck) -> str:
         """Up to the floor."""
         return str(Money(row.added_minor, row.currency))
+
+
+def _terms(row: FloorCheck) -> RateSnapshot:
+    """The terms in force when the week ended, out of those that were read with it."""
+    sheet = row.timesheet
+    snapshots: list[Any] = sorted(sheet.contract.snapshots.all(), key=lambda terms: terms.valid.lower)
+    in_force = [terms for terms in snapshots if terms.valid.lower < sheet.ends_at]
+    found: RateSnapshot = (in_force or snapshots[:1])[-1]
+    return found

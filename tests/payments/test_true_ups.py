@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import Any
 
 import pytest
@@ -387,7 +388,17 @@ def test_a_statement_and_the_desk_name_it() -> None:
     desk = Desk("view_trueup", "view_floorcheck")
     page = desk.client.get(f"/admin/payments/trueup/{true_up.pk}/change/").content.decode()
     assert "asks for 13.90 EUR" in page
-    assert "13.90 EUR" in desk.client.get("/admin/payments/floorcheck/").content.decode()
+    row = desk.client.get("/admin/payments/floorcheck/").content.decode()
+    figures = re.findall(r'<td class="field-(\w+) [^>]*>([\d.]+) EUR', row)
+    planned = story.effective()["planned"]["amount"]
+    assert figures == [
+        ("earned", "0.00"),
+        ("nominal_rate", "20.00"),
+        ("planned_rate", planned),
+        ("all_in_rate", "13.90"),
+        ("least", "13.90"),
+        ("added", "13.90"),
+    ]
     desk.client.post(f"/admin/payments/trueup/{true_up.pk}/change/", {"amount_minor": 1})
     desk.client.post(f"/admin/payments/floorcheck/{check.pk}/change/", {"added_minor": 10**6})
     assert added() == [(1_390, 1, 0)]
