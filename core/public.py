@@ -8,7 +8,7 @@ from core.models.event import Event
 from core.models.operation import Operation
 from core.models.tenant import Tenant, TenantAccess
 from core.models.user import User
-from core.models.walled import WalledQuerySet
+from core.models.walled import OwnedQuerySet, WalledQuerySet
 from core.principal import Kind, Principal
 from core.unit_of_work import unit_of_work
 from core.walls import Wall
@@ -19,6 +19,7 @@ __all__ = [
     "Event",
     "Kind",
     "Operation",
+    "OwnedQuerySet",
     "Principal",
     "PublicIdField",
     "Tenant",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from experts.errors import OwnWork, ReasonMissing
+from experts.errors import OwnWork, ReasonMissing, require_other
 from experts.models import (
     Agreement,
     AgreementVersion,
@@ -71,6 +71,7 @@ __all__ = [
     "publish_agreement",
     "record_decision",
     "record_quality",
+    "require_other",
     "restrictions_for",
     "send_notice",
     "send_notices",

@@ -1,4 +1,4 @@
-"""The gate that queries for tenants' tables start from."""
+"""The gates that queries start from: for tenants' tables, and for those of one person."""
 
 from __future__ import annotations
 
@@ -35,3 +35,18 @@ class WalledQuerySet(models.QuerySet[M]):
         """Rows that concern one expert, each once."""
         rows = self.filter(**{self.expert_path: expert_id})
         return rows.distinct() if self.has_many_paths else rows
+
+
+class OwnedQuerySet(models.QuerySet[M]):
+    """Rows about one expert, beyond any lab's wall."""
+
+    owner_path: ClassVar[str] = "expert"
+    """The look-up from a row to its owner."""
+
+    def visible_to(self, principal: Principal) -> Self:
+        """An expert sees his own, the platform all, labs nothing."""
+        if principal.is_platform:
+            return self
+        if principal.kind is Kind.EXPERT and principal.subject_id is not None:
+            return self.filter(**{self.owner_path: principal.subject_id})
+        return self.none()

@@ -9,8 +9,7 @@ from django.utils.html import format_html_join
 from django.utils.translation import gettext_lazy as _
 
 from core import clock
-from core.desk import CadreAdmin, ReadOnlyInline, confirmed, register_queue
-from experts.admin.people import staff
+from core.desk import CadreAdmin, ReadOnlyInline, confirmed, register_queue, staff
 from experts.models import Appeal, AppealFile, Decision
 from experts.operations import appeals, documents
 

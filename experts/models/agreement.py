@@ -9,9 +9,8 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from core import guards, history
-from core.public import CadreModel, Kind, Principal, PublicIdField, Tenant, Wall
+from core.public import CadreModel, Kind, OwnedQuerySet, Principal, PublicIdField, Tenant, Wall
 from experts.models.expert import Expert
-from experts.models.owned import OwnedQuerySet
 
 
 @history.tracked()

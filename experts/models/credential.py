@@ -11,12 +11,12 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from core import history
-from core.public import CadreModel, PublicIdField, Wall
+from core.public import CadreModel, OwnedQuerySet, PublicIdField, Wall
 from core.states import Transitions
 from experts.models.document import Document
 from experts.models.domain import Domain
 from experts.models.expert import Expert
-from experts.models.owned import NotByHimself, OwnedQuerySet
+from experts.models.own_acts import NotByHimself
 
 
 class VerificationStatus(models.TextChoices):

@@ -11,11 +11,11 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from core import guards, history
-from core.public import CadreModel, PublicIdField, Tenant, Wall
+from core.public import CadreModel, OwnedQuerySet, PublicIdField, Tenant, Wall
 from core.states import Transitions
 from experts.models.document import Document
 from experts.models.expert import Expert
-from experts.models.owned import NotByHimself, OwnedQuerySet
+from experts.models.own_acts import NotByHimself
 
 
 class Decision(CadreModel):

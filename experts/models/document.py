@@ -8,10 +8,9 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from core import history
-from core.public import CadreModel, PublicIdField, Wall
+from core.public import CadreModel, OwnedQuerySet, PublicIdField, Wall
 from core.states import Transitions
 from experts.models.expert import Expert
-from experts.models.owned import OwnedQuerySet
 
 
 class DocumentQuerySet(OwnedQuerySet["Document"]):

@@ -10,9 +10,8 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from core import history
-from core.public import CadreModel, Principal, Wall
+from core.public import CadreModel, OwnedQuerySet, Principal, Wall
 from experts.models.expert import Expert
-from experts.models.owned import OwnedQuerySet
 
 
 class IscedField(CadreModel):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Self
-
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator
@@ -12,23 +10,16 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from core import history
-from core.public import CadreModel, Kind, Principal, PublicIdField, Wall
-from experts.models.owned import OwnedQuerySet
+from core.public import CadreModel, OwnedQuerySet, PublicIdField, Wall
 
 WEEK_SECONDS = 7 * 24 * 3600
 DAY_SECONDS = 24 * 3600
 
 
-class ExpertQuerySet(models.QuerySet["Expert"]):
-    """Experts, as the parties may see them: labs never see one here, only their own pseudonyms of him."""
+class ExpertQuerySet(OwnedQuerySet["Expert"]):
+    """Experts, each himself: labs never see one here, only their own pseudonyms of him."""
 
-    def visible_to(self, principal: Principal) -> Self:
-        """Himself for an expert, all for the platform."""
-        if principal.is_platform:
-            return self
-        if principal.kind is Kind.EXPERT and principal.subject_id:
-            return self.filter(pk=principal.subject_id)
-        return self.none()
+    owner_path = "pk"
 
 
 @history.tracked()

@@ -1,28 +1,15 @@
 """What matching may know of an expert, as two views of the database (see migration 0003 for their SQL).
 
-Ranking filters and joins them in SQL; explanations read one row and have everything.
+Ranking filters and joins them in SQL; explanations read one row and have everything. Facts cross the walls by nature:
+the platform ranks with them, and labs see only what matching tells them.
 """
 
 from __future__ import annotations
 
-from typing import Any, Self
-
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
-from core.public import Kind, Principal, Wall
-
-
-class FactsQuerySet(models.QuerySet[Any]):
-    """Facts cross the walls by nature: the platform ranks with them, an expert may read his own."""
-
-    def visible_to(self, principal: Principal) -> Self:
-        """His own for an expert, all for the platform."""
-        if principal.is_platform:
-            return self
-        if principal.kind is Kind.EXPERT and principal.subject_id:
-            return self.filter(expert_id=principal.subject_id)
-        return self.none()
+from core.public import OwnedQuerySet, Wall
 
 
 class ExpertFacts(models.Model):
@@ -55,7 +42,7 @@ class ExpertFacts(models.Model):
     quality = models.JSONField()
     restrictions = models.JSONField()
 
-    objects = FactsQuerySet.as_manager()
+    objects = OwnedQuerySet["ExpertFacts"].as_manager()
 
     class Meta:
         managed = False
@@ -80,7 +67,7 @@ class SkillFacts(models.Model):
     quality_ppm = models.IntegerField(null=True)
     observations = models.IntegerField()
 
-    objects = FactsQuerySet.as_manager()
+    objects = OwnedQuerySet["SkillFacts"].as_manager()
 
     class Meta:
         managed = False

@@ -7,9 +7,8 @@ from typing import Self
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from core.public import CadreModel, PublicIdField, Wall
+from core.public import CadreModel, OwnedQuerySet, PublicIdField, Wall
 from experts.models.expert import Expert
-from experts.models.owned import OwnedQuerySet
 
 
 class NoticeQuerySet(OwnedQuerySet["Notice"]):

@@ -10,10 +10,9 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from core import history
-from core.public import CadreModel, PublicIdField, Wall
+from core.public import CadreModel, OwnedQuerySet, PublicIdField, Wall
 from experts.models.domain import Domain
 from experts.models.expert import Expert
-from experts.models.owned import OwnedQuerySet
 
 PPM = 1_000_000
 

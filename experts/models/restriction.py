@@ -10,10 +10,9 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from core import history
-from core.public import CadreModel, PublicIdField, Tenant, Wall
+from core.public import CadreModel, OwnedQuerySet, PublicIdField, Tenant, Wall
 from experts.models.decision import Decision
 from experts.models.expert import Expert
-from experts.models.owned import OwnedQuerySet
 
 
 class RestrictionQuerySet(OwnedQuerySet["Restriction"]):

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from core import clock
-from core.desk import CadreAdmin, ReadOnlyInline, confirmed
+from core.desk import CadreAdmin, ReadOnlyInline, confirmed, staff
 from marketplace.models import Amendment, Contract, ContractPause, InstructionAcknowledgement, RateSnapshot
 from marketplace.operations import amendments, contracts
 
@@ -80,7 +80,7 @@ class ContractAdmin(CadreAdmin):
         """As a decision that can be contested."""
         contracts.pause(
             contract=contract,
-            decided_by=request.user,  # type: ignore[arg-type]  # the desk has let nobody else in
+            decided_by=staff(request),
             reason_code=choice,
             explanation=reason,
             now=clock.now(),
@@ -97,7 +97,7 @@ class ContractAdmin(CadreAdmin):
         contracts.end(
             contract=contract,
             reason=choice,
-            decided_by=request.user,  # type: ignore[arg-type]  # the desk has let nobody else in
+            decided_by=staff(request),
             explanation=reason,
             now=clock.now(),
         )

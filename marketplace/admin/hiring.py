@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from core import clock
-from core.desk import CadreAdmin, ReadOnlyInline, confirmed, register_queue
+from core.desk import CadreAdmin, ReadOnlyInline, confirmed, register_queue, staff
 from core.money import Money
 from marketplace import rates
 from marketplace.models import Application, Match, Offer, OfferDocument, Opening, OpeningListing, Requirement
@@ -111,7 +111,7 @@ class ApplicationAdmin(CadreAdmin):
         """As a decision that can be contested."""
         applications.reject(
             application=application,
-            decided_by=request.user,  # type: ignore[arg-type]  # the desk has let nobody else in
+            decided_by=staff(request),
             reason_code=choice,
             explanation=reason,
             now=clock.now(),

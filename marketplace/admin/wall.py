@@ -10,7 +10,7 @@ from django.forms import ModelForm
 from django.http import HttpRequest
 
 from core import clock
-from core.desk import CadreAdmin
+from core.desk import CadreAdmin, staff
 from marketplace.models import ConflictEdge, Exposure
 from marketplace.operations import conflicts
 
@@ -60,7 +60,7 @@ class ConflictEdgeAdmin(CadreAdmin):
                 starts_on=obj.starts_on,
                 ends_on=obj.ends_on,
                 cooling_off_days=obj.cooling_off_days,
-                declared_by=request.user,  # type: ignore[arg-type]  # the desk has let nobody else in
+                declared_by=staff(request),
             )
             conflicts.enforce(now=clock.now())
             obj.pk = declared.pk

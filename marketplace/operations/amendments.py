@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 from core import outbox, states
 from core.problems import Conflict, map_constraint
 from core.public import User
-from experts.public import OwnWork, send_notice
+from experts.public import require_other, send_notice
 from marketplace import ports
 from marketplace.models import Amendment, Contract, RateSnapshot
 from marketplace.operations import budgets, contracts, later_terms, projects
@@ -156,8 +156,7 @@ def expire_due(*, now: dt.datetime) -> int:
 
 def _require_proposable(contract: Contract, proposed_by: User) -> None:
     _require_amendable(contract)
-    if proposed_by.pk == contract.expert.user_id:
-        raise OwnWork
+    require_other(contract.expert, proposed_by)
     if Amendment.objects.filter(contract=contract).standing().exists():
         raise AmendmentStands
 

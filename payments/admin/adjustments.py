@@ -8,10 +8,10 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from core import clock
-from core.desk import CadreAdmin, confirmed, register_queue
+from core.desk import CadreAdmin, confirmed, register_queue, staff
 from core.money import Money
 from core.problems import FieldError, InvalidInput
-from payments.admin.staff import require_proof, staff
+from payments.admin.staff import require_proof
 from payments.models import Adjustment, AdjustmentProposal, Debt, LoneAct, Payee, PlatformPay, WriteOff
 from payments.operations import clawbacks, four_eyes, platform_pay, write_offs
 

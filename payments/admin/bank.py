@@ -17,9 +17,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core import clock
-from core.desk import CadreAdmin, ReadOnlyInline, confirmed, principal_of, register_queue
+from core.desk import CadreAdmin, ReadOnlyInline, confirmed, principal_of, register_queue, staff
 from core.money import Money
-from payments.admin.staff import fresh_proof, recently_authenticated, staff
+from payments.admin.staff import fresh_proof, recently_authenticated
 from payments.models import BankFile, BankMessage, BankStatement, BankTransfer
 from payments.operations import bank_files, bank_messages
 from payments.operations import bank_trouble as bank_trouble_acts

@@ -12,11 +12,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core import clock
-from core.desk import CadreAdmin, confirmed, register_queue
+from core.desk import CadreAdmin, confirmed, register_queue, staff
 from core.money import Money
 from core.public import Tenant
 from payments.admin.asking import MoneyForm, ask
-from payments.admin.staff import require_proof, staff
+from payments.admin.staff import require_proof
 from payments.models import CreditLimit
 from payments.operations import credit
 

@@ -13,10 +13,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core import clock
-from core.desk import CadreAdmin
+from core.desk import CadreAdmin, staff
 from core.money import EXPONENTS, Money
 from payments.admin.asking import MoneyForm, ask
-from payments.admin.staff import staff
 from payments.models import BankCharge, ExchangeInstruction, FxConversion, FxExchange, FxQuote
 from payments.operations import bank_charges, fx
 from payments.queries import fx_results

@@ -11,10 +11,10 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from core import clock
-from core.desk import CadreAdmin, confirmed, register_queue
+from core.desk import CadreAdmin, confirmed, register_queue, staff
 from core.money import Money
 from payments.admin.asking import MoneyForm, ask
-from payments.admin.staff import require_proof, staff
+from payments.admin.staff import require_proof
 from payments.models import Funding, FundsReservation, Refund
 from payments.operations import funding, refunds
 

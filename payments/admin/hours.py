@@ -8,11 +8,10 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from core import clock
-from core.desk import CadreAdmin, ReadOnlyInline, confirmed, principal_of, register_queue
+from core.desk import CadreAdmin, ReadOnlyInline, confirmed, principal_of, register_queue, staff
 from core.durations import format_duration
 from core.money import Money, fee_for, pay_for
 from payments.admin.adjustments import ADJUST, money_from
-from payments.admin.staff import staff
 from payments.models import Dispute, Overage, TimeEntry, Timesheet
 from payments.models.timesheet import TimesheetQuerySet
 from payments.operations import adjustments, clawbacks, counted_hours, disputes, overages, timesheets

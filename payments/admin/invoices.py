@@ -8,9 +8,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core import clock
-from core.desk import CadreAdmin, ReadOnlyInline, confirmed
+from core.desk import CadreAdmin, ReadOnlyInline, confirmed, staff
 from core.money import Money
-from payments.admin.staff import require_proof, staff
+from payments.admin.staff import require_proof
 from payments.models import AdjustmentProposal, CreditNote, DocumentSeries, Invoice, LabBillingProfile
 from payments.operations import credit_notes, invoices
 

@@ -15,9 +15,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core import clock
-from core.desk import CadreAdmin, confirmed, register_queue, told
+from core.desk import CadreAdmin, confirmed, register_queue, staff, told
 from core.money import Money
-from payments.admin.staff import prove_again, recently_authenticated, staff
+from payments.admin.staff import prove_again, recently_authenticated
 from payments.models import PayRun, PayRunExclusion, PayRunLine
 from payments.operations import pay_run_holds, pay_runs
 from payments.queries import pay_run_review

@@ -9,8 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from core import clock
-from core.desk import CadreAdmin, confirmed, register_queue
-from payments.admin.staff import staff
+from core.desk import CadreAdmin, confirmed, register_queue, staff
 from payments.models import PayoutMethod
 from payments.operations import payees
 from payments.providers import registry

@@ -11,9 +11,9 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from core import clock
-from core.desk import CadreAdmin, ReadOnlyInline, confirmed, register_queue
+from core.desk import CadreAdmin, ReadOnlyInline, confirmed, register_queue, staff
 from core.money import Money
-from payments.admin.staff import fresh_proof, recently_authenticated, staff
+from payments.admin.staff import fresh_proof, recently_authenticated
 from payments.models import (
     Payout,
     PayoutAttempt,

@@ -9,9 +9,8 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from core import clock
-from core.desk import CadreAdmin, Text, confirmed, register_queue
+from core.desk import CadreAdmin, Text, confirmed, register_queue, staff
 from core.money import Money
-from payments.admin.staff import staff
 from payments.models import DayClose, Funding, ProviderEntry, ReconciliationItem
 from payments.operations import reconciliation_acts as acts
 

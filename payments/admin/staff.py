@@ -1,9 +1,8 @@
-"""Who sits before the page, and how long ago he proved it."""
+"""How long ago the member of staff proved who he is, and where he does so again."""
 
 from __future__ import annotations
 
 import time
-from typing import cast
 from urllib.parse import urlencode
 
 from allauth.account.authentication import get_authentication_records
@@ -12,13 +11,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from core.public import User
+from core.desk import staff
 from payments.operations.pay_runs import StepUpRequired
-
-
-def staff(request: HttpRequest) -> User:
-    """The member of staff."""
-    return cast(User, request.user)
 
 
 def recently_authenticated(request: HttpRequest) -> bool:

@@ -16,11 +16,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core import clock
-from core.desk import CadreAdmin, confirmed, register_queue
+from core.desk import CadreAdmin, confirmed, register_queue, staff
 from core.money import Money
 from core.public import Event, User
 from payments import tax
-from payments.admin.staff import prove_again, recently_authenticated, staff
+from payments.admin.staff import prove_again, recently_authenticated
 from payments.models import BackupWithholding, OwedInvoice, TaxProfile
 from payments.operations import backup_withholding, owed_invoices, self_billing, tax_profiles
 from payments.papers import spreadsheet

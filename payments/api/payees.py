@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, TypedDict
 
+from django.db.models import QuerySet
 from rest_framework import serializers
 
 from core import clock
@@ -16,7 +17,6 @@ from core.api.views import ExpertView
 from experts.public import Expert
 from payments import payout_details
 from payments.models import PayeeAccount, PayoutMethod
-from payments.models.payee import PayoutMethodQuerySet
 from payments.operations import onboarding, payees
 from payments.operations.onboarding import NothingToOnboard
 from payments.operations.payees import NoPayoutRail
@@ -129,7 +129,7 @@ def render_method(row: PayoutMethod) -> PayoutMethodOut:
     }
 
 
-def _mine(call: Call) -> PayoutMethodQuerySet:
+def _mine(call: Call) -> QuerySet[PayoutMethod]:
     return PayoutMethod.objects.visible_to(call.principal).select_related("payee_account")
 
 

@@ -11,11 +11,10 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from core import history
-from core.public import CadreModel, PublicIdField, Wall
+from core.public import CadreModel, OwnedQuerySet, PublicIdField, Wall
 from core.states import Transitions
 from payments import exchange
 from payments.models.fx import FxQuote
-from payments.models.platform_pay import OfExpertQuerySet
 
 
 @history.tracked()
@@ -50,7 +49,7 @@ class ExchangeInstruction(CadreModel):
     failed_for = models.DateTimeField(null=True, blank=True, help_text=_("The cutoff before which it could not yet."))
     obstacle = models.CharField(max_length=40, blank=True, help_text=_("Why not."))
 
-    objects = OfExpertQuerySet["ExchangeInstruction"].as_manager()
+    objects = OwnedQuerySet["ExchangeInstruction"].as_manager()
 
     class Meta:
         verbose_name = _("standing instruction to exchange")

@@ -10,20 +10,8 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from core import history
-from core.public import Kind, Principal, PublicIdField, TenantModel
+from core.public import PublicIdField, TenantModel, WalledQuerySet
 from core.states import Transitions
-
-
-class FundingQuerySet(models.QuerySet["Funding"]):
-    """Payments of labs, as the parties may see them."""
-
-    def visible_to(self, principal: Principal) -> FundingQuerySet:
-        """A lab sees its own, the platform all."""
-        if principal.is_platform:
-            return self
-        if principal.kind is Kind.LAB:
-            return self.filter(tenant=principal.tenant_id)
-        return self.none()
 
 
 @history.tracked()
@@ -64,7 +52,7 @@ class Funding(TenantModel):
     settled_at = models.DateTimeField(null=True, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True)
 
-    objects = FundingQuerySet.as_manager()
+    objects = WalledQuerySet["Funding"].as_manager()
 
     class Meta:
         verbose_name = _("funding")
@@ -87,18 +75,6 @@ class Funding(TenantModel):
     def arrived_minor(self) -> int:
         """What is, or would be, the lab's: what arrived, and before that what was announced."""
         return self.amount_minor if self.received_minor is None else self.received_minor
-
-
-class RefundQuerySet(models.QuerySet["Refund"]):
-    """Money given back, as the parties may see it."""
-
-    def visible_to(self, principal: Principal) -> RefundQuerySet:
-        """A lab sees its own, the platform all."""
-        if principal.is_platform:
-            return self
-        if principal.kind is Kind.LAB:
-            return self.filter(tenant=principal.tenant_id)
-        return self.none()
 
 
 @history.tracked()
@@ -134,7 +110,7 @@ class Refund(TenantModel):
     )
     refunded_at = models.DateTimeField(null=True, blank=True)
 
-    objects = RefundQuerySet.as_manager()
+    objects = WalledQuerySet["Refund"].as_manager()
 
     class Meta:
         verbose_name = _("refund")

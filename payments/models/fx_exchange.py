@@ -10,9 +10,8 @@ from django.utils.translation import gettext_lazy as _
 
 from core import guards
 from core.money import Money
-from core.public import CadreModel, PublicIdField, Wall
+from core.public import CadreModel, OwnedQuerySet, PublicIdField, Wall
 from payments.models.fx import FxQuote
-from payments.models.platform_pay import OfExpertQuerySet
 
 
 class FxExchange(CadreModel):
@@ -32,7 +31,7 @@ class FxExchange(CadreModel):
         "payments.ExchangeInstruction", on_delete=models.PROTECT, null=True, blank=True, related_name="exchanges"
     )
 
-    objects = OfExpertQuerySet["FxExchange"].as_manager()
+    objects = OwnedQuerySet["FxExchange"].as_manager()
 
     class Meta:
         verbose_name = _("exchange of an expert")

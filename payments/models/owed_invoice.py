@@ -10,20 +10,8 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from core import history
-from core.public import CadreModel, Kind, Principal, PublicIdField, Wall
+from core.public import CadreModel, OwnedQuerySet, PublicIdField, Wall
 from core.states import Transitions
-
-
-class OwedInvoiceQuerySet(models.QuerySet["OwedInvoice"]):
-    """Invoices that are owed, as the people concerned may see them."""
-
-    def visible_to(self, principal: Principal) -> OwedInvoiceQuerySet:
-        """An expert sees his own, the platform all."""
-        if principal.is_platform:
-            return self
-        if principal.kind is Kind.EXPERT and principal.subject_id:
-            return self.filter(expert=principal.subject_id)
-        return self.none()
 
 
 @history.tracked(exclude=["sealed_tax_id"])
@@ -86,7 +74,7 @@ class OwedInvoice(CadreModel):
     )
     noted_at = models.DateTimeField(null=True, blank=True)
 
-    objects = OwedInvoiceQuerySet.as_manager()
+    objects = OwnedQuerySet["OwedInvoice"].as_manager()
 
     class Meta:
         verbose_name = _("invoice of a business")

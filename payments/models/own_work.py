@@ -5,8 +5,10 @@ from __future__ import annotations
 import pgtrigger
 
 from core import guards
+from core.problems import map_constraint
+from experts.public import OwnWork
 
-OWN_WORK = "payments_nobody_decides_his_own_hours"
+map_constraint("payments_nobody_decides_his_own_hours", OwnWork)
 
 
 class NotByTheWorker(guards.Guard):

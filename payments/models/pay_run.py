@@ -11,7 +11,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from core import history
-from core.public import CadreModel, Kind, Principal, PublicIdField, Wall
+from core.public import CadreModel, OwnedQuerySet, PublicIdField, Wall
 from core.states import Transitions
 
 
@@ -111,18 +111,6 @@ class PayRun(CadreModel):
         return f"{self.currency} {self.cutoff:%Y-%m-%d}"
 
 
-class PayRunLineQuerySet(models.QuerySet["PayRunLine"]):
-    """Lines, as the people in them may see them."""
-
-    def visible_to(self, principal: Principal) -> PayRunLineQuerySet:
-        """An expert sees his own, the platform all."""
-        if principal.is_platform:
-            return self
-        if principal.kind is Kind.EXPERT and principal.subject_id:
-            return self.filter(expert=principal.subject_id)
-        return self.none()
-
-
 @history.tracked()
 class PayRunLine(CadreModel):
     """One expert in one run: what he gets and where to, as calculated; what differs from his last payout."""
@@ -152,7 +140,7 @@ class PayRunLine(CadreModel):
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
 
-    objects = PayRunLineQuerySet.as_manager()
+    objects = OwnedQuerySet["PayRunLine"].as_manager()
 
     class Meta:
         verbose_name = _("pay run line")

@@ -10,21 +10,9 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from core import history
-from core.public import CadreModel, Kind, Principal, PublicIdField, Wall
+from core.public import CadreModel, OwnedQuerySet, PublicIdField, Wall
 from core.states import Transitions
 from payments import journal_guards
-
-
-class PayoutMethodQuerySet(models.QuerySet["PayoutMethod"]):
-    """Payout methods, as their owners may see them."""
-
-    def visible_to(self, principal: Principal) -> PayoutMethodQuerySet:
-        """An expert sees his own, the platform all."""
-        if principal.is_platform:
-            return self
-        if principal.kind is Kind.EXPERT and principal.subject_id:
-            return self.filter(expert=principal.subject_id)
-        return self.none()
 
 
 @history.tracked(exclude=["sealed_details", "payee_account"])
@@ -77,7 +65,7 @@ class PayoutMethod(CadreModel):
     verified_at = models.DateTimeField(null=True, blank=True)
     usable_from = models.DateTimeField()
 
-    objects = PayoutMethodQuerySet.as_manager()
+    objects = OwnedQuerySet["PayoutMethod"].as_manager()
 
     class Meta:
         verbose_name = _("payout method")

@@ -9,20 +9,8 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from core import history
-from core.public import CadreModel, Kind, Principal, PublicIdField, Wall
+from core.public import CadreModel, OwnedQuerySet, PublicIdField, Wall
 from core.states import Transitions
-
-
-class PayeeAccountQuerySet(models.QuerySet["PayeeAccount"]):
-    """Accounts at providers, as their owners may see them."""
-
-    def visible_to(self, principal: Principal) -> PayeeAccountQuerySet:
-        """An expert sees his own, the platform all."""
-        if principal.is_platform:
-            return self
-        if principal.kind is Kind.EXPERT and principal.subject_id:
-            return self.filter(expert=principal.subject_id)
-        return self.none()
 
 
 @history.tracked(exclude=["link_url", "link_expires_at", "link_wanted_at", "tries", "next_attempt_at", "checked_at"])
@@ -72,7 +60,7 @@ class PayeeAccount(CadreModel):
     next_attempt_at = models.DateTimeField()
     checked_at = models.DateTimeField(null=True, blank=True)
 
-    objects = PayeeAccountQuerySet.as_manager()
+    objects = OwnedQuerySet["PayeeAccount"].as_manager()
 
     class Meta:
         verbose_name = _("account at a provider")

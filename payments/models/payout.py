@@ -10,20 +10,8 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from core import guards, history
-from core.public import CadreModel, Kind, Principal, PublicIdField, Wall
+from core.public import CadreModel, OwnedQuerySet, PublicIdField, Wall
 from core.states import Transitions
-
-
-class PayoutQuerySet(models.QuerySet["Payout"]):
-    """Payouts, as the people who get them may see them."""
-
-    def visible_to(self, principal: Principal) -> PayoutQuerySet:
-        """An expert sees his own, the platform all."""
-        if principal.is_platform:
-            return self
-        if principal.kind is Kind.EXPERT and principal.subject_id:
-            return self.filter(expert=principal.subject_id)
-        return self.none()
 
 
 class TwoPeople(guards.Guard):
@@ -107,7 +95,7 @@ class Payout(CadreModel):
     lease_until = models.DateTimeField(null=True, blank=True)
     paid_at = models.DateTimeField(null=True, blank=True)
 
-    objects = PayoutQuerySet.as_manager()
+    objects = OwnedQuerySet["Payout"].as_manager()
 
     class Meta:
         verbose_name = _("payout")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self, TypeVar
+from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -10,24 +10,10 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from core import guards
-from core.public import CadreModel, Kind, Principal, PublicIdField, Tenant, Wall
+from core.public import CadreModel, OwnedQuerySet, PublicIdField, Tenant, Wall
 from experts.public import Expert
 from payments.models.ledger import Account
 from payments.models.own_work import NotApprovedByTheWorker, NotByTheWorker
-
-M = TypeVar("M", bound=models.Model)
-
-
-class OfExpertQuerySet(models.QuerySet[M]):
-    """Rows about one expert's pay, beyond any lab's wall."""
-
-    def visible_to(self, principal: Principal) -> Self:
-        """An expert sees his own, the platform all, labs nothing."""
-        if principal.is_platform:
-            return self
-        if principal.kind is Kind.EXPERT and principal.subject_id:
-            return self.filter(expert=principal.subject_id)
-        return self.none()
 
 
 class PlatformPay(CadreModel):
@@ -63,7 +49,7 @@ class PlatformPay(CadreModel):
     )
     decided_at = models.DateTimeField()
 
-    objects = OfExpertQuerySet["PlatformPay"].as_manager()
+    objects = OwnedQuerySet["PlatformPay"].as_manager()
 
     class Meta:
         verbose_name = _("pay from the platform")
@@ -108,7 +94,7 @@ class WriteOff(CadreModel):
     decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     decided_at = models.DateTimeField()
 
-    objects = OfExpertQuerySet["WriteOff"].as_manager()
+    objects = OwnedQuerySet["WriteOff"].as_manager()
 
     class Meta:
         verbose_name = _("write-off")

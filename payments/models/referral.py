@@ -9,20 +9,14 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from core import history
-from core.public import CadreModel, Kind, Principal, PublicIdField, Wall
+from core.public import CadreModel, OwnedQuerySet, PublicIdField, Wall
 from core.states import Transitions
 
 
-class ReferralQuerySet(models.QuerySet["Referral"]):
-    """Referrals."""
+class ReferralQuerySet(OwnedQuerySet["Referral"]):
+    """Whoever invited sees his own; the invited one sees the answer to his joining."""
 
-    def visible_to(self, principal: Principal) -> Self:
-        """Whoever invited sees his own, the platform all; the invited one sees the answer to his joining."""
-        if principal.is_platform:
-            return self
-        if principal.kind is Kind.EXPERT and principal.subject_id:
-            return self.filter(referrer=principal.subject_id)
-        return self.none()
+    owner_path = "referrer"
 
     def undecided(self) -> Self:
         """Those that can still be paid."""

@@ -9,20 +9,8 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from core import history
-from core.public import Kind, Principal, PublicIdField, TenantModel
+from core.public import PublicIdField, TenantModel, WalledQuerySet
 from core.states import Transitions
-
-
-class FundsReservationQuerySet(models.QuerySet["FundsReservation"]):
-    """Reservations, as the parties may see them."""
-
-    def visible_to(self, principal: Principal) -> FundsReservationQuerySet:
-        """A lab sees its own, the platform all."""
-        if principal.is_platform:
-            return self
-        if principal.kind is Kind.LAB:
-            return self.filter(tenant=principal.tenant_id)
-        return self.none()
 
 
 @history.tracked()
@@ -49,7 +37,7 @@ class FundsReservation(TenantModel):
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.HELD)
     released_at = models.DateTimeField(null=True, blank=True)
 
-    objects = FundsReservationQuerySet.as_manager()
+    objects = WalledQuerySet["FundsReservation"].as_manager()
 
     class Meta:
         verbose_name = _("reservation")

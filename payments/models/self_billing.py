@@ -9,20 +9,8 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from core import guards
-from core.public import CadreModel, Kind, Principal, PublicIdField, Wall
+from core.public import CadreModel, OwnedQuerySet, PublicIdField, Wall
 from payments.models.document_series import Numbered, TakesNextNumber, number_once
-
-
-class SelfBillingInvoiceQuerySet(models.QuerySet["SelfBillingInvoice"]):
-    """Self-billing invoices, as the people they are written for may see them."""
-
-    def visible_to(self, principal: Principal) -> SelfBillingInvoiceQuerySet:
-        """An expert sees his own, the platform all."""
-        if principal.is_platform:
-            return self
-        if principal.kind is Kind.EXPERT and principal.subject_id:
-            return self.filter(expert=principal.subject_id)
-        return self.none()
 
 
 class SelfBillingInvoice(Numbered, CadreModel):
@@ -56,7 +44,7 @@ class SelfBillingInvoice(Numbered, CadreModel):
     supplied_on = models.DateField(help_text=_("The day of the payment."))
     issued_at = models.DateTimeField()
 
-    objects = SelfBillingInvoiceQuerySet.as_manager()
+    objects = OwnedQuerySet["SelfBillingInvoice"].as_manager()
 
     class Meta:
         verbose_name = _("self-billing invoice")

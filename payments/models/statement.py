@@ -7,19 +7,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from core import history
-from core.public import CadreModel, Kind, Principal, PublicIdField, Wall
-
-
-class StatementQuerySet(models.QuerySet["Statement"]):
-    """Statements, as the people they are for may see them."""
-
-    def visible_to(self, principal: Principal) -> StatementQuerySet:
-        """An expert sees his own, the platform all."""
-        if principal.is_platform:
-            return self
-        if principal.kind is Kind.EXPERT and principal.subject_id:
-            return self.filter(expert=principal.subject_id)
-        return self.none()
+from core.public import CadreModel, OwnedQuerySet, PublicIdField, Wall
 
 
 @history.tracked()
@@ -43,7 +31,7 @@ class Statement(CadreModel):
     closing_minor = models.BigIntegerField()
     issued_at = models.DateTimeField()
 
-    objects = StatementQuerySet.as_manager()
+    objects = OwnedQuerySet["Statement"].as_manager()
 
     class Meta:
         verbose_name = _("statement")

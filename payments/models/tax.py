@@ -11,12 +11,12 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from core import history
-from core.public import CadreModel, Kind, Principal, PublicIdField, Wall
+from core.public import CadreModel, OwnedQuerySet, PublicIdField, Wall
 from core.states import Transitions
 from payments import journal_guards
 
 
-class TaxProfileQuerySet(models.QuerySet["TaxProfile"]):
+class TaxProfileQuerySet(OwnedQuerySet["TaxProfile"]):
     """Tax papers, as their owners may see them."""
 
     def expiring(self, *, before: dt.datetime, now: dt.datetime) -> TaxProfileQuerySet:
@@ -26,14 +26,6 @@ class TaxProfileQuerySet(models.QuerySet["TaxProfile"]):
     def unconfirmed_vat(self) -> TaxProfileQuerySet:
         """Businesses whose VAT id nobody has looked up yet."""
         return self.filter(form="eu_vat", vat_confirmed_at=None)
-
-    def visible_to(self, principal: Principal) -> TaxProfileQuerySet:
-        """An expert sees his own, the platform all."""
-        if principal.is_platform:
-            return self
-        if principal.kind is Kind.EXPERT and principal.subject_id:
-            return self.filter(expert=principal.subject_id)
-        return self.none()
 
 
 @history.tracked(exclude=["sealed_tax_id"])
@@ -113,16 +105,8 @@ class BackupWithholdingStatus(models.TextChoices):
     ENDED = "ended", _("ended")
 
 
-class BackupWithholdingQuerySet(models.QuerySet["BackupWithholding"]):
+class BackupWithholdingQuerySet(OwnedQuerySet["BackupWithholding"]):
     """Spells of withholding, as their subjects may see them."""
-
-    def visible_to(self, principal: Principal) -> BackupWithholdingQuerySet:
-        """An expert sees his own, the platform all."""
-        if principal.is_platform:
-            return self
-        if principal.kind is Kind.EXPERT and principal.subject_id:
-            return self.filter(expert=principal.subject_id)
-        return self.none()
 
     def in_force(self) -> BackupWithholdingQuerySet:
         """Those that still apply."""

@@ -10,8 +10,8 @@ from core.money import Money
 from core.public import Event
 from payments.models import Adjustment
 from payments.operations import pay_notices
+from payments.operations.grant_postings import Grant
 from payments.operations.pay_notices import PayNews
-from payments.operations.postings import Grant
 
 
 def grant_of(adjustment: Adjustment) -> Grant:

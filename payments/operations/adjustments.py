@@ -14,17 +14,9 @@ from core.durations import format_duration
 from core.money import Money
 from core.problems import Conflict, InvalidTransition
 from core.public import User
+from experts.public import require_other
 from payments.models import Adjustment, AdjustmentProposal, TimeEntry
-from payments.operations import (
-    adjustment_news,
-    counted_hours,
-    four_eyes,
-    hours_lock,
-    lone_acts,
-    own_hours,
-    pay_notices,
-    postings,
-)
+from payments.operations import adjustment_news, counted_hours, four_eyes, hours_lock, lone_acts, pay_notices, postings
 from payments.operations.counted_hours import Recount
 
 ACT: Final = "hours.corrected"
@@ -37,7 +29,7 @@ def request_correction(
 
     Raises OwnWork, InvalidTransition for hours that are not approved, InvalidInput, PayIsContested.
     """
-    own_hours.refuse(expert=entry.expert, decided_by=decided_by)
+    require_other(entry.expert, decided_by)
     if not entry.is_settled:
         detail = _("Only approved hours are corrected.")
         raise InvalidTransition(detail, current_state=str(entry.status), allowed_transitions=states.allowed(entry))
@@ -110,7 +102,7 @@ def correct(
     hours_lock.take(entry.expert_id)
     settled = _settled(entry.pk)
     if decided_by is not None:
-        own_hours.refuse(expert=settled.expert, decided_by=decided_by)
+        require_other(settled.expert, decided_by)
     if not is_outcome:
         counted_hours.refuse_contested(settled)
     counted_hours.require_within(settled, counted)

@@ -11,7 +11,7 @@ from core import states
 from core.problems import Conflict, map_constraint
 from core.public import User
 from experts.ports import Contestable
-from experts.public import Appeal, Expert, OwnWork, record_decision, send_notice
+from experts.public import Appeal, Expert, record_decision, require_other, send_notice
 from payments import tax
 from payments.models import BackupWithholding, TaxProfile
 
@@ -68,8 +68,8 @@ def end(*, spell: BackupWithholding, reason: str, by: User | None, now: dt.datet
     spell = (
         BackupWithholding.objects.select_for_update(no_key=True, of=("self",)).select_related("expert").get(pk=spell.pk)
     )
-    if by is not None and spell.expert.user_id == by.pk:
-        raise OwnWork
+    if by is not None:
+        require_other(spell.expert, by)
     _end(spell, profile, reason=reason, by=by, now=now)
     return spell
 

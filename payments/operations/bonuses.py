@@ -13,10 +13,11 @@ from django.utils.translation import gettext as _
 from core.money import BIGINT_MAX, Money, fee_for
 from core.problems import FieldError, InvalidInput
 from core.public import Principal, User
+from experts.public import require_other
 from marketplace import public as marketplace
 from marketplace.public import Contract, RateSnapshot
 from payments.models import Adjustment, AdjustmentProposal
-from payments.operations import adjustment_news, four_eyes, lone_acts, own_hours, postings
+from payments.operations import adjustment_news, four_eyes, grant_postings, lone_acts
 from payments.operations.lone_acts import Part
 
 MOST: Final = 1000
@@ -38,7 +39,7 @@ def pay(*, bonus: Bonus, decided_by: User, by: Principal, now: dt.datetime) -> A
     Above the threshold it is proposed, and another member approves. Raises OwnWork, InvalidInput for another currency
     than the contract's, InsufficientFunds.
     """
-    own_hours.refuse(expert=bonus.contract.expert, decided_by=decided_by)
+    require_other(bonus.contract.expert, decided_by)
     terms = marketplace.snapshot_at(contract_id=bonus.contract.pk, at=now)
     errors = _errors_of("", bonus, terms, decided_by)
     if errors:
@@ -90,7 +91,7 @@ def _pay_as_approved(proposal: AdjustmentProposal, now: dt.datetime) -> str:
     for bonus in bonuses:
         for person in (proposal.proposed_by, proposal.decided_by):
             if person is not None:
-                own_hours.refuse(expert=bonus.contract.expert, decided_by=person)
+                require_other(bonus.contract.expert, person)
     paid = _pay(
         bonuses,
         _terms_of(bonuses, now=now),
@@ -139,7 +140,7 @@ def _pay(
         for bonus in bonuses
     ]
     Adjustment.objects.bulk_create(rows)
-    postings.bonuses_paid(bonuses=[adjustment_news.grant_of(row) for row in rows], now=now)
+    grant_postings.bonuses_paid(bonuses=[adjustment_news.grant_of(row) for row in rows], now=now)
     adjustment_news.tell_all("bonus.paid", rows, actor=actor, now=now)
     return rows
 

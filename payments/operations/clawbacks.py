@@ -12,18 +12,19 @@ from core import scope
 from core.money import Money, divide_half_up
 from core.problems import FieldError, InvalidInput
 from core.public import User
+from experts.public import require_other
 from payments.models import Adjustment, AdjustmentProposal, JournalEntry, Posting, TimeEntry
 from payments.operations import (
     adjustment_news,
     counted_hours,
     four_eyes,
+    grant_postings,
     hours_lock,
     lone_acts,
-    own_hours,
     pay_notices,
-    postings,
 )
-from payments.operations.postings import BONUS, TIME_APPROVED
+from payments.operations.grant_postings import BONUS
+from payments.operations.postings import TIME_APPROVED
 
 Source = TimeEntry | Adjustment
 ACT = "pay.clawed_back"
@@ -58,7 +59,7 @@ def claw_back(
     The balance may fall below zero: it is netted against later pay and never collected. Raises OwnWork, InvalidInput
     for another currency or more than was paid, PayIsContested.
     """
-    own_hours.refuse(expert=source.expert, decided_by=decided_by)
+    require_other(source.expert, decided_by)
     act = AdjustmentProposal.Act.CLAWBACK
     lone_acts.take_turn(act=act, by=decided_by)
     hours_lock.take(source.expert_id)
@@ -107,7 +108,7 @@ def reinstate(*, clawback: Adjustment, reason: str, decided_by: User | None, now
         decided_at=now,
         created_at=now,
     )
-    postings.clawback_reversed(grant=adjustment_news.grant_of(given), now=now)
+    grant_postings.clawback_reversed(grant=adjustment_news.grant_of(given), now=now)
     actor = f"user:{decided_by.public_id}" if decided_by else ""
     adjustment_news.tell_all("adjustment.made", [given], actor=actor, now=now)
     return given
@@ -181,7 +182,7 @@ def _take(
         decided_at=now,
         created_at=now,
     )
-    postings.clawback(grant=adjustment_news.grant_of(taken), now=now)
+    grant_postings.clawback(grant=adjustment_news.grant_of(taken), now=now)
     adjustment_news.publish("adjustment.made", [taken], actor=f"user:{decided_by.public_id}", now=now)
     pay_notices.tell_decision(
         adjustment_news.news_of("adjustment.made", taken),

@@ -14,16 +14,9 @@ from core.durations import format_duration
 from core.money import Money
 from core.problems import Conflict, DomainError, FieldError, InvalidInput, map_constraint
 from core.public import Principal, User
+from experts.public import require_other
 from payments.models import Dispute, TimeEntry, Timesheet
-from payments.operations import (
-    adjustments,
-    counted_hours,
-    hours_lock,
-    late_disputes,
-    own_hours,
-    pay_notices,
-    settlement,
-)
+from payments.operations import adjustments, counted_hours, hours_lock, late_disputes, pay_notices, settlement
 from payments.operations.pay_notices import PayNews
 
 ANSWER_WINDOW: Final = dt.timedelta(days=3)
@@ -74,7 +67,7 @@ def open_against(
     hours_lock.take(entry.expert_id)
     sheet = Timesheet.objects.select_for_update(no_key=True, of=("self",)).get(pk=entry.timesheet_id)
     contested = _entry(entry.pk)
-    own_hours.refuse(expert=contested.expert, decided_by=decided_by)
+    require_other(contested.expert, decided_by)
     if contested.is_settled:
         late_disputes.require_open(entry=contested, what_changed=what_changed, now=now)
     else:
@@ -140,7 +133,7 @@ def decide(
     """
     hours_lock.take(dispute.expert_id)
     locked = _locked(dispute.pk)
-    own_hours.refuse(expert=locked.expert, decided_by=decided_by)
+    require_other(locked.expert, decided_by)
     if locked.opened_by_id == decided_by.pk:
         raise OwnDispute
     entry = _entry(locked.entry_id)
@@ -156,7 +149,7 @@ def withdraw(*, dispute: Dispute, decided_by: User, note: str, now: dt.datetime)
     """The lab lets it be; the entry is paid in full. Raises OwnWork, InvalidTransition."""
     hours_lock.take(dispute.expert_id)
     locked = _locked(dispute.pk)
-    own_hours.refuse(expert=locked.expert, decided_by=decided_by)
+    require_other(locked.expert, decided_by)
     states.move(locked, Dispute.Status.WITHDRAWN)
     entry = _entry(locked.entry_id)
     _close(locked, entry, counted=locked.claimed(entry), note=note, decided_by=decided_by, now=now)

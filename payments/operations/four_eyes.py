@@ -19,9 +19,9 @@ from core.money import Money
 from core.problems import Conflict, DomainError, map_constraint
 from core.public import User
 from experts import public as experts
-from experts.public import Expert
+from experts.public import Expert, require_other
 from payments.models import AdjustmentProposal
-from payments.operations import lone_acts, own_hours, pay_notices
+from payments.operations import lone_acts, pay_notices
 from payments.operations.pay_notices import PayNews
 
 CarryOut = Callable[[AdjustmentProposal, dt.datetime], str]
@@ -88,7 +88,7 @@ def propose(
     ``before`` is what the proposer did alone lately and what counts with it; found by act and expert, or else lab.
     """
     if expert is not None:
-        own_hours.refuse(expert=expert, decided_by=proposed_by)
+        require_other(expert, proposed_by)
     if before is None:
         part = lone_acts.Part.of(amount, expert=expert, tenant_id=tenant_id)
         before = lone_acts.done_before(act=act, by=proposed_by, parts=[part], now=now)
@@ -196,7 +196,7 @@ def _judged(proposal: AdjustmentProposal, decided_by: User, side: str) -> Adjust
     if locked.proposed_by_id == decided_by.pk:
         raise OwnProposal
     if locked.expert is not None:
-        own_hours.refuse(expert=locked.expert, decided_by=decided_by)
+        require_other(locked.expert, decided_by)
     return locked
 
 

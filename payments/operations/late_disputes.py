@@ -11,8 +11,8 @@ from django.utils.translation import gettext_lazy
 
 from core.problems import Conflict
 from payments.models import Dispute, Payout, TimeEntry
-from payments.operations import adjustments, counted_hours, postings
-from payments.operations.postings import Grant
+from payments.operations import adjustments, counted_hours, grant_postings, postings
+from payments.operations.grant_postings import Grant
 
 GONE_BACK = (Payout.Status.FAILED, Payout.Status.RETURNED, Payout.Status.CANCELLED)
 
@@ -70,14 +70,14 @@ def set_aside(*, dispute: Dispute, entry: TimeEntry, now: dt.datetime) -> None:
     contested = full.gross_minor - full.holdback_minor - proposed.gross_minor + proposed.holdback_minor
     dispute.set_aside_minor = min(contested, max(here["expert_payable"], 0))
     if dispute.set_aside_minor:
-        postings.dispute_opened(dispute=_grant(dispute, entry, now), now=now)
+        grant_postings.dispute_opened(dispute=_grant(dispute, entry, now), now=now)
 
 
 def settle(*, dispute: Dispute, entry: TimeEntry, now: dt.datetime) -> None:
     """Give back what was set aside, and correct the hours to what was decided, with everything locked at once."""
     _lock(entry, now=now)
     if dispute.set_aside_minor:
-        postings.dispute_resolved(dispute=_grant(dispute, entry, now), now=now)
+        grant_postings.dispute_resolved(dispute=_grant(dispute, entry, now), now=now)
     if dispute.decided_seconds is not None and dispute.decided_seconds < dispute.claimed(entry):
         adjustments.correct(
             entry=entry,

@@ -12,6 +12,7 @@ from typing import Final
 
 import structlog
 from django.conf import settings
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -22,7 +23,6 @@ from core.wake import wake_after_commit
 from experts.public import Expert, send_notice
 from payments import vault
 from payments.models import PayeeAccount, PayoutMethod
-from payments.models.payee import PayoutMethodQuerySet
 from payments.providers import registry
 from payments.providers.port import OnboardingLink, Payee, PayeeStanding, ProviderUnavailable, Refused
 
@@ -211,7 +211,7 @@ def _activate(method: PayoutMethod, row: PayeeAccount, *, now: dt.datetime) -> N
     method.sealed_details = vault.seal({"account": row.account}, owner=method.public_id)
 
 
-def _methods(row: PayeeAccount) -> PayoutMethodQuerySet:
+def _methods(row: PayeeAccount) -> QuerySet[PayoutMethod]:
     return PayoutMethod.objects.filter(payee_account=row, status__in=("pending", "active"))
 
 

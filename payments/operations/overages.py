@@ -9,8 +9,9 @@ from django.utils.translation import gettext as _
 from core import outbox, states
 from core.durations import format_duration
 from core.public import User
+from experts.public import require_other
 from payments.models import Overage, TimeEntry, Timesheet
-from payments.operations import hours_lock, own_hours, pay_notices, settlement
+from payments.operations import hours_lock, pay_notices, settlement
 from payments.operations.pay_notices import PayNews
 
 ACT = "hours.overage_declined"
@@ -88,7 +89,7 @@ def _decide(overage: Overage, to: str, *, decided_by: User | None, note: str, no
     hours_lock.take(overage.expert_id)
     locked = Overage.objects.select_for_update(no_key=True, of=("self",)).select_related("expert").get(pk=overage.pk)
     if decided_by is not None:
-        own_hours.refuse(expert=locked.expert, decided_by=decided_by)
+        require_other(locked.expert, decided_by)
     states.move(locked, to)
     locked.decided_by, locked.decided_at, locked.note = decided_by, now, note
     locked.save(update_fields=["status", "decided_by", "decided_at", "note"])

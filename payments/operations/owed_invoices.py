@@ -11,7 +11,7 @@ from core import states
 from core.money import Money
 from core.problems import FieldError, InvalidInput
 from core.public import User
-from experts.public import OwnWork, send_notice
+from experts.public import require_other, send_notice
 from payments import tax, vault
 from payments.models import OwedInvoice, Payout, TaxProfile
 
@@ -81,8 +81,7 @@ def received(*, row: OwedInvoice, reference: str, by: User, now: dt.datetime) ->
     """The expert's own invoice is here, with its number. Raises OwnWork, InvalidInput, InvalidTransition."""
     rows = OwedInvoice.objects.select_for_update(no_key=True, of=("self",)).select_related("expert")
     row = rows.get(pk=row.pk)
-    if row.expert.user_id == by.pk:
-        raise OwnWork
+    require_other(row.expert, by)
     if not reference.strip():
         detail = _("Name the number of his invoice.")
         raise InvalidInput(detail, errors=[FieldError("/reference", "required", detail)])

@@ -11,7 +11,7 @@ from core.ids import new_id
 from core.money import Money
 from core.public import User
 from experts.ports import Contestable
-from experts.public import Appeal, OwnWork, record_decision, send_notice
+from experts.public import Appeal, record_decision, require_other, send_notice
 from payments.models import PayRun, PayRunLine
 from payments.operations import pay_run_calculation
 from payments.operations.pay_run_calculation import PayRunChanged
@@ -44,8 +44,8 @@ def release(*, line: PayRunLine, by: User | None, now: dt.datetime) -> PayRunLin
     run, line = _in_review(line)
     if not line.is_held:
         raise PayRunChanged(_("This line is not held."), changed=0)
-    if by is not None and line.expert.user_id == by.pk:
-        raise OwnWork
+    if by is not None:
+        require_other(line.expert, by)
     line.held_reason, line.held_by = "", None
     send_notice(
         expert=line.expert,

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from core import states
 from core.problems import Conflict, FieldError, InvalidInput
 from core.public import User
-from experts.public import Expert, OwnWork, send_notice
+from experts.public import Expert, require_other, send_notice
 from payments import payout_details, turns, vault
 from payments.models import PayoutMethod
 from payments.operations import onboarding
@@ -95,8 +95,7 @@ def verify_method(*, method: PayoutMethod, by: User, now: dt.datetime) -> Payout
     method = _locked(method)
     if method.payee_account_id is not None:
         raise ProviderVerifies
-    if method.expert.user_id == by.pk:
-        raise OwnWork
+    require_other(method.expert, by)
     states.move(method, PayoutMethod.Status.ACTIVE)
     method.verified_at = now
     method.save(update_fields=["status", "verified_at"])

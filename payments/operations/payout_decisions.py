@@ -14,7 +14,7 @@ from core.money import Money
 from core.problems import Conflict, map_constraint
 from core.public import User
 from experts.ports import Contestable
-from experts.public import Appeal, OwnWork, ReasonMissing, Restriction
+from experts.public import Appeal, ReasonMissing, Restriction, require_other
 from payments import payout_reasons
 from payments.models import Payout, PayoutAttempt, PayoutDecision, PayoutMethod
 from payments.operations import payouts
@@ -62,8 +62,7 @@ def propose(
     if not reason.strip():
         raise ReasonMissing
     payout = payouts.locked([payout.pk], now=now)[0]
-    if payout.expert.user_id == by.pk:
-        raise OwnWork
+    require_other(payout.expert, by)
     payouts.require_fit(payout, act)
     if payout.decisions.filter(status=PayoutDecision.Status.PROPOSED).exists():
         raise DecisionPending
@@ -109,8 +108,7 @@ def refuse(*, decision: PayoutDecision, reason: str, by: User, now: dt.datetime)
     states.move(decision, PayoutDecision.Status.REFUSED)
     if decision.proposed_by_id == by.pk:
         raise SamePerson(_("You proposed this: somebody else decides about it."))
-    if decision.payout.expert.user_id == by.pk:
-        raise OwnWork
+    require_other(decision.payout.expert, by)
     decision.decided_by, decision.decided_at, decision.note = by, now, reason.strip()[:300]
     decision.save()
     return decision

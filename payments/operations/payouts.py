@@ -14,7 +14,7 @@ from core.money import Money
 from core.problems import Conflict, InvalidTransition
 from core.public import User
 from core.wake import wake_after_commit
-from experts.public import OwnWork, send_notice
+from experts.public import require_other, send_notice
 from payments import accounts, ledger, payout_reasons
 from payments.ledger import NewEntry
 from payments.models import Payout, PayoutMethod
@@ -210,8 +210,7 @@ def require_fit(payout: Payout, act: str) -> None:
 def _for_finance(payout: Payout, act: str, by: User, *, now: dt.datetime) -> Payout:
     """The payout, locked. Raises OwnWork when it is the operator's own pay, InvalidTransition."""
     payout = locked([payout.pk], now=now)[0]
-    if payout.expert.user_id == by.pk:
-        raise OwnWork
+    require_other(payout.expert, by)
     require_fit(payout, act)
     return payout
 

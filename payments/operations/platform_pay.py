@@ -10,11 +10,11 @@ from core import outbox
 from core.money import Money
 from core.problems import FieldError, InvalidInput
 from core.public import User
-from experts.public import Expert
+from experts.public import Expert, require_other
 from payments.models import AdjustmentProposal, PlatformPay
-from payments.operations import four_eyes, hours_lock, lone_acts, own_hours, pay_notices, postings
+from payments.operations import four_eyes, grant_postings, hours_lock, lone_acts, pay_notices
+from payments.operations.grant_postings import BONUS, REFERRAL_BONUS, Grant
 from payments.operations.pay_notices import PayNews
-from payments.operations.postings import BONUS, REFERRAL_BONUS, Grant
 
 Act = AdjustmentProposal.Act
 Kind = PlatformPay.Kind
@@ -24,7 +24,7 @@ def pay_bonus(
     *, expert: Expert, amount: Money, reason: str, decided_by: User, now: dt.datetime
 ) -> PlatformPay | AdjustmentProposal:
     """Pay a bonus, or propose it where it takes a second person. Raises OwnWork, InvalidInput."""
-    own_hours.refuse(expert=expert, decided_by=decided_by)
+    require_other(expert, decided_by)
     if amount.minor <= 0:
         detail = _("The amount must be larger than zero.")
         raise InvalidInput(detail, errors=[FieldError("/amount", "too_small", detail)])
@@ -62,7 +62,7 @@ def take_back(*, pay: PlatformPay, reason: str, decided_by: User, now: dt.dateti
 
     Netted later, never collected. Raises OwnWork, InvalidInput.
     """
-    own_hours.refuse(expert=pay.expert, decided_by=decided_by)
+    require_other(pay.expert, decided_by)
     lone_acts.take_turn(act=Act.PLATFORM_CLAWBACK, by=decided_by)
     hours_lock.take(pay.expert_id)
     _require_takeable(pay)
@@ -102,7 +102,7 @@ def _take(
         Kind.CLAWBACK, pay.expert, -pay.amount_minor, pay.currency, reason, decided_by, takes_back=pay,
         proposal=proposal, now=now,
     )  # fmt: skip
-    postings.clawback(grant=_grant(taken), now=now)
+    grant_postings.clawback(grant=_grant(taken), now=now)
     _publish(taken, now=now)
     pay_notices.tell_decision(
         _news(taken),
@@ -125,7 +125,7 @@ def reinstate(*, clawback: PlatformPay, reason: str, decided_by: User | None, no
         Kind.REINSTATEMENT, clawback.expert, -clawback.amount_minor, clawback.currency, reason, decided_by,
         takes_back=clawback, now=now,
     )  # fmt: skip
-    postings.clawback_reversed(grant=_grant(given), now=now)
+    grant_postings.clawback_reversed(grant=_grant(given), now=now)
     _tell(given, now=now)
     return given
 
@@ -142,7 +142,7 @@ def _pay(
 ) -> PlatformPay:
     paid = _write(kind, expert, amount.minor, amount.currency, reason, decided_by, proposal=proposal, now=now)
     event = REFERRAL_BONUS if kind == Kind.REFERRAL else BONUS
-    postings.bonuses_paid(bonuses=[_grant(paid)], kind=event, now=now)
+    grant_postings.bonuses_paid(bonuses=[_grant(paid)], kind=event, now=now)
     _tell(paid, now=now)
     return paid
 

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy
 from core import outbox
 from core.problems import Conflict, FieldError, InvalidInput
 from core.public import User
-from experts.public import Expert, OwnWork, ReasonMissing, send_notice
+from experts.public import Expert, ReasonMissing, require_other, send_notice
 from payments import tax, turns, vault
 from payments.models import TaxProfile
 from payments.operations import backup_withholding, owed_invoices
@@ -93,8 +93,7 @@ def confirm_vat(*, profile: TaxProfile, consultation: str, by: User, now: dt.dat
     """Finance looked the VAT id up; ``consultation`` is the register's proof. Raises OwnWork, NothingToConfirm."""
     rows = TaxProfile.objects.select_for_update(no_key=True, of=("self",)).select_related("expert")
     profile = rows.get(pk=profile.pk)
-    if profile.expert.user_id == by.pk:
-        raise OwnWork
+    require_other(profile.expert, by)
     if profile.form != TaxProfile.Form.EU_VAT or profile.vat_confirmed_at is not None:
         raise NothingToConfirm
     if not consultation.strip():

@@ -12,8 +12,9 @@ from core import outbox, states
 from core.problems import Conflict, Remedy
 from core.public import Principal, User
 from experts import public as experts
+from experts.public import require_other
 from payments.models import TimeEntry, Timesheet
-from payments.operations import handling, hours_lock, own_hours, settlement
+from payments.operations import handling, hours_lock, settlement
 
 REMIND_BEFORE: Final = dt.timedelta(hours=24)
 """How long before a clock runs out both sides are reminded of it."""
@@ -83,7 +84,7 @@ def approve(*, timesheet: Timesheet, decided_by: User, by: Principal, now: dt.da
     """
     hours_lock.take(timesheet.expert_id)
     sheet = _locked(timesheet.pk)
-    own_hours.refuse(expert=sheet.expert, decided_by=decided_by)
+    require_other(sheet.expert, decided_by)
     states.move(sheet, Timesheet.Status.APPROVED)
     sheet.decided_by = decided_by
     _settle(sheet, to=TimeEntry.Status.APPROVED, now=now)

@@ -7,7 +7,7 @@ from typing import Final
 
 import structlog
 from django.conf import settings
-from django.db.models import Exists, F, OuterRef, Q, Subquery
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from core import states
@@ -15,7 +15,6 @@ from core.money import Money
 from core.public import Principal, unit_of_work
 from core.wake import wake_after_commit
 from payments.models import Payout, PayoutAttempt, PayoutMethod
-from payments.models.payout import PayoutQuerySet
 from payments.operations import bank_charges, payouts, sending, sending_latch
 from payments.operations.pay_runs import note_progress
 from payments.providers import registry
@@ -87,7 +86,7 @@ def look_up(name: str, keys: list[str], *, now: dt.datetime) -> None:
         _send_again([key for key in keys if key not in movements], now=now)
 
 
-def stuck(*, now: dt.datetime) -> PayoutQuerySet:
+def stuck(*, now: dt.datetime) -> QuerySet[Payout]:
     """Payouts that are open long after a provider was given them, or after their release if none was: a person must act."""
     late = now - dt.timedelta(hours=settings.PAYOUT_STUCK_HOURS)
     dark = now - dt.timedelta(hours=settings.PAYOUT_UNKNOWN_HOURS)

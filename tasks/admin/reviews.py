@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from django.contrib import admin
 from django.db.models import F, QuerySet
@@ -12,8 +12,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from core import clock
-from core.desk import CadreAdmin, Text, confirmed, register_queue
-from core.public import User
+from core.desk import CadreAdmin, Text, confirmed, register_queue, staff
 from tasks import task_types
 from tasks.claim_view import review_material
 from tasks.models import Adjudication, Claim, Review, Submission, Task, TaskReport
@@ -110,7 +109,7 @@ def decide(request: HttpRequest, work: Submission, outcome: str, *, reason: str 
         submission=work,
         outcome=outcome,
         side=Task.Side.PLATFORM,
-        decided_by=cast(User, request.user),
+        decided_by=staff(request),
         reason_code=code,
         comment=reason,
         now=clock.now(),

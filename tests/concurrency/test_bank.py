@@ -23,9 +23,10 @@ from experts.public import Expert
 from payments import accounts, ledger
 from payments.ledger import NewEntry
 from payments.models import Funding, JournalEntry
-from payments.operations import funding, postings, refunds, reservations
+from payments.operations import funding, grant_postings, postings, refunds, reservations
 from payments.operations.credit import approve, propose
-from payments.operations.postings import ApprovedTime, Grant
+from payments.operations.grant_postings import Grant
+from payments.operations.postings import ApprovedTime
 from payments.queries import ledger_findings
 from tests.concurrency.together import together
 from tests.payments import hours_world
@@ -89,19 +90,21 @@ def approve_hours(lab: Tenant, expert: Expert, minor: int, n: str) -> int:
 
 
 def bonus(lab: Tenant, expert: Expert, minor: int, n: str) -> int:
-    postings.bonus_paid(bonus=Grant(f"adj_{n}", expert.pk, "USD", minor, NOW, lab.pk, fee_minor=minor // 10), now=NOW)
+    grant_postings.bonuses_paid(
+        bonuses=[Grant(f"adj_{n}", expert.pk, "USD", minor, NOW, lab.pk, fee_minor=minor // 10)], now=NOW
+    )
     return 1
 
 
 def claw_back(lab: Tenant, expert: Expert, minor: int, n: str) -> int:
-    postings.clawback(grant=Grant(f"clw_{n}", expert.pk, "USD", minor // 4 + 1, NOW, lab.pk), now=NOW)
+    grant_postings.clawback(grant=Grant(f"clw_{n}", expert.pk, "USD", minor // 4 + 1, NOW, lab.pk), now=NOW)
     return 1
 
 
 def contest(lab: Tenant, expert: Expert, minor: int, n: str) -> int:
     grant = Grant(f"dsp_{n}", expert.pk, "USD", minor, NOW, lab.pk)
-    postings.dispute_opened(dispute=grant, now=NOW)
-    postings.dispute_resolved(dispute=grant, now=NOW)
+    grant_postings.dispute_opened(dispute=grant, now=NOW)
+    grant_postings.dispute_resolved(dispute=grant, now=NOW)
     return 2
 
 

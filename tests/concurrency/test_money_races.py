@@ -16,10 +16,10 @@ from marketplace.ports import InsufficientFunds
 from payments import accounts, ledger
 from payments.ledger import NewEntry
 from payments.models import JournalEntry, Payout, PayRun, ProviderMovement
-from payments.operations import pay_runs, postings, sending, tracking
+from payments.operations import grant_postings, pay_runs, sending, tracking
+from payments.operations.grant_postings import Grant
 from payments.operations.pay_run_calculation import PayRunChanged
 from payments.operations.pay_runs import PayRunExists
-from payments.operations.postings import Grant
 from payments.queries import ledger_findings
 from tests.concurrency.together import together
 from tests.core.api.conftest import Caller
@@ -44,7 +44,7 @@ def test_sixteen_bonuses_at_once_spend_no_more_than_there_is() -> None:
     def pay(n: int) -> None:
         with unit_of_work(SYSTEM):
             grant = Grant(f"adj_race_{n}", ada.pk, "USD", 90, NOW, tenant_id=lab.pk, fee_minor=10)
-            postings.bonus_paid(bonus=grant, now=NOW)
+            grant_postings.bonuses_paid(bonuses=[grant], now=NOW)
 
     results = together([partial(pay, n) for n in range(16)])
     assert sum(result is None for result in results) == 5

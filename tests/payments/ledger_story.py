@@ -12,8 +12,19 @@ from core.public import Principal, Tenant, User, unit_of_work
 from experts.public import Expert, Restriction, record_decision
 from payments import accounts, ledger
 from payments.models import Payout, PayoutDecision, PayoutMethod, PayRun, ProviderFault
-from payments.operations import funding, pay_runs, payees, payouts, postings, sending, tax_profiles, tracking
-from payments.operations.postings import ApprovedTime, Grant
+from payments.operations import (
+    funding,
+    grant_postings,
+    pay_runs,
+    payees,
+    payouts,
+    postings,
+    sending,
+    tax_profiles,
+    tracking,
+)
+from payments.operations.grant_postings import Grant
+from payments.operations.postings import ApprovedTime
 
 MONDAY = dt.datetime(2026, 11, 16, tzinfo=dt.UTC)
 """The cutoff of the week in which the tests pay."""
@@ -130,7 +141,7 @@ def send_and_track(now: dt.datetime = NOW) -> None:
 def claw_back(expert: Expert, minor: int, *, lab: Tenant, now: dt.datetime = NOW) -> None:
     grant = Grant(f"adj_{next(_numbers)}", expert.pk, "USD", minor, now, tenant_id=lab.pk)
     with unit_of_work(SYSTEM):
-        postings.clawback(grant=grant, now=now)
+        grant_postings.clawback(grant=grant, now=now)
 
 
 def block(expert: Expert, *, by: User, now: dt.datetime = NOW) -> None:

@@ -172,7 +172,7 @@ def write_off(world: World) -> Iterator[None]:
 
 
 def postings_below_zero(world: World) -> Debt:
-    from payments.operations.postings import Grant, clawback
+    from payments.operations.grant_postings import Grant, clawback
 
     clawback(grant=Grant("adj_gone", world.expert.pk, "USD", 100, LATER), now=LATER)
     return Debt.objects.get(kind="expert_payable", expert=world.expert)

@@ -16,9 +16,10 @@ from marketplace.ports import BalanceView, InsufficientFunds
 from payments import accounts, ledger
 from payments.ledger import NewEntry
 from payments.models import CreditLimit, JournalEntry
-from payments.operations import credit, funding, postings, reservations
+from payments.operations import credit, funding, grant_postings, postings, reservations
 from payments.operations.four_eyes import OwnProposal
-from payments.operations.postings import ApprovedTime, Grant
+from payments.operations.grant_postings import Grant
+from payments.operations.postings import ApprovedTime
 from payments.queries import ledger_findings
 from tests.core.api.conftest import Caller
 from tests.payments import hours_world
@@ -60,7 +61,7 @@ def pay_bonus(lab: Tenant, minor: int, *, source: str = "adj_1") -> None:
     expert = story.new_expert(ready=False)
     with platform():
         grant = Grant(source, expert.pk, "USD", minor, NOW, tenant_id=lab.pk)
-        postings.bonus_paid(bonus=grant, now=NOW)
+        grant_postings.bonuses_paid(bonuses=[grant], now=NOW)
 
 
 def test_a_limit_counts_once_another_person_approved_it() -> None:

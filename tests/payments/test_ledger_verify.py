@@ -23,14 +23,14 @@ from payments.operations import (
     credit_notes,
     exchanges,
     fx,
+    grant_postings,
     invoices,
     matching,
-    postings,
     refunds,
     time_entries,
     timesheets,
 )
-from payments.operations.postings import Grant
+from payments.operations.grant_postings import Grant
 from payments.queries import ledger_findings
 from tests.payments import hours_world
 from tests.payments import ledger_story as story
@@ -175,7 +175,7 @@ def _bonus(world: World) -> None:
         decided_at=NOW,
     )
     grant = Grant(paid.public_id, world.expert.pk, "USD", 500, NOW, tenant_id=world.tenant.pk)
-    postings.bonus_paid(bonus=grant, now=NOW)
+    grant_postings.bonuses_paid(bonuses=[grant], now=NOW)
 
 
 def test_every_check_finds_what_it_is_there_for(settings: Settings) -> None:

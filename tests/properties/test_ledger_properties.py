@@ -15,8 +15,9 @@ from core.money import Money
 from core.public import unit_of_work
 from marketplace.ports import InsufficientFunds
 from payments import accounts, ledger
-from payments.operations import funding, postings
-from payments.operations.postings import ApprovedTime, Grant
+from payments.operations import funding, grant_postings, postings
+from payments.operations.grant_postings import Grant
+from payments.operations.postings import ApprovedTime
 from payments.queries import ledger_findings
 from tests.payments import ledger_story as story
 from tests.payments.ledger_story import NOW, SYSTEM
@@ -73,21 +74,21 @@ class Model:
     def _bonus(self, minor: int, fee: int) -> None:
         try:
             with transaction.atomic():
-                postings.bonus_paid(bonus=self._grant(minor, fee), now=NOW)
+                grant_postings.bonuses_paid(bonuses=[self._grant(minor, fee)], now=NOW)
         except InsufficientFunds:
             assert self.sums["prepaid"] < minor + fee
             return
         self.sums.update(prepaid=-minor - fee, payable=minor, fees=fee)
 
     def _clawback(self, minor: int, fee: int) -> None:
-        postings.clawback(grant=self._grant(minor, fee), now=NOW)
+        grant_postings.clawback(grant=self._grant(minor, fee), now=NOW)
         self.sums.update(payable=-minor, fees=-fee)
         self._credit_lab(minor + fee)
 
     def _contest(self, minor: int, fee: int) -> None:
         grant = self._grant(minor, fee)
-        postings.dispute_opened(dispute=grant, now=NOW)
-        postings.dispute_resolved(dispute=grant, now=NOW)
+        grant_postings.dispute_opened(dispute=grant, now=NOW)
+        grant_postings.dispute_resolved(dispute=grant, now=NOW)
         if minor % 2:
             self._clawback(minor, fee)
 
