@@ -14,9 +14,9 @@ import pgtrigger
 
 from core import guards
 
-LEGS: Final = pgtrigger.Referencing(new="legs")  # type: ignore[no-untyped-call]  # pgtrigger has no types
-ENTRIES: Final = pgtrigger.Referencing(new="entries")  # type: ignore[no-untyped-call]  # pgtrigger has no types
-ACCOUNTS: Final = pgtrigger.Referencing(new="accounts")  # type: ignore[no-untyped-call]  # pgtrigger has no types
+LEGS: Final = pgtrigger.Referencing(new="legs")
+ENTRIES: Final = pgtrigger.Referencing(new="entries")
+ACCOUNTS: Final = pgtrigger.Referencing(new="accounts")
 
 
 FENCE: Final = 7_204_815_301

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.conf import settings
 from django.db import models
 
 from core import history
 from core.models.base import CadreModel, PublicIdField
 from core.walls import Wall
+
+
+class TenantQuerySet(models.QuerySet["Tenant"]):
+    """Both sides of every wall."""
+
+    def sandboxes_among(self, tenant_ids: Iterable[int]) -> set[int]:
+        """Those of ``tenant_ids`` in which nothing is real."""
+        return set(self.filter(pk__in=tenant_ids, live__isnull=False).values_list("pk", flat=True))
 
 
 @history.tracked()
@@ -19,6 +29,8 @@ class Tenant(CadreModel):
     public_id = PublicIdField(prefix="ten")
     name = models.CharField(max_length=200)
     live = models.OneToOneField("self", on_delete=models.PROTECT, null=True, blank=True, related_name="sandbox")
+
+    objects = TenantQuerySet.as_manager()
 
     class Meta:
         ordering = ("name",)

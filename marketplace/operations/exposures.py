@@ -28,7 +28,7 @@ def see_work(*, user: User, tenant_id: int, subject: str, now: dt.datetime) -> N
 
     In a sandbox nothing is real, so there is nothing to keep from anybody.
     """
-    if Tenant.objects.filter(pk=tenant_id, live__isnull=False).exists():
+    if Tenant.objects.sandboxes_among({tenant_id}):
         return
     expert = expert_for_user(user.pk)
     walled = rivals.walled_tenants(expert_id=expert.pk if expert else None, user_id=user.pk, now=now)

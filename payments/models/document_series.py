@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import pgtrigger
 from django.db import models
@@ -109,8 +109,6 @@ class Numbered(models.Model):
 
     Concrete models add ``TakesNextNumber()`` to their triggers and ``number_once(...)`` to their constraints.
     """
-
-    sealed_number: ClassVar[bool] = True
 
     series = models.ForeignKey(DocumentSeries, on_delete=models.PROTECT, related_name="+", db_index=False)
     number = models.PositiveIntegerField()

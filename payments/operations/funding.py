@@ -14,7 +14,7 @@ from core.problems import InvalidInput
 from core.public import Principal, Tenant, User
 from payments import accounts, ledger
 from payments.ledger import NewEntry
-from payments.models import Funding, FundsReservation
+from payments.models import Funding
 from payments.operations import lab_funds, refunds, reservations
 
 _REFERENCE_SYMBOLS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
@@ -100,11 +100,7 @@ def _settle(funding: Funding, *, now: dt.datetime) -> None:
     funding.save()
     prepaid, receivable = lab_funds.keys(funding.tenant_id, funding.currency)
     with scope.as_platform():
-        held = list(
-            FundsReservation.objects.select_for_update(no_key=True, of=("self",))
-            .filter(tenant=funding.tenant_id, currency=funding.currency, status=FundsReservation.Status.HELD)
-            .order_by("pk")
-        )
+        held = reservations.held_by(tenant_id=funding.tenant_id, currency=funding.currency)
         keys = [prepaid, receivable, *map(reservations.account_of, held)]
         debt = -ledger.lock(keys=keys, now=now)[receivable]
         paid_off = min(max(debt, 0), funding.arrived_minor)

@@ -8,7 +8,6 @@ remains on them is the realised difference, which `queries.fx_results` derives.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
 from decimal import Decimal
 
 from django.utils.translation import gettext as _
@@ -22,7 +21,7 @@ from marketplace.ports import InsufficientFunds
 from payments import accounts, exchange
 from payments.accounts import AccountKey
 from payments.ledger import Leg, NewEntry, post
-from payments.models import FundsReservation, FxConversion, FxQuote
+from payments.models import FxConversion, FxQuote
 from payments.operations import lab_funds, reservations
 
 EXCHANGED = "fx_exchanged"
@@ -125,7 +124,7 @@ def convert(*, tenant_id: int, quote: FxQuote, sold: Money, by: Principal, now: 
     require_valid(quote, now=now)
     got = bought(quote=quote, sold=sold)
     with scope.as_platform():
-        held = _reservations(tenant_id, got.currency)
+        held = reservations.held_by(tenant_id=tenant_id, currency=got.currency)
         giver, taker = (accounts.lab_prepaid(tenant_id, money.currency) for money in (sold, got))
         into = [taker, lab_funds.keys(tenant_id, got.currency)[1], *map(reservations.account_of, held)]
         funds = lab_funds.locked(tenant_id=tenant_id, currency=sold.currency, now=now, also=into)
@@ -149,9 +148,3 @@ def convert(*, tenant_id: int, quote: FxQuote, sold: Money, by: Principal, now: 
         reservations.refill(reservations=held, now=now)
     outbox.publish("funding.converted", subject=made.public_id, tenant_id=tenant_id, now=now)
     return made
-
-
-def _reservations(tenant_id: int, currency: str) -> Sequence[FundsReservation]:
-    rows = FundsReservation.objects.select_for_update(no_key=True, of=("self",))
-    held = rows.filter(tenant=tenant_id, currency=currency, status=FundsReservation.Status.HELD)
-    return list(held.order_by("pk"))

@@ -158,6 +158,12 @@ def of_contracts(contract_ids: set[int]) -> dict[int, FundsReservation]:
     return {reservation.contract_id: reservation for reservation in found}
 
 
+def held_by(*, tenant_id: int, currency: str) -> list[FundsReservation]:
+    """What a lab holds reserved in one currency, locked until the transaction ends."""
+    rows = FundsReservation.objects.select_for_update(no_key=True, of=("self",)).order_by("pk")
+    return list(rows.filter(tenant=tenant_id, currency=currency, status=FundsReservation.Status.HELD))
+
+
 def account_of(reservation: FundsReservation) -> AccountKey:
     """The account that holds what is reserved."""
     return accounts.lab_reserved(reservation.tenant_id, reservation.public_id, reservation.currency)

@@ -19,8 +19,8 @@ from config.celery import app
 
 django.setup()  # the worker would do so later, and the traps are set now
 
-from payments.operations import sending  # noqa: E402
-from payments.providers.sandbox import SandboxProvider  # noqa: E402
+from payments.operations import sending
+from payments.providers.sandbox import SandboxProvider
 
 __all__ = ["POINTS", "app"]
 
@@ -52,7 +52,7 @@ def _trap(function: Callable[..., Any], *, before: str = "", after: str = "") ->
 
 
 if "DOOM" in os.environ:
-    SandboxProvider.submit = _trap(  # type: ignore[method-assign]
+    SandboxProvider.submit = _trap(  # type: ignore[method-assign]  # a trapdoor in the real class
         SandboxProvider.submit, before="before_the_provider", after="after_the_provider"
     )
     sending.record = _trap(sending.record, after="before_the_commit")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -83,12 +84,16 @@ def test_a_crash_inside_the_release_pays_nobody_and_the_next_click_pays_everybod
     pay_day.everybody_was_paid_once(5)
 
 
+def have_moved(reached: int) -> bool:
+    return movements() >= reached
+
+
 def test_crashes_in_the_middle_of_sending(crashing: OwnCluster) -> None:
     pay_day.released()
     with worker(env=SWIFT) as living:
         wake("payments.send_payouts")
         for reached in (4, 30):
-            wait_until(lambda reached=reached: movements() >= reached, meanwhile=pay_day.sweep)  # type: ignore[misc]
+            wait_until(partial(have_moved, reached), meanwhile=pay_day.sweep)
             crashing.crash()
             commit_proxy.reconnect()
             assert_money_is_whole()

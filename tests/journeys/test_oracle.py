@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -20,8 +21,8 @@ MONDAY = dt.datetime(2026, 11, 23, 13, 0, tzinfo=dt.UTC)
 PAID = {"task": {"pay": "paid", "cap_seconds": None}}
 
 
-def terms(**changes: object) -> Terms:
-    given: dict[str, object] = {
+def terms(**changes: Any) -> Terms:
+    given: dict[str, Any] = {
         "contract": "ctr_1",
         "expert": "ada",
         "lab": "Northwind",
@@ -32,7 +33,7 @@ def terms(**changes: object) -> Terms:
         "weekly_cap_seconds": 36_000,
         "pay_policy": PAID,
     }
-    return Terms(**(given | changes))  # type: ignore[arg-type]  # the tests name the fields
+    return Terms(**(given | changes))
 
 
 def stretch(entry: str, *, start: float = 0, seconds: float = 3600, activity: str = "task") -> Stretch:

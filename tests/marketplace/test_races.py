@@ -59,7 +59,7 @@ def test_one_expert_accepting_two_rivals_offers_at_once_gets_one() -> None:
     ada = make_expert()
     made = [make_offer(make_opening(make_project(lab)), ada) for lab in (ours, rival)]
     signed = [signatures_for(offer) for offer in made]
-    acts = [outcome(lambda n=n: accept(made[n], signed[n])) for n in range(2)]  # type: ignore[misc]  # n is bound early
+    acts = [outcome(partial(accept, *each)) for each in zip(made, signed, strict=True)]
     assert sorted(together(acts)) == ["done", "not_eligible"]
     with platform():
         assert Contract.objects.count() == 1
@@ -98,7 +98,7 @@ def test_parallel_acceptances_do_not_overdraw_the_balance() -> None:
     opening = make_opening(make_project(lab), seats=6)
     made = [make_offer(opening, make_expert(f"e{n}@example.org")) for n in range(6)]
     signed = [signatures_for(offer) for offer in made]
-    acts = [outcome(lambda n=n: accept(made[n], signed[n])) for n in range(6)]  # type: ignore[misc]  # n is bound early
+    acts = [outcome(partial(accept, *each)) for each in zip(made, signed, strict=True)]
     assert sorted(together(acts)) == ["done"] * 2 + ["insufficient_funds"] * 4
     assert (balance(lab).available_minor, balance(lab).reserved_minor) == (371_799, 2 * 371_800)
     assert again(opening).seats_taken == 2

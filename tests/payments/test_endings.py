@@ -191,8 +191,13 @@ def test_a_new_competition_lets_contracts_stand_still_with_standby_pay() -> None
     bystander = make_contract(work.opening, make_expert("bob@example.org"))
     with platform():
         olga = User.objects.create_user("olga@example.org", is_staff=True)
-        edge = {"one": work.lab.tenant, "other": rival.tenant, "cooling_off_days": 90, "declared_by": olga}
-        conflicts.declare(starts_on=NOW.date() + DAY, **edge)  # type: ignore[arg-type]  # one dict of all sorts
+        edge: dict[str, Any] = {
+            "one": work.lab.tenant,
+            "other": rival.tenant,
+            "cooling_off_days": 90,
+            "declared_by": olga,
+        }
+        conflicts.declare(starts_on=NOW.date() + DAY, **edge)
     marketplace_jobs.enforce_walls()
     assert again(work.contract).status == "active"
     with clock.frozen(NOW + DAY):

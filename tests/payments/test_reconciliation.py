@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -45,9 +45,9 @@ def item() -> ReconciliationItem:
     return ReconciliationItem.objects.get(status="open")
 
 
-def decide(operation: object, **arguments: object) -> None:
+def decide(operation: Callable[..., object], **arguments: object) -> None:
     with unit_of_work(SYSTEM):
-        operation(by=story.new_user("Fin"), now=NOW + DAY, **arguments)  # type: ignore[operator]
+        operation(by=story.new_user("Fin"), now=NOW + DAY, **arguments)
 
 
 def fresh(row: Model) -> None:

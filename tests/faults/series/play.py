@@ -14,13 +14,13 @@ import django
 
 django.setup()
 
-from core import clock  # noqa: E402
-from payments.models import Payout, ProviderMovement  # noqa: E402
-from payments.operations import tracking  # noqa: E402
-from tests.faults.own_cluster import OwnCluster  # noqa: E402
-from tests.faults.series import pay_day, tally  # noqa: E402
-from tests.faults.series.tally import Tally  # noqa: E402
-from tests.faults.series.victims import Victims  # noqa: E402
+from core import clock
+from payments.models import Payout, ProviderMovement
+from payments.operations import tracking
+from tests.faults.own_cluster import OwnCluster
+from tests.faults.series import pay_day, tally
+from tests.faults.series.tally import Tally
+from tests.faults.series.victims import Victims
 
 UNPAUSED = 2.0
 """Seconds without enough progress after which the next victim is killed all the same."""
