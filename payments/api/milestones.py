@@ -21,6 +21,7 @@ from marketplace.public import Opening, Project, deciding_member
 from payments.api.bonus_types import DECIDER
 from payments.models import AdjustmentProposal, Milestone, MilestoneAward
 from payments.operations import milestones
+from payments.queries import milestone_progress
 
 HOUR = 3600
 Basis = Milestone.Basis
@@ -136,7 +137,7 @@ def render_mine(row: Milestone, *, expert_id: int) -> MyMilestoneOut:
         "opening": row.opening.public_id if row.opening else None,
         "basis": row.basis,
         "count": row.threshold // unit,
-        "done": milestones.progress(milestone=row, expert_id=expert_id) // unit,
+        "done": milestone_progress.of_expert([row], expert_id=expert_id)[row.pk] // unit,
         "amount": render_money(Money(row.amount_minor, row.currency)),
         "open": row.status != Milestone.Status.ENDED,
         "ends_at": row.ends_at,

@@ -7,7 +7,6 @@ from itertools import takewhile
 from typing import Any, Final
 
 from django.db import transaction
-from django.db.models import Count, Sum
 from django.utils.translation import gettext as _
 
 from core import outbox, states
@@ -18,15 +17,14 @@ from experts import public as experts
 from experts.public import Expert, ReasonMissing
 from marketplace.ports import InsufficientFunds
 from marketplace.public import Contract, Opening, Project
-from payments.models import Adjustment, AdjustmentProposal, Milestone, MilestoneAward, TimeEntry
+from payments.models import AdjustmentProposal, Milestone, MilestoneAward
 from payments.operations import bonuses, four_eyes, lone_acts, pay_notices
 from payments.operations.pay_notices import PayNews
-from tasks.public import Submission
+from payments.queries import milestone_progress
 
 NOTICE: Final = dt.timedelta(days=7)
 """How long a milestone can still be reached after its lab has ended it."""
 Act = AdjustmentProposal.Act
-Basis = Milestone.Basis
 
 
 def define(
@@ -109,19 +107,17 @@ def _news_of_end(milestone: Milestone, expert: Expert, body: str) -> PayNews:
 
 def check(*, contract: Contract, now: dt.datetime) -> int:
     """Award every open milestone that the contract's expert has reached; how many. Harmless when run twice."""
-    reached = 0
-    for milestone in _open_for(contract):
-        if milestone.created_by_id == contract.expert.user_id:
-            continue
-        if not milestone.awards.filter(expert=contract.expert_id).exists():
-            is_there = progress(milestone=milestone, expert_id=contract.expert_id) >= milestone.threshold
-            reached += is_there and _award(milestone, contract, now=now)
-    return reached
+    had = set(MilestoneAward.objects.filter(expert=contract.expert_id).values_list("milestone", flat=True))
+    promised = [row for row in _open_for(contract) if row.created_by_id != contract.expert.user_id]
+    candidates = [row for row in promised if row.pk not in had]
+    done = milestone_progress.of_expert(candidates, expert_id=contract.expert_id)
+    there = [row for row in candidates if done[row.pk] >= row.threshold]
+    return sum(_award(milestone, contract, now=now) for milestone in there)
 
 
 def reached(*, milestone: Milestone) -> list[int]:
     """Contracts, one for each expert who has reached it and has no award yet; a few queries however many work there."""
-    experts_there = [pk for pk, done in _progress_of_all(milestone).items() if done >= milestone.threshold]
+    experts_there = [pk for pk, done in milestone_progress.of_all(milestone).items() if done >= milestone.threshold]
     rows = Contract.objects.filter(project=milestone.project_id, expert__in=experts_there)
     if milestone.opening_id:
         rows = rows.filter(opening=milestone.opening_id)
@@ -150,41 +146,6 @@ def pay_waiting(*, tenant_id: int, now: dt.datetime) -> int:
         "milestone__created_by", "contract__expert"
     )
     return len(list(takewhile(lambda award: _pay(award, now=now), waiting)))
-
-
-def progress(*, milestone: Milestone, expert_id: int) -> int:
-    """Accepted submissions, or approved seconds as corrected since, of one expert in the project or opening."""
-    if milestone.basis == Basis.ACCEPTED_SUBMISSIONS:
-        accepted = Submission.objects.filter(
-            expert=expert_id, status=Submission.Status.ACCEPTED, task__project=milestone.project_id
-        )
-        if milestone.opening_id:
-            accepted = accepted.filter(claim__contract__opening=milestone.opening_id)
-        return accepted.count()
-    entries = TimeEntry.objects.settled().filter(expert=expert_id, contract__project=milestone.project_id)
-    if milestone.opening_id:
-        entries = entries.filter(contract__opening=milestone.opening_id)
-    corrected = Adjustment.objects.filter(entry__in=entries, status=Adjustment.Status.POSTED)
-    counted: int = entries.aggregate(total=Sum("seconds"))["total"] or 0
-    return counted + (corrected.aggregate(total=Sum("seconds"))["total"] or 0)
-
-
-def _progress_of_all(milestone: Milestone) -> dict[int, int]:
-    """What :func:`progress` says, by expert."""
-    done: dict[int, int] = {}
-    if milestone.basis == Basis.ACCEPTED_SUBMISSIONS:
-        accepted = Submission.objects.filter(status=Submission.Status.ACCEPTED, task__project=milestone.project_id)
-        if milestone.opening_id:
-            accepted = accepted.filter(claim__contract__opening=milestone.opening_id)
-        return dict(accepted.order_by().values_list("expert").annotate(done=Count("pk")))
-    entries = TimeEntry.objects.settled().filter(contract__project=milestone.project_id)
-    if milestone.opening_id:
-        entries = entries.filter(contract__opening=milestone.opening_id)
-    corrected = Adjustment.objects.filter(entry__in=entries, status=Adjustment.Status.POSTED)
-    for rows in (entries, corrected):
-        for expert_id, seconds in rows.order_by().values_list("expert").annotate(done=Sum("seconds")):
-            done[expert_id] = done.get(expert_id, 0) + seconds
-    return done
 
 
 def _award(milestone: Milestone, contract: Contract, *, now: dt.datetime) -> bool:

@@ -441,15 +441,8 @@ def test_a_sandbox_is_not_on_the_board_and_only_the_labs_own_people_play_in_it(l
     play = expert_caller(player)
     documents = ok(play("GET", f"{V1}/expert/offers/{offer['id']}"))["documents"]
     signatures = [{"agreement_version": d["agreement_version"], "typed_name": "Ada Lovelace"} for d in documents]
-    contract = ok(
-        play(
-            "POST",
-            f"{V1}/expert/offers/{offer['id']}/accept",
-            {"signatures": signatures},
-            Idempotency_Key=ids.new_id("key"),
-        ),
-        201,
-    )
+    path, key = f"{V1}/expert/offers/{offer['id']}/accept", ids.new_id("key")
+    contract = ok(play("POST", path, {"signatures": signatures}, Idempotency_Key=key), 201)
     ok(lab_caller(lab)("POST", f"{V1}/lab/members", {"email": "m@acme.example", "role": "manager"}), 201)
     why = {"decided_by": "m@acme.example", "reason_code": "other", "explanation": "To see what happens."}
     assert ok(test_key("POST", f"{V1}/contracts/{contract['id']}/pause", why))["status"] == "paused"
