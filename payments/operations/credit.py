@@ -17,8 +17,6 @@ from payments.operations import lab_funds
 from payments.operations.four_eyes import OwnProposal
 
 map_constraint("payments_within_credit", InsufficientFunds)
-
-
 map_constraint("payments_credit_two_people", OwnProposal)
 
 

@@ -158,7 +158,7 @@ class TestStripe:
             fake.books.lock.acquire()
             return make(params)
 
-        fake.books.create_transfer = slowly  # type: ignore[method-assign]
+        fake.books.create_transfer = slowly  # type: ignore[method-assign]  # the pretended provider, out of breath
         with clock.frozen(now):
             jobs.send_payouts()  # the client gives up while Stripe is at it
         assert entered.is_set()
