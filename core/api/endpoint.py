@@ -12,6 +12,7 @@ its one domain call:
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import wraps
@@ -146,17 +147,18 @@ def _run(spec: Endpoint, handle: Callable[[Call], Any], request: Request, path: 
 
     if not key:
         return respond()
-    return idempotency.once(
-        idempotency.Attempt(
-            owner=idempotency.owner_of(principal),
-            key=key,
-            method=request.method or "",
-            path=request.path,
-            digest=body.digest,
-            now=now,
-            secrets=spec.secrets,
-        ),
-        respond,
+    return idempotency.once(_attempt(spec, request, key=key, body=body, now=now), respond)
+
+
+def _attempt(spec: Endpoint, request: Request, *, key: str, body: Body, now: dt.datetime) -> idempotency.Attempt:
+    return idempotency.Attempt(
+        owner=idempotency.owner_of(cast(Principal, request.auth)),
+        key=key,
+        method=request.method or "",
+        path=request.path,
+        digest=body.digest,
+        now=now,
+        secrets=spec.secrets,
     )
 
 

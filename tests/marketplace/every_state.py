@@ -6,7 +6,7 @@ import datetime as dt
 
 from core.money import Money
 from core.public import User
-from marketplace.models import Contract, Opening, OpeningListing
+from marketplace.models import Contract, Opening, OpeningListing, Project
 from marketplace.operations import amendments, applications, closing, conflicts, contracts, offers, openings, projects
 from marketplace.operations.later_terms import Change
 from tests.marketplace import world
@@ -36,11 +36,11 @@ def live() -> None:
     _contracts(opening, world.admin_of(lab))
 
 
-def _openings(project: object) -> None:
+def _openings(project: Project) -> None:
     with platform():
-        world.make_opening(project, is_open=False)  # type: ignore[arg-type]
-        openings.pause(opening=world.make_opening(project), now=NOW)  # type: ignore[arg-type]
-        closing.close_opening(opening=world.make_opening(project), now=NOW)  # type: ignore[arg-type]
+        world.make_opening(project, is_open=False)
+        openings.pause(opening=world.make_opening(project), now=NOW)
+        closing.close_opening(opening=world.make_opening(project), now=NOW)
 
 
 def _offers(opening: Opening) -> None:

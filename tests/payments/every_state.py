@@ -21,6 +21,7 @@ from payments.models import (
     Funding,
     InboundEvent,
     Invoice,
+    Milestone,
     Overage,
     OwedInvoice,
     PayeeAccount,
@@ -217,7 +218,9 @@ def beside_hours(world: World) -> None:
             "decided_by": member,
             "now": MONDAY,
         }
-        milestones.end(milestone=milestones.define(title="Over", **terms), now=MONDAY)  # type: ignore[arg-type]
+        over = milestones.define(title="Over", **terms)
+        assert isinstance(over, Milestone)
+        milestones.end(milestone=over, reason="Enough", decided_by=member, now=MONDAY)
         milestones.define(title="Reached", **terms)
         milestones.check(contract=contract, now=MONDAY + DAY)
 
