@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -176,6 +177,16 @@ class Desk:
     watch: Watch
 
 
+def thin_frame(folder: Path) -> list[dict[str, Any]]:
+    """Pages without what stands around their content: most of their time, and drawn by other tests."""
+    (folder / "admin").mkdir()
+    for name in ("base", "base_site"):
+        frame = "{% for message in messages %}{{ message }}{% endfor %}{% block content %}{% endblock %}"
+        (folder / "admin" / f"{name}.html").write_text(frame, encoding="utf-8")
+    (engine,) = settings.TEMPLATES
+    return [{**engine, "DIRS": [folder, *engine["DIRS"]]}]
+
+
 @pytest.fixture(scope="module")
 def desk(
     django_db_setup: None, django_db_blocker: DjangoDbBlocker, tmp_path_factory: pytest.TempPathFactory
@@ -190,7 +201,8 @@ def desk(
         "BANK_ACCOUNT_NAME": "Cadre Payments B.V.",
         "BANK_ACCOUNT_IBAN": "NL41MOCK0000000001",
         "BANK_ACCOUNT_BIC": "MOCKNL2A",
-        "UNFOLD": {**settings.UNFOLD, "SIDEBAR": {}},  # half of the time of a page, and drawn by other tests
+        "UNFOLD": {**settings.UNFOLD, "SIDEBAR": {}},
+        "TEMPLATES": thin_frame(tmp_path_factory.mktemp("frame")),
         "PASSWORD_HASHERS": ["django.contrib.auth.hashers.MD5PasswordHasher"],
     }
     with django_db_blocker.unblock(), override_settings(**wanted):
