@@ -38,6 +38,8 @@ ADJUSTMENT_FOUR_EYES_MINOR: dict[str, int] = {
 EXCHANGE_LEAD_MINUTES: int = env.int("EXCHANGE_LEAD_MINUTES", 60)
 # What one person does alone to the same person or lab is added up over so many days; 0 judges each act by itself.
 FOUR_EYES_WINDOW_DAYS: int = env.int("FOUR_EYES_WINDOW_DAYS", 7)
+# A quote that pays further than this from its pair's last one that two people decided takes a second person.
+FX_QUOTE_ALONE_BP: int = env.int("FX_QUOTE_ALONE_BP", 500)
 PROPOSAL_EXPIRES_DAYS: int = env.int("PROPOSAL_EXPIRES_DAYS", 14)  # what nobody approved until then lapses
 # The referral programme, by the day from which new invitations are made under it; an invitation keeps its terms.
 # An empty list takes no new ones. Seconds of approved hours, days, minor units, most open or paid at once.

@@ -18,7 +18,16 @@ from payments.operations import clawbacks, four_eyes, platform_pay, write_offs
 ADJUST = "payments.adjust_pay"
 APPROVE = "payments.approve_adjustment"
 WRITE_OFF = "payments.write_off_debt"
-PROPOSING = (ADJUST, WRITE_OFF, "payments.correct_hours", "payments.issue_invoice", "payments.reconcile")
+PROPOSING = (
+    ADJUST,
+    WRITE_OFF,
+    "payments.confirm_funding",
+    "payments.correct_hours",
+    "payments.issue_invoice",
+    "payments.quote_fx",
+    "payments.reconcile",
+    "payments.record_charge",
+)
 """Whoever holds one of these may have proposed something."""
 PLATFORM = AdjustmentProposal.Side.PLATFORM
 
@@ -234,7 +243,7 @@ class LoneActAdmin(CadreAdmin):
 
 register_queue(
     name="payments.proposals",
-    label=_("Pay changes for a second person"),
+    label=_("Acts on money for a second person"),
     path="/admin/payments/adjustmentproposal/?status__exact=proposed&side__exact=platform",
     permission=APPROVE,
     waiting=lambda: AdjustmentProposal.objects.waiting().filter(side=PLATFORM),

@@ -6,14 +6,17 @@ from collections.abc import Callable
 from typing import Any
 
 from django import forms
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from core.desk import told
 from core.money import EXPONENTS, Money
 from payments.admin.staff import prove_again, recently_authenticated
+from payments.models import AdjustmentProposal
 
 
 class MoneyForm(forms.Form):
@@ -31,6 +34,18 @@ class MoneyForm(forms.Form):
             except ValueError as error:
                 self.add_error("amount", str(error))
         return values
+
+
+class ReasonedForm(MoneyForm):
+    """An amount, and why."""
+
+    reason = forms.CharField(label=_("reason"), max_length=250)
+
+
+def say_what_waits(request: HttpRequest, made: object, *, about: object) -> None:
+    """Tell that an act was only proposed, where it was."""
+    if isinstance(made, AdjustmentProposal):
+        messages.info(request, gettext("%(what)s: another person has to approve it.") % {"what": about})
 
 
 def ask(

@@ -15,9 +15,10 @@ from django.utils.translation import gettext_lazy
 from core import clock
 from core.desk import CadreAdmin, staff
 from core.money import EXPONENTS, Money
-from payments.admin.asking import MoneyForm, ask
+from payments.admin.asking import ReasonedForm, ask, say_what_waits
 from payments.models import BankCharge, ExchangeInstruction, FxConversion, FxExchange, FxQuote
-from payments.operations import bank_charges, fx
+from payments.operations import bank_charges, quotes
+from payments.operations.bank_charges import Charge
 from payments.queries import fx_results
 
 QUOTE = "payments.quote_fx"
@@ -39,9 +40,10 @@ class QuoteForm(forms.Form):
     spread_bp = forms.IntegerField(label=gettext_lazy("spread in basis points"), min_value=0, initial=0)
     hours = forms.IntegerField(label=gettext_lazy("valid for hours"), min_value=1, max_value=24 * 31, initial=24)
     source = forms.CharField(label=gettext_lazy("source"), max_length=80)
+    reason = forms.CharField(label=gettext_lazy("reason"), max_length=250)
 
 
-class FeeForm(MoneyForm):
+class FeeForm(ReasonedForm):
     """What a bank took, and how it names it."""
 
     provider = forms.CharField(label=gettext_lazy("provider"), max_length=30)
@@ -91,9 +93,21 @@ class _Linked(CadreAdmin):
 class FxQuoteAdmin(_Linked):
     """Quotes: added, never changed."""
 
-    list_display = ("public_id", "sell", "buy", "rate", "spread_bp", "source", "quoted_by", "quoted_at", "valid_until")
+    list_display = (
+        "public_id",
+        "sell",
+        "buy",
+        "rate",
+        "spread_bp",
+        "source",
+        "quoted_by",
+        "proposal",
+        "quoted_at",
+        "valid_until",
+    )
     list_filter = ("sell", "buy")
     search_fields = ("public_id", "source")
+    list_select_related = ("proposal",)
     permission = QUOTE
 
     def links(self) -> list[tuple[str, str]]:
@@ -113,23 +127,24 @@ class FxQuoteAdmin(_Linked):
         return [path("quote/", page, name="payments_fxquote_quote"), *super().get_urls()]
 
     def quote_view(self, request: HttpRequest) -> HttpResponse:
-        """From this instant on."""
+        """From this instant on; the first of a pair, and one far from the last, once another person approves."""
         now = clock.now()
 
         def act(values: dict[str, Any]) -> None:
-            fx.quote(
+            offered = quotes.Offered(
                 sell=values["sell"],
                 buy=values["buy"],
                 rate=values["rate"],
                 spread_bp=values["spread_bp"],
                 valid_until=now + dt.timedelta(hours=values["hours"]),
                 source=values["source"],
-                by=f"user:{staff(request).public_id}",
-                now=now,
             )
+            made = quotes.quote(offered=offered, reason=values["reason"], by=staff(request), now=now)
+            say_what_waits(request, made, about=offered)
 
         then = reverse("admin:payments_fxquote_changelist")
-        return ask(self, request, title=_("Quote a rate"), form=QuoteForm, permission=QUOTE, act=act, then=then)
+        title = _("Quote a rate")
+        return ask(self, request, title=title, form=QuoteForm, permission=QUOTE, act=act, then=then, proven=True)
 
 
 @admin.register(FxConversion)
@@ -176,7 +191,7 @@ class ExchangeInstructionAdmin(CadreAdmin):
 class BankChargeAdmin(_Linked):
     """Fees of banks and providers, and our own exchanges."""
 
-    list_display = ("public_id", "type", "provider", "reference", "amount", "got", "recorded_by", "booked_at")
+    list_display = ("public_id", "type", "provider", "reference", "amount", "got", "recorded_by", "reason", "booked_at")
     list_filter = ("type", "provider", "currency")
     search_fields = ("public_id", "reference")
     list_select_related = ("recorded_by",)
@@ -210,22 +225,19 @@ class BankChargeAdmin(_Linked):
 
     def fee_view(self, request: HttpRequest) -> HttpResponse:
         """A fee from the bank's statement."""
-
-        def act(values: dict[str, Any]) -> None:
-            names = {name: values[name] for name in ("provider", "reference")}
-            bank_charges.fee(**names, amount=values["money"], by=staff(request), now=clock.now())
-
-        then = reverse("admin:payments_bankcharge_changelist")
-        return ask(self, request, title=_("Record a fee"), form=FeeForm, permission=CHARGE, act=act, then=then)
+        return self._record(request, _("Record a fee"), FeeForm)
 
     def exchange_view(self, request: HttpRequest) -> HttpResponse:
         """An exchange of our own money."""
+        return self._record(request, _("Record an exchange"), CoverForm)
+
+    def _record(self, request: HttpRequest, title: str, form: type[FeeForm]) -> HttpResponse:
+        """With a reason and a fresh proof; above the threshold another person approves."""
 
         def act(values: dict[str, Any]) -> None:
-            names = {name: values[name] for name in ("provider", "reference")}
-            sides = {"sold": values["money"], "got": values["got"]}
-            bank_charges.exchanged(**names, **sides, by=staff(request), now=clock.now())
+            charge = Charge(values["provider"], values["reference"], values["money"], values.get("got"))
+            made = bank_charges.by_hand(charge=charge, reason=values["reason"], by=staff(request), now=clock.now())
+            say_what_waits(request, made, about=charge)
 
         then = reverse("admin:payments_bankcharge_changelist")
-        title = _("Record an exchange")
-        return ask(self, request, title=title, form=CoverForm, permission=CHARGE, act=act, then=then, proven=True)
+        return ask(self, request, title=title, form=form, permission=CHARGE, act=act, then=then, proven=True)

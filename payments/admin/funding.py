@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
@@ -13,10 +15,11 @@ from django.utils.translation import gettext_lazy as _
 from core import clock
 from core.desk import CadreAdmin, confirmed, register_queue, staff
 from core.money import Money
-from payments.admin.asking import MoneyForm, ask
+from payments.admin.asking import ReasonedForm, ask, say_what_waits
 from payments.admin.staff import require_proof
 from payments.models import Funding, FundsReservation, Refund
 from payments.operations import funding, refunds
+from payments.operations import funding_by_hand as by_hand
 
 CONFIRM = "payments.confirm_funding"
 REFUND = "payments.refund_lab"
@@ -57,10 +60,12 @@ class FundingAdmin(CadreAdmin):
         href = reverse("admin:payments_funding_arrived", args=[row.pk])
         return format_html('<a href="{}">{}</a>', href, gettext("Another amount arrived"))
 
-    @confirmed(description=_("Confirm: the transfer has arrived"), permission=CONFIRM, amount=amount_of)
-    def confirm(self, request: HttpRequest, row: Funding) -> None:
-        """The money is on the account."""
-        funding.confirm(funding=row, by=staff(request), now=clock.now())
+    @confirmed(description=_("Confirm: the transfer has arrived"), permission=CONFIRM, reason=True, amount=amount_of)
+    def confirm(self, request: HttpRequest, row: Funding, *, reason: str) -> None:
+        """The money is on the account; a large amount that no entry of the bank shows takes a second person."""
+        require_proof(request)
+        made = by_hand.confirm(row=row, received=None, reason=reason, by=staff(request), now=clock.now())
+        say_what_waits(request, made, about=row)
 
     @confirmed(description=_("Close: the transfer will not come"), permission=CONFIRM, reason=True, amount=amount_of)
     def fail(self, request: HttpRequest, row: Funding, *, reason: str) -> None:
@@ -69,8 +74,10 @@ class FundingAdmin(CadreAdmin):
 
     @confirmed(description=_("Reverse: the bank took it back"), permission=CONFIRM, reason=True, amount=amount_of)
     def reverse(self, request: HttpRequest, row: Funding, *, reason: str) -> None:
-        """What is not left of it becomes the lab's debt."""
-        funding.reverse(funding=row, reason=reason, by=staff(request), now=clock.now())
+        """What is not left of it becomes the lab's debt; a large amount takes a second person."""
+        require_proof(request)
+        made = by_hand.reverse(row=row, reason=reason, by=staff(request), now=clock.now())
+        say_what_waits(request, made, about=row)
 
     @confirmed(description=_("Refund: give the unused part back"), permission=CONFIRM, reason=True, amount=amount_of)
     def refund(self, request: HttpRequest, row: Funding, *, reason: str) -> None:
@@ -86,18 +93,19 @@ class FundingAdmin(CadreAdmin):
     def arrived_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Less or more than announced has arrived: what arrived is the lab's."""
         row = get_object_or_404(Funding, pk=pk)
-        return ask(
-            self,
-            request,
-            title=gettext("%(reference)s: what has arrived (announced: %(amount)s)")
-            % {"reference": row.reference, "amount": amount_of(row)},
-            form=MoneyForm,
-            permission=CONFIRM,
-            act=lambda values: funding.confirm(
-                funding=row, received=values["money"], by=staff(request), now=clock.now()
-            ),
-            then=reverse("admin:payments_funding_changelist"),
-        )
+
+        def act(values: dict[str, Any]) -> None:
+            made = by_hand.confirm(
+                row=row, received=values["money"], reason=values["reason"], by=staff(request), now=clock.now()
+            )
+            say_what_waits(request, made, about=row)
+
+        title = gettext("%(reference)s: what has arrived (announced: %(amount)s)") % {
+            "reference": row.reference,
+            "amount": amount_of(row),
+        }
+        then = reverse("admin:payments_funding_changelist")
+        return ask(self, request, title=title, form=ReasonedForm, permission=CONFIRM, act=act, then=then, proven=True)
 
 
 @admin.register(Refund)

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from core import clock
 from core.desk import CadreAdmin, Text, confirmed, register_queue, staff
 from core.money import Money
+from payments.admin.staff import require_proof
 from payments.models import DayClose, Funding, ProviderEntry, ReconciliationItem
 from payments.operations import reconciliation_acts as acts
 
@@ -71,7 +72,8 @@ class ReconciliationItemAdmin(CadreAdmin):
         description=_("It is this funding of a lab"), permission=RECONCILE, amount=amount_of, choices=pending_fundings
     )
     def give_to_funding(self, request: HttpRequest, row: ReconciliationItem, *, choice: str) -> None:
-        """The funding settles."""
+        """The funding settles with what came; with a fresh proof of who decides."""
+        require_proof(request)
         acts.give_to_funding(item=row, reference=choice, by=staff(request), now=clock.now())
 
     @confirmed(
@@ -115,7 +117,8 @@ class ProviderEntryAdmin(CadreAdmin):
         choices=pending_fundings,
     )
     def give_suspense_to_funding(self, request: HttpRequest, row: ProviderEntry, *, choice: str) -> None:
-        """The posting to suspense is reversed, and the funding settles."""
+        """The posting to suspense is reversed, and the funding settles; with a fresh proof of who decides."""
+        require_proof(request)
         acts.give_suspense_to_funding(entry=row, reference=choice, by=staff(request), now=clock.now())
 
 

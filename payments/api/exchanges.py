@@ -12,7 +12,7 @@ from core.api.fields import CurrencyField, MoneyField, StrictCharField
 from core.api.lookup import get_or_404
 from core.api.types import Currency, Doc, Example, IdOf, MoneyOut, Timestamp, render_money
 from core.api.views import ExpertView
-from experts.public import Expert
+from experts.public import Expert, OwnWork
 from payments import exchange
 from payments.models import FxExchange, FxQuote
 from payments.operations import exchanges, fx
@@ -127,6 +127,7 @@ class ExchangeList(ExpertView):
             fx.TooLittleToExchange,
             exchanges.MoreThanOwed,
             exchanges.NowhereToPay,
+            OwnWork,
             exchanges.PayInRun,
             exchanges.PayoutsBlocked,
         ],

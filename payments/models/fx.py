@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import ClassVar
 
+import pgtrigger
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
@@ -12,6 +13,35 @@ from django.utils.translation import gettext_lazy as _
 
 from core import guards
 from core.public import CadreModel, Kind, Principal, PublicIdField, TenantModel, Wall, WalledQuerySet
+from payments.models.own_work import ApprovedByTwo
+
+NEAR = "payments_fx_near_what_two_decided"
+
+
+class NearWhatTwoDecided(guards.Guard):
+    """A quote without an approved proposal pays within its tolerance of the pair's last quote that has one.
+
+    What two people decided is the measure, not the last quote: small steps of one person lead nowhere.
+    """
+
+    when = pgtrigger.Before
+    operation = pgtrigger.Insert
+    func = """
+        IF NEW.proposal_id IS NULL AND NOT EXISTS (
+            SELECT 1 FROM (
+                SELECT rate * (10000 - spread_bp) AS pays FROM payments_fxquote
+                WHERE sell = NEW.sell AND buy = NEW.buy AND proposal_id IS NOT NULL ORDER BY id DESC LIMIT 1
+            ) decided
+            WHERE abs(NEW.rate * (10000 - NEW.spread_bp) - decided.pays) * 10000 <= decided.pays * NEW.tolerance_bp
+        ) THEN
+            RAISE EXCEPTION 'a rate so far from the last one takes a second person'
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'payments_fx_near_what_two_decided';
+        END IF;
+        RETURN NEW;
+    """
+
+    def __init__(self) -> None:
+        super().__init__(name="near_what_two_decided")
 
 
 class FxQuoteQuerySet(models.QuerySet["FxQuote"]):
@@ -25,12 +55,17 @@ class FxQuoteQuerySet(models.QuerySet["FxQuote"]):
         """Quotes that can be used at an instant."""
         return self.filter(quoted_at__lte=now, valid_until__gt=now)
 
+    def decided_by_two(self) -> FxQuoteQuerySet:
+        """Quotes that one person proposed and another approved."""
+        return self.filter(proposal__isnull=False)
+
 
 class FxQuote(CadreModel):
     """At what rate one currency buys another, until when. It may be used any number of times until it expires.
 
     ``rate`` is exact: major units of ``buy`` for one major unit of ``sell`` in the middle of the market, with up to
-    twelve decimals. Who exchanges gets ``rate x (10000 - spread_bp) / 10000``.
+    twelve decimals. Who exchanges gets ``rate x (10000 - spread_bp) / 10000``. ``tolerance_bp`` is how far that may be from
+    the pair's last quote with a ``proposal``, in basis points of it, where this one has none.
     """
 
     wall = Wall.PLATFORM
@@ -45,6 +80,14 @@ class FxQuote(CadreModel):
     valid_until = models.DateTimeField()
     source = models.CharField(max_length=80, help_text=_("Where the rate comes from: a bank, a central bank's list."))
     quoted_by = models.CharField(max_length=80, help_text=_("Person or job that entered it."))
+    entered_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    reason = models.CharField(max_length=300, blank=True)
+    proposal = models.ForeignKey(
+        "payments.AdjustmentProposal", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    tolerance_bp = models.PositiveIntegerField(default=0)
 
     objects = FxQuoteQuerySet.as_manager()
 
@@ -58,7 +101,7 @@ class FxQuote(CadreModel):
             models.CheckConstraint(condition=Q(valid_until__gt=F("quoted_at")), name="payments_fx_validity"),
         )
         indexes = (models.Index(fields=("sell", "buy", "-quoted_at"), name="payments_fx_latest"),)
-        triggers = (guards.Refuse(name="append_only"),)
+        triggers = (guards.Refuse(name="append_only"), NearWhatTwoDecided(), ApprovedByTwo())
 
     def __str__(self) -> str:
         return f"{self.sell}/{self.buy} {self.rate.normalize():f}"
@@ -119,6 +162,10 @@ class BankCharge(CadreModel):
     bought_minor = models.BigIntegerField(null=True, blank=True)
     bought_currency = models.CharField(max_length=3, blank=True)
     recorded_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    reason = models.CharField(max_length=300, blank=True, help_text=_("Why a person recorded it."))
+    proposal = models.ForeignKey(
+        "payments.AdjustmentProposal", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
     booked_at = models.DateTimeField()
 
     class Meta:
@@ -133,7 +180,7 @@ class BankCharge(CadreModel):
                 name="payments_charge_sides",
             ),
         )
-        triggers = (guards.Refuse(name="append_only"),)
+        triggers = (guards.Refuse(name="append_only"), ApprovedByTwo())
 
     def __str__(self) -> str:
         return f"{self.provider} {self.reference}"

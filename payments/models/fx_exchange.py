@@ -12,6 +12,7 @@ from core import guards
 from core.money import Money
 from core.public import CadreModel, OwnedQuerySet, PublicIdField, Wall
 from payments.models.fx import FxQuote
+from payments.models.own_work import NotByItsQuoter
 
 
 class FxExchange(CadreModel):
@@ -40,7 +41,7 @@ class FxExchange(CadreModel):
             models.CheckConstraint(condition=Q(sell_minor__gt=0, buy_minor__gt=0), name="payments_fxexchange_moves"),
         )
         indexes = (models.Index(fields=("expert", "-id"), name="payments_fxexchange_of_expert"),)
-        triggers = (guards.Refuse(name="append_only"),)
+        triggers = (guards.Refuse(name="append_only"), NotByItsQuoter())
 
     def __str__(self) -> str:
         return self.public_id

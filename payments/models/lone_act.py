@@ -28,6 +28,9 @@ class LoneActSort(models.TextChoices):
     MOVEMENT = "movement", _("movement at a provider")
     CREDIT_NOTE = "credit_note", _("credit note")
     REFUND = "refund", _("refund")
+    CHARGE = "charge", _("charge of a bank")
+    FUNDING = "funding", _("transfer of a lab")
+    FUNDING_REVERSAL = "funding_reversal", _("transfer of a lab taken back")
 
 
 class WithinThreshold(guards.Guard):

@@ -129,6 +129,9 @@ class PayRunLine(CadreModel):
     deducted_minor = models.BigIntegerField(
         default=0, help_text=_("Taken back since his last payout, and set against what he earned.")
     )
+    exchanged_minor = models.BigIntegerField(
+        default=0, help_text=_("Bought with another currency since his last payout, by his own exchanges.")
+    )
     seconds = models.BigIntegerField(default=0, help_text=_("Hours approved since the last run."))
     usual_seconds = models.BigIntegerField(null=True, blank=True, help_text=_("The median of his weeks before."))
     unusual_hours = models.BooleanField(

@@ -29,6 +29,10 @@ class ProposalAct(models.TextChoices):
     WRITE_OFF = "write_off", _("write-off")
     MOVEMENT = "movement", _("movement at a provider")
     CREDIT_NOTE = "credit_note", _("credit note")
+    QUOTE = "quote", _("exchange rate")
+    CHARGE = "charge", _("charge of a bank")
+    FUNDING = "funding", _("transfer of a lab")
+    FUNDING_REVERSAL = "funding_reversal", _("transfer of a lab taken back")
 
 
 class ProposalSide(models.TextChoices):

@@ -182,6 +182,7 @@ WHY = {
     "pay_in_run": gettext_lazy("a pay run that counts it was being looked at"),
     "payouts_blocked": gettext_lazy("your payouts are held by a decision"),
     "nowhere_to_pay": gettext_lazy("you have no payout method in the currency to buy"),
+    "own_work": gettext_lazy("you had a part in the newest quote"),
     "too_little_to_exchange": gettext_lazy("it was too little to buy anything"),
 }
 

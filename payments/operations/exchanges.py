@@ -18,7 +18,7 @@ from core.money import Money
 from core.problems import Conflict, FieldError, InvalidInput, Remedy
 from core.public import Principal
 from experts import public as experts
-from experts.public import Expert, Restriction
+from experts.public import Expert, OwnWork, Restriction
 from payments import accounts, ledger
 from payments.exchange import plain
 from payments.ledger import NewEntry
@@ -81,12 +81,14 @@ def exchange(
 
     He asks for it himself, or asked for it beforehand by a standing ``instruction``.
 
-    Raises QuoteExpired, InvalidInput, PayoutsBlocked, NowhereToPay, PayInRun, MoreThanOwed, TooLittleToExchange.
+    Raises OwnWork where he had a part in the quote, QuoteExpired, InvalidInput, PayoutsBlocked, NowhereToPay, PayInRun,
+    MoreThanOwed, TooLittleToExchange.
     """
     fx.require_valid(quote, now=now)
     if sold.currency != quote.sell:
         detail = _("This quote sells %(currency)s.") % {"currency": quote.sell}
         raise InvalidInput(detail, errors=[FieldError("/amount/currency", "wrong_currency", detail)])
+    _refuse_own_rate(expert, quote)
     _require_payable(expert, quote, now=now)
     giver, taker = (accounts.payable(expert.pk, currency) for currency in (quote.sell, quote.buy))
     with scope.as_platform():
@@ -116,6 +118,15 @@ def free_to_exchange(*, expert_id: int, currency: str) -> Money:
 def in_a_run(*, expert_id: int, currency: str) -> bool:
     """Whether a run that is not released yet counts what he is owed."""
     return _open_line(expert_id, currency) is not None
+
+
+def _refuse_own_rate(expert: Expert, quote: FxQuote) -> None:
+    """Nobody exchanges at a rate that he entered, proposed or approved."""
+    with scope.as_platform():
+        proposal = quote.proposal
+    people = {quote.entered_by_id, *((proposal.proposed_by_id, proposal.decided_by_id) if proposal else ())}
+    if expert.user_id in people:
+        raise OwnWork(_("You had a part in this quote: exchange by one that others made."))
 
 
 def _require_payable(expert: Expert, quote: FxQuote, *, now: dt.datetime) -> None:

@@ -37,17 +37,19 @@ def announce(*, tenant_id: int, amount: Money, by: Principal, now: dt.datetime) 
     return funding
 
 
-def confirm(*, funding: Funding, by: User, now: dt.datetime, received: Money | None = None) -> Funding:
+def confirm(
+    *, funding: Funding, by: User, now: dt.datetime, received: Money | None = None, reason: str = ""
+) -> Funding:
     """Finance saw the transfer with this reference on the bank account; ``received`` when it was another amount.
 
-    What arrived is the lab's, be it less or more than was announced. Raises InvalidInput for another currency.
+    At the desk `funding_by_hand` asks first whether one person may. What arrived is the lab's, be it less or more than was announced. Raises InvalidInput for another currency.
     """
     funding = locked(funding)
     if received is not None:
         if received.currency != funding.currency or received.minor <= 0:
             raise InvalidInput(_("What arrived is a positive amount in the currency that was announced."))
         funding.received_minor = received.minor
-    funding.decided_by = by
+    funding.decided_by, funding.reason = by, reason[:300]
     _settle(funding, now=now)
     return funding
 

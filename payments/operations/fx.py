@@ -1,4 +1,4 @@
-"""Exchange: quotes, labs' conversions, and the legs of every exchange.
+"""Exchange: quotes in use, labs' conversions, and the legs of every exchange. Who quotes is in `quotes`.
 
 Every currency balances on its own: what is sold goes to ``fx:{sell}``, what is bought comes from ``fx:{buy}``. These
 two accounts hold the platform's open position until finance covers it at a bank (`bank_charges.exchanged`); what then
@@ -8,13 +8,12 @@ remains on them is the realised difference, which `queries.fx_results` derives.
 from __future__ import annotations
 
 import datetime as dt
-from decimal import Decimal
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core import outbox, scope
-from core.money import Money, exponent_of
+from core.money import Money
 from core.problems import Conflict, InvalidInput
 from core.public import Principal
 from marketplace.ports import InsufficientFunds
@@ -47,39 +46,6 @@ class TooLittleToExchange(Conflict):
 
     code = "too_little_to_exchange"
     title = gettext_lazy("The amount buys nothing")
-
-
-def quote(
-    *,
-    sell: str,
-    buy: str,
-    rate: Decimal,
-    spread_bp: int,
-    valid_until: dt.datetime,
-    source: str,
-    by: str,
-    now: dt.datetime,
-) -> FxQuote:
-    """Offer an exchange from now on; ``by`` is who or what entered it. Former quotes stay valid until they expire."""
-    for currency in (sell, buy):
-        try:
-            exponent_of(currency)
-        except ValueError as error:
-            raise InvalidInput(str(error)) from None
-    if sell == buy or rate <= 0 or not 0 <= spread_bp < exchange.BASIS_POINTS or valid_until <= now:
-        raise InvalidInput(_("A quote has two currencies, a positive rate, a spread below 10000 and an end to come."))
-    if rate != round(rate, 12):
-        raise InvalidInput(_("A rate has at most twelve decimals."))
-    return FxQuote.objects.create(
-        sell=sell,
-        buy=buy,
-        rate=rate,
-        spread_bp=spread_bp,
-        quoted_at=now,
-        valid_until=valid_until,
-        source=source,
-        quoted_by=by,
-    )
 
 
 def latest(*, sell: str, buy: str, now: dt.datetime) -> FxQuote:

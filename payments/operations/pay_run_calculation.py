@@ -36,8 +36,8 @@ _SIGNS = """, hours AS (
         ) weeks GROUP BY expert_id
     ), last AS (
         SELECT DISTINCT ON (p.expert_id) p.expert_id, p.amount_minor + p.withheld_minor AS gross, p.payout_method_id,
-            s.upto_entry
-        FROM payments_payout p JOIN payments_statement s ON s.payout_id = p.id
+            s.upto_entry, r.cutoff
+        FROM payments_payout p JOIN payments_statement s ON s.payout_id = p.id JOIN payments_payrun r ON r.id = p.run_id
         WHERE p.currency = %(currency)s AND p.status <> 'cancelled' ORDER BY p.expert_id, p.id DESC
     ), deducted AS (
         SELECT j.expert_id, -sum(p.amount)::bigint AS amount
@@ -47,6 +47,11 @@ _SIGNS = """, hours AS (
         JOIN payments_journalentry e ON e.id = p.entry_id
             AND e.kind NOT IN ('payout_initiated', 'time_reversed', 'holdback_reversed')
         WHERE j.reason IS NULL GROUP BY j.expert_id
+    ), exchanged AS (
+        SELECT x.expert_id, sum(x.buy_minor)::bigint AS amount
+        FROM payments_fxexchange x JOIN payments_fxquote q ON q.id = x.quote_id AND q.buy = %(currency)s
+        LEFT JOIN last ON last.expert_id = x.expert_id
+        WHERE x.made_at < %(cutoff)s AND x.made_at >= COALESCE(last.cutoff, '-infinity') GROUP BY x.expert_id
     )
 """
 
@@ -56,15 +61,15 @@ _LINES = """
         SELECT %(now)s, %(run)s, expert_id, amount, reason FROM judged WHERE reason IS NOT NULL ORDER BY expert_id
     )
     INSERT INTO payments_payrunline (created_at, run_id, expert_id, payout_method_id, amount_minor, withheld_minor,
-        deducted_minor, previous_minor, is_new_payee, method_changed, is_unusual, seconds, usual_seconds,
-        unusual_hours, held_reason, hold_id)
+        deducted_minor, exchanged_minor, previous_minor, is_new_payee, method_changed, is_unusual, seconds,
+        usual_seconds, unusual_hours, held_reason, hold_id)
     SELECT %(now)s, %(run)s, j.expert_id, j.method_id, j.amount - j.withheld, j.withheld,
-        COALESCE(d.amount, 0), last.gross, last.gross IS NULL,
+        COALESCE(d.amount, 0), COALESCE(f.amount, 0), last.gross, last.gross IS NULL,
         COALESCE(last.payout_method_id <> j.method_id, false), COALESCE(j.amount > 2 * last.gross, false),
         COALESCE(h.seconds, 0), h.usual,
         COALESCE(h.busiest > %(long_week)s OR (h.known >= 3 AND h.busiest > 2 * h.usual), false), '', ''
     FROM judged j LEFT JOIN last USING (expert_id) LEFT JOIN hours h USING (expert_id)
-    LEFT JOIN deducted d USING (expert_id)
+    LEFT JOIN deducted d USING (expert_id) LEFT JOIN exchanged f USING (expert_id)
     WHERE j.reason IS NULL ORDER BY j.expert_id
 """
 

@@ -27,6 +27,7 @@ KINDS: Final[dict[str, tuple[Promise, Q]]] = {
     "amount": (_("Over twice the last payout"), Q(is_unusual=True)),
     "hours": (_("Unusual hours"), Q(unusual_hours=True)),
     "netted": (_("Debts netted"), Q(deducted_minor__gt=0)),
+    "exchanged": (_("Exchanged into this currency"), Q(exchanged_minor__gt=0)),
     "withheld": (_("Tax withheld"), Q(withheld_minor__gt=0)),
     "held": (_("Held"), ~Q(held_reason="")),
 }
@@ -60,6 +61,7 @@ class Row:
     previous: Money | None
     withheld: Money | None
     deducted: Money | None
+    exchanged: Money | None
 
     @property
     def hours(self) -> str:
@@ -128,7 +130,9 @@ def _dropped(run: PayRun, last: PayRun | None) -> QuerySet[PayRunLine]:
 def _tiles(run: PayRun, last: PayRun | None) -> list[Tile]:
     wanted: dict[str, Any] = {}
     for name, (_label, picked) in KINDS.items():
-        measured = {"withheld": "withheld_minor", "netted": "deducted_minor"}.get(name, "amount_minor")
+        measured = {"withheld": "withheld_minor", "netted": "deducted_minor", "exchanged": "exchanged_minor"}.get(
+            name, "amount_minor"
+        )
         wanted |= {name: Count("pk", filter=picked), f"{name}_sum": Coalesce(Sum(measured, filter=picked), 0)}
     found = run.lines.aggregate(**wanted)
     tiles = [
@@ -154,6 +158,7 @@ def _row(line: PayRunLine, run: PayRun) -> Row:
         previous=None if line.previous_minor is None else Money(line.previous_minor, run.currency),
         withheld=Money(line.withheld_minor, run.currency) if line.withheld_minor else None,
         deducted=Money(line.deducted_minor, run.currency) if line.deducted_minor else None,
+        exchanged=Money(line.exchanged_minor, run.currency) if line.exchanged_minor else None,
     )
 
 

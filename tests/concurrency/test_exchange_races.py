@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -14,7 +13,7 @@ from core.money import Money
 from core.public import Principal, unit_of_work
 from experts.public import Expert
 from payments.models import FxExchange, FxQuote, Payout, PayRun
-from payments.operations import exchanges, fx, pay_runs
+from payments.operations import exchanges, pay_runs
 from payments.operations.exchanges import MoreThanOwed, PayInRun
 from payments.operations.pay_run_calculation import PayRunChanged
 from tests.concurrency.test_money_races import assert_the_books_hold
@@ -27,16 +26,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def quoted() -> FxQuote:
     with unit_of_work(SYSTEM):
-        return fx.quote(
-            sell="USD",
-            buy="EUR",
-            rate=Decimal("0.9"),
-            spread_bp=0,
-            valid_until=NOW + dt.timedelta(hours=1),
-            source="tests",
-            by="tests",
-            now=NOW,
-        )
+        return story.quoted("0.9", valid_until=NOW + dt.timedelta(hours=1))
 
 
 def owed_dollars(minor: int, *, account: str = "acct-euro") -> Expert:
@@ -79,10 +69,7 @@ def test_exchanges_in_both_directions_at_once_do_not_deadlock() -> None:
     story.add_method(ada, account="acct-dollars")
     story.earn(ada, 10_000, lab=story.new_lab(), currency="EUR")
     with unit_of_work(SYSTEM):
-        back = fx.quote(
-            sell="EUR", buy="USD", rate=Decimal(1), spread_bp=0, valid_until=there.valid_until, source="tests",
-            by="tests", now=NOW,
-        )  # fmt: skip
+        back = story.quoted("1", sell="EUR", buy="USD", valid_until=there.valid_until)
 
     def other_way() -> None:
         with unit_of_work(SYSTEM):

@@ -73,7 +73,7 @@ def test_a_payment_is_confirmed_once_or_closed(clerks: list[Clerk], settings: Se
         row = announced(lab, 50_000)
         people = [
             partial(one.button, "funding", "confirm", row.pk),
-            partial(other.click, f"funding/{row.pk}/arrived/", amount="499.00", currency="USD"),
+            partial(other.click, f"funding/{row.pk}/arrived/", amount="499.00", currency="USD", reason="Seen."),
             partial(third.button, "funding", "fail", row.pk),
         ]
         outcomes = together([*people, doing(partial(funding.arrived, funding=row, now=NOW))])

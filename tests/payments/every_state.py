@@ -284,16 +284,7 @@ def currencies() -> None:
     story.earn(expert, 5_000, lab=story.new_lab(), currency="EUR")
     lab = story.new_lab()
     with platform():
-        quote = fx.quote(
-            sell="EUR",
-            buy="USD",
-            rate=Decimal("1.1"),
-            spread_bp=10,
-            valid_until=LATER + DAY,
-            source="-",
-            by="tests",
-            now=NOW,
-        )
+        quote = story.quoted("1.1", sell="EUR", buy="USD", spread_bp=10, valid_until=LATER + DAY)
         exchanges.exchange(expert=expert, quote=quote, sold=Money(5_000, "EUR"), by=SYSTEM, now=NOW)
         wish: dict[str, Any] = {"expert": expert, "sell": "EUR", "buy": "USD", "most_spread_bp": 100, "consent": True}
         for _n in range(2):
@@ -303,7 +294,7 @@ def currencies() -> None:
         funded = funding.announce(tenant_id=lab.pk, amount=Money(5_000, "EUR"), by=SYSTEM, now=NOW)
         funding.confirm(funding=funded, by=story.new_user("Fin"), now=NOW)
         fx.convert(tenant_id=lab.pk, quote=quote, sold=Money(1_000, "EUR"), by=SYSTEM, now=NOW)
-        bank_charges.fee(provider="sandbox", reference="F1", amount=usd(3), now=NOW, by=story.new_user("Fin"))
+        bank_charges.fee(provider="sandbox", reference="F1", amount=usd(3), now=NOW)
 
 
 def payouts_in_every_state() -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 from pytest_django import Settings
@@ -33,7 +32,6 @@ from payments.operations import (
     clawbacks,
     disputes,
     four_eyes,
-    fx,
     holdbacks,
     payouts,
     platform_pay,
@@ -139,10 +137,7 @@ def exchanged(told: Told) -> None:
     """She buys euros, and the run in euros pays them."""
     story.add_method(told.world.expert, account="acct-eur", currency="EUR")
     with platform():
-        quote = fx.quote(
-            sell="USD", buy="EUR", rate=Decimal("0.9213"), spread_bp=50, valid_until=MONDAY, source="ECB",
-            by="tests", now=SUNDAY,
-        )  # fmt: skip
+        quote = story.quoted("0.9213", spread_bp=50, valid_until=MONDAY, now=SUNDAY)
     body = {"quote": quote.public_id, "amount": {"amount": "100.01", "currency": "USD"}}
     assert told.expert("POST", "/expert/exchanges", body, at=SUNDAY + HOUR).status_code == 201
     story.released_run(currency="EUR")

@@ -5,20 +5,23 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from decimal import Decimal
 from itertools import count
 
 from core.money import Money
 from core.public import Principal, Tenant, User, unit_of_work
 from experts.public import Expert, Restriction, record_decision
 from payments import accounts, ledger
-from payments.models import Payout, PayoutDecision, PayoutMethod, PayRun, ProviderFault
+from payments.models import FxQuote, Payout, PayoutDecision, PayoutMethod, PayRun, ProviderFault
 from payments.operations import (
+    four_eyes,
     funding,
     grant_postings,
     pay_runs,
     payees,
     payouts,
     postings,
+    quotes,
     sending,
     tax_profiles,
     tracking,
@@ -169,6 +172,24 @@ def released_run(*, currency: str = "USD", now: dt.datetime = NOW) -> PayRun:
         return pay_runs.release(
             run=run, digest=run.lines_digest, recently_authenticated=True, by=new_user("Rel"), now=now
         )
+
+
+def quoted(
+    rate: Decimal | str,
+    *,
+    sell: str = "USD",
+    buy: str = "EUR",
+    spread_bp: int = 0,
+    valid_until: dt.datetime,
+    now: dt.datetime = NOW,
+) -> FxQuote:
+    """A quote that one of finance proposed and another approved, whatever its rate; inside the platform's scope."""
+    offered = quotes.Offered(sell, buy, Decimal(rate), spread_bp, valid_until, "tests")
+    made = quotes.quote(offered=offered, reason="The tests say so.", by=new_user("Fin"), now=now)
+    if isinstance(made, FxQuote):
+        return made
+    done = four_eyes.approve(proposal=made, decided_by=new_user("Fin"), side="platform", now=now)
+    return FxQuote.objects.get(public_id=done.outcome)
 
 
 def act(operation: Callable[..., Payout], *, payout: Payout, now: dt.datetime = NOW) -> Payout:

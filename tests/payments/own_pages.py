@@ -58,8 +58,9 @@ def own_pages() -> dict[str, Own]:
         "payments_funding_arrived": Own(
             f"payments/funding/{waiting.pk}/arrived/",
             "payments.confirm_funding",
-            USD,
-            {**MONEY, "currency": (*CURRENCIES, "EUR")},
+            {**USD, "reason": "-"},
+            {**MONEY, "currency": (*CURRENCIES, "EUR"), "reason": TEXTS},
+            proven=True,
         ),
         "payments_creditlimit_propose": _limit(str(waiting.tenant_id)),
         **_exchange(),
@@ -81,7 +82,7 @@ def _limit(tenant: str) -> Own:
 
 def _exchange() -> dict[str, Own]:
     """Quotes, and what banks took."""
-    quote = {"sell": "USD", "buy": "GBP", "rate": "0.8", "spread_bp": "1", "hours": "1", "source": "-"}
+    quote = {"sell": "USD", "buy": "GBP", "rate": "0.8", "spread_bp": "1", "hours": "1", "source": "-", "reason": "-"}
     odd_quotes: dict[str, tuple[Any, ...]] = {
         "sell": (*CURRENCIES, "GBP"),
         "buy": CURRENCIES,
@@ -89,15 +90,16 @@ def _exchange() -> dict[str, Own]:
         "spread_bp": ("", "-1", "x", "10001", "9" * 30),
         "hours": ("", "0", "-1", "9" * 30),
         "source": TEXTS,
+        "reason": TEXTS,
     }
-    fee = {**USD, "provider": "sandbox", "reference": "F9"}
-    odd_fees: dict[str, tuple[Any, ...]] = {**MONEY, "provider": TEXTS, "reference": (*TEXTS, "F1")}
+    fee = {**USD, "provider": "sandbox", "reference": "F9", "reason": "-"}
+    odd_fees: dict[str, tuple[Any, ...]] = {**MONEY, "provider": TEXTS, "reference": (*TEXTS, "F1"), "reason": TEXTS}
     cover = {**fee, "bought_amount": "1.00", "bought_currency": "EUR"}
     odd_covers = {**odd_fees, "reference": TEXTS, "bought_amount": AMOUNTS, "bought_currency": (*CURRENCIES, "USD")}
     charge = "payments.record_charge"
     return {
-        "payments_fxquote_quote": Own("payments/fxquote/quote/", "payments.quote_fx", quote, odd_quotes),
-        "payments_bankcharge_fee": Own("payments/bankcharge/fee/", charge, fee, odd_fees),
+        "payments_fxquote_quote": Own("payments/fxquote/quote/", "payments.quote_fx", quote, odd_quotes, proven=True),
+        "payments_bankcharge_fee": Own("payments/bankcharge/fee/", charge, fee, odd_fees, proven=True),
         "payments_bankcharge_exchange": Own("payments/bankcharge/exchange/", charge, cover, odd_covers, proven=True),
     }
 

@@ -179,9 +179,9 @@ def test_another_amount_arrives(arrived: str, announced: str, settings: Settings
     made = caller("POST", "/api/v1/funding", body, Idempotency_Key="f1").json()
     assert made["received"] is None
     row = only_funding()
-    wrong = desk.post(f"funding/{row.pk}/arrived/", amount=arrived, currency="EUR")
+    wrong = desk.post(f"funding/{row.pk}/arrived/", amount=arrived, currency="EUR", reason="Seen.")
     assert "currency that was announced" in wrong.content.decode()
-    desk.post(f"funding/{row.pk}/arrived/", amount=arrived, currency="USD")
+    desk.post(f"funding/{row.pk}/arrived/", amount=arrived, currency="USD", reason="Seen.")
     found = caller("GET", f"/api/v1/funding/{made['id']}").json()
     assert (found["status"], found["amount"]["amount"], found["received"]["amount"]) == ("settled", announced, arrived)
     assert caller("GET", "/api/v1/balance").json()["balances"][0]["prepaid"]["amount"] == arrived

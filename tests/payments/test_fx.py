@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from io import StringIO
 from typing import Any
@@ -20,7 +21,7 @@ from core.problems import InvalidInput
 from core.public import Tenant
 from payments import accounts, exchange
 from payments.models import BankCharge, FxConversion, FxQuote, JournalEntry, Posting
-from payments.operations import bank_charges, fx
+from payments.operations import bank_charges, fx, quotes
 from payments.operations.bank_charges import ChargeRecorded
 from payments.queries import fx_results, ledger_findings
 from tests.core.api.conftest import Caller
@@ -40,16 +41,8 @@ def _the_books_hold(transactional_db: None) -> Iterator[None]:
 
 def make_quote(rate: str = "0.92", *, sell: str = "USD", buy: str = "EUR", spread_bp: int = 50) -> FxQuote:
     with platform():
-        return fx.quote(
-            sell=sell,
-            buy=buy,
-            rate=Decimal(rate),
-            spread_bp=spread_bp,
-            valid_until=NOW + dt.timedelta(hours=1),
-            source="tests",
-            by="tests",
-            now=NOW,
-        )
+        until = NOW + dt.timedelta(hours=1)
+        return story.quoted(rate, sell=sell, buy=buy, spread_bp=spread_bp, valid_until=until)
 
 
 def caller_of(lab: Tenant) -> Caller:
@@ -146,22 +139,22 @@ def test_a_quote_never_changes() -> None:
     "wrong", [{"sell": "EUR"}, {"rate": Decimal(0)}, {"spread_bp": 10_000}, {"sell": "XXX"}, {"valid_until": NOW}]
 )
 def test_senseless_quotes_are_refused(wrong: dict[str, Any]) -> None:
-    values = {
-        "sell": "USD", "buy": "EUR", "rate": Decimal(1), "spread_bp": 0, "valid_until": NOW + dt.timedelta(hours=1),
-        **wrong,
-    }  # fmt: skip
+    offered = quotes.Offered("USD", "EUR", Decimal(1), 0, NOW + dt.timedelta(hours=1), "tests")
     with platform(), pytest.raises(InvalidInput):
-        fx.quote(**values, source="tests", by="tests", now=NOW)
+        quotes.quote(offered=replace(offered, **wrong), reason="x", by=story.new_user(), now=NOW)
 
 
 def test_finance_quotes_at_the_desk_and_by_command() -> None:
     desk = Desk("quote_fx")
+    make_quote("150", buy="JPY")
+    make_quote("0.92")
     with clock.frozen(NOW):
         desk.post(
-            "fxquote/quote/", sell="USD", buy="JPY", rate="151.2", spread_bp="30", hours="24", source="the bank's list"
-        )
+            "fxquote/quote/", sell="USD", buy="JPY", rate="151.2", spread_bp="30", hours="24", source="the bank's list",
+            reason="Today's list.",
+        )  # fmt: skip
         call_command("quote_fx", "USD", "EUR", "0.9213", "--source", "ECB", stdout=StringIO())
-    assert {(row.buy, row.rate) for row in FxQuote.objects.all()} == {
+    assert {(row.buy, row.rate) for row in FxQuote.objects.filter(proposal=None)} == {
         ("JPY", Decimal("151.2")),
         ("EUR", Decimal("0.9213")),
     }
@@ -182,16 +175,17 @@ def test_a_bank_s_fee_is_an_expense_once() -> None:
 
 def test_finance_records_a_fee_and_an_exchange_at_the_desk() -> None:
     desk = Desk("record_charge")
-    desk.post("bankcharge/fee/", provider="bank", reference="F-1", amount="2.50", currency="USD")
+    why = {"provider": "bank", "currency": "USD", "reason": "On the bank's paper."}
+    desk.post("bankcharge/fee/", **why, reference="F-1", amount="2.50")
     desk.post(
         "bankcharge/exchange/",
-        provider="bank", reference="T-1", amount="100.00", currency="USD", bought_amount="92.10", bought_currency="EUR",
+        **why, reference="T-1", amount="100.00", bought_amount="92.10", bought_currency="EUR",
     )  # fmt: skip
     assert set(BankCharge.objects.values_list("type", "amount_minor", "bought_minor")) == {
         ("fee", 250, None),
         ("exchange", 10_000, 9_210),
     }
-    refused = desk.post("bankcharge/fee/", provider="bank", reference="F-2", amount="2.5", currency="USD")
+    refused = desk.post("bankcharge/fee/", **why, reference="F-2", amount="2.5")
     assert "exactly 2 decimals" in refused.content.decode()
     with platform():
         assert JournalEntry.objects.count() == 2

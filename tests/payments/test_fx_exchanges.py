@@ -16,7 +16,7 @@ from experts.public import Expert, Notice
 from payments import accounts, ledger
 from payments.ledger import NewEntry
 from payments.models import FxExchange, FxQuote, JournalEntry, PayRun
-from payments.operations import fx, pay_run_holds, pay_runs, postings
+from payments.operations import pay_run_holds, pay_runs, postings
 from payments.operations.postings import ApprovedTime
 from payments.queries import fx_results, ledger_findings
 from tests.core.api.conftest import Caller
@@ -39,16 +39,8 @@ def _the_books_hold(transactional_db: None) -> Iterator[None]:
 def quoted(rate: str = "0.9213", *, sell: str = "USD", buy: str = "EUR", spread_bp: int = 50) -> FxQuote:
     """From an hour before the cutoff until two days after."""
     with platform():
-        return fx.quote(
-            sell=sell,
-            buy=buy,
-            rate=Decimal(rate),
-            spread_bp=spread_bp,
-            valid_until=MONDAY + dt.timedelta(days=2),
-            source="ECB reference rates",
-            by="tests",
-            now=BEFORE,
-        )
+        until = MONDAY + dt.timedelta(days=2)
+        return story.quoted(rate, sell=sell, buy=buy, spread_bp=spread_bp, valid_until=until, now=BEFORE)
 
 
 def caller_of(expert: Expert) -> Caller:

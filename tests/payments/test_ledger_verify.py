@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from decimal import Decimal
 from io import StringIO
 
 import psycopg
@@ -145,10 +144,7 @@ def _paid_refunded_and_exchanged(world: World) -> None:
     story.send_and_track()
     with platform():
         refunds.refund(funding=Funding.objects.get(tenant=lab), reason="unused", by=story.new_user(), now=NOW)
-        rate = fx.quote(
-            sell="USD", buy="EUR", rate=Decimal("0.9"), spread_bp=0, valid_until=NOW + dt.timedelta(hours=1),
-            source="tests", by="tests", now=NOW,
-        )  # fmt: skip
+        rate = story.quoted("0.9", valid_until=NOW + dt.timedelta(hours=1))
         fx.convert(tenant_id=world.tenant.pk, quote=rate, sold=Money(1_000, "USD"), by=story.SYSTEM, now=NOW)
         story.earn(bob, 5_000, lab=lab)
         exchanges.exchange(expert=bob, quote=rate, sold=Money(4_000, "USD"), by=story.SYSTEM, now=NOW)

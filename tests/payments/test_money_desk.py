@@ -197,9 +197,9 @@ def test_a_transfer_is_confirmed(settings: Settings, preparer: Desk) -> None:
     lab = story.new_lab()
     with story.platform():
         row = funding.announce(tenant_id=lab.pk, amount=Money(5_000, "USD"), by=SYSTEM, now=NOW)
-    assert Desk().act("funding", "confirm", row.pk, confirmed="yes").status_code in {200, 403}
+    assert Desk().act("funding", "confirm", row.pk, confirmed="yes", reason="x").status_code in {200, 403}
     assert story.prepaid(lab) == 0
-    preparer.act("funding", "confirm", row.pk, confirmed="yes")
+    preparer.act("funding", "confirm", row.pk, confirmed="yes", reason="On the statement.")
     assert story.prepaid(lab) == 5_000
     with story.platform():
         assert Funding.objects.get().decided_by == preparer.user

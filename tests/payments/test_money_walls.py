@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from core.public import Operation
 from experts.public import Expert
 from payments.api.urls import expert_urlpatterns, lab_urlpatterns
 from payments.models import Dispute, FxExchange, Invoice, Overage, Payout, PayoutMethod, Statement, TimeEntry, Timesheet
-from payments.operations import credit_notes, exchanges, fx, invoices
+from payments.operations import credit_notes, exchanges, invoices
 from tests.payments import hours_world as hours
 from tests.payments import ledger_story as story
 from tests.payments.hours_world import HOUR, MONDAY, World, platform
@@ -93,15 +92,8 @@ def world() -> World:
 def exchanged_by(expert: Expert) -> FxExchange:
     """Euros that he is owed and cannot be paid, turned into dollars."""
     story.earn(expert, 5_000, lab=story.new_lab(), currency="EUR")
-    terms: dict[str, Any] = {
-        "sell": "EUR",
-        "buy": "USD",
-        "rate": Decimal(1),
-        "spread_bp": 0,
-        "source": "tests",
-        "by": "tests",
-    }
-    quote = fx.quote(**terms, valid_until=SATURDAY + dt.timedelta(days=1), now=SATURDAY)
+    until = SATURDAY + dt.timedelta(days=1)
+    quote = story.quoted("1", sell="EUR", buy="USD", valid_until=until, now=SATURDAY)
     return exchanges.exchange(expert=expert, quote=quote, sold=Money(5_000, "EUR"), by=story.SYSTEM, now=SATURDAY)
 
 

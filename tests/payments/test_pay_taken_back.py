@@ -142,7 +142,7 @@ def test_the_proposer_does_not_approve_and_the_second_does(world: World, desk: D
         assert not Notice.objects.filter(kind="adjustment.made").exists()
     assert "Another person approves" in both.act("adjustmentproposal", "approve", proposal.pk)
     assert pay(world) == (110_000, 0)
-    assert "Pay changes for a second person" in second.client.get("/admin/").content.decode()
+    assert "Acts on money for a second person" in second.client.get("/admin/").content.decode()
     second.act("adjustmentproposal", "approve", proposal.pk)
     assert pay(world) == (9_999, 0)
     with platform():

@@ -67,6 +67,7 @@ def test_it_says_what_differs_from_the_last_run(people: dict[str, Expert]) -> No
         "amount": (1, 25_000),
         "hours": (0, 0),
         "netted": (1, 1_500),
+        "exchanged": (0, 0),
         "withheld": (1, 900),
         "held": (0, 0),
         "dropped": (2, 20_000),

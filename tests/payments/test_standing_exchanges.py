@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from core import clock, ids
 from core.principal import Principal
 from experts.public import Expert, Notice
 from payments.models import ExchangeInstruction, FxExchange, FxQuote
-from payments.operations import exchange_instructions, fx, pay_runs
+from payments.operations import exchange_instructions, pay_runs
 from payments.queries import ledger_findings
 from tests.concurrency.together import together
 from tests.core.api.conftest import Caller
@@ -40,10 +39,7 @@ def _the_books_hold(transactional_db: None) -> Iterator[None]:
 
 def quoted(rate: str = "0.9213", *, spread_bp: int = 50, at: dt.datetime = AGREED, days: int = 20) -> FxQuote:
     with platform():
-        return fx.quote(
-            sell="USD", buy="EUR", rate=Decimal(rate), spread_bp=spread_bp, valid_until=at + days * DAY,
-            source="ECB reference rates", by="tests", now=at,
-        )  # fmt: skip
+        return story.quoted(rate, spread_bp=spread_bp, valid_until=at + days * DAY, now=at)
 
 
 def post(caller: Caller, path: str, body: Any = None, *, at: dt.datetime = AGREED) -> Any:

@@ -17,7 +17,7 @@ from core.public import unit_of_work
 from payments import accounts, ledger
 from payments.ledger import NewEntry
 from payments.models import FxExchange, PayoutMethod
-from payments.operations import exchanges, fx
+from payments.operations import exchanges
 from payments.operations.fx import TooLittleToExchange
 from payments.queries import explanation, fx_results, ledger_findings
 from tests.payments import ledger_story as story
@@ -64,10 +64,8 @@ def test_no_unit_is_lost_and_every_currency_balances(steps: list[tuple[tuple[str
         for (sell, buy), minor, rate, spread in steps:
             give(expert.pk, sell, minor)
             owed[sell] += minor
-            quote = fx.quote(
-                sell=sell, buy=buy, rate=rate, spread_bp=spread, valid_until=NOW + dt.timedelta(hours=1),
-                source="tests", by="tests", now=NOW,
-            )  # fmt: skip
+            until = NOW + dt.timedelta(hours=1)
+            quote = story.quoted(rate, sell=sell, buy=buy, spread_bp=spread, valid_until=until)
             got = by_hand(minor, sell, buy, rate, spread)
             try:
                 made = exchanges.exchange(expert=expert, quote=quote, sold=Money(minor, sell), by=SYSTEM, now=NOW)

@@ -11,12 +11,17 @@ from django.core.management.base import BaseCommand, CommandError
 
 from core import clock
 from core.problems import DomainError
-from core.public import Principal, unit_of_work
-from payments.operations import fx
+from core.public import Principal, User, unit_of_work
+from payments.models import AdjustmentProposal
+from payments.operations import quotes
 
 
 class Command(BaseCommand):
-    """A quote never changes; a newer one of the same pair stands beside it until it expires."""
+    """A quote never changes; a newer one of the same pair stands beside it until it expires.
+
+    The first of a pair, and one far from the last that two people decided, takes a second person: ``--by`` names who
+    proposes it; without a name it fails.
+    """
 
     help = "Quote what one unit of a currency buys of another."
 
@@ -28,22 +33,27 @@ class Command(BaseCommand):
         parser.add_argument("--spread-bp", type=int, default=0)
         parser.add_argument("--hours", type=int, default=24)
         parser.add_argument("--source", required=True)
+        parser.add_argument("--by", metavar="EMAIL", help="who proposes a rate that takes a second person")
+        parser.add_argument("--reason", default="As published by the source.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Write it down."""
-        by, now = Principal.system("payments.quote_fx"), clock.now()
+        now = clock.now()
+        offered = quotes.Offered(
+            sell=options["sell"],
+            buy=options["buy"],
+            rate=options["rate"],
+            spread_bp=options["spread_bp"],
+            valid_until=now + dt.timedelta(hours=options["hours"]),
+            source=options["source"],
+        )
+        by = User.objects.filter(email=options["by"], is_staff=True, is_active=True).first() if options["by"] else None
+        if options["by"] and by is None:
+            raise CommandError("Nobody of the staff has this address.")
         try:
-            with unit_of_work(by):
-                made = fx.quote(
-                    sell=options["sell"],
-                    buy=options["buy"],
-                    rate=options["rate"],
-                    spread_bp=options["spread_bp"],
-                    valid_until=now + dt.timedelta(hours=options["hours"]),
-                    source=options["source"],
-                    by=by.label,
-                    now=now,
-                )
+            with unit_of_work(Principal.system("payments.quote_fx")):
+                made = quotes.quote(offered=offered, reason=options["reason"], by=by, now=now)
         except DomainError as error:
             raise CommandError(error.detail) from None
-        self.stdout.write(f"{made.public_id} {made} until {made.valid_until:%Y-%m-%d %H:%M}")
+        waits = " waits for a second person at the desk" if isinstance(made, AdjustmentProposal) else ""
+        self.stdout.write(f"{made.public_id} {offered}{waits}")

@@ -16,7 +16,6 @@ from payments.operations import (
     bonuses,
     clawbacks,
     exchanges,
-    fx,
     holdbacks,
     platform_pay,
     referrals,
@@ -254,10 +253,7 @@ class Beside(Working):
 
     def _quote(self, sell: str, buy: str, rate: str) -> FxQuote:
         with platform():
-            return fx.quote(
-                sell=sell, buy=buy, rate=Decimal(rate), spread_bp=50, valid_until=self.now + DAY, source="ECB",
-                by="tests", now=self.now,
-            )  # fmt: skip
+            return story.quoted(rate, sell=sell, buy=buy, spread_bp=50, valid_until=self.now + DAY, now=self.now)
 
     @precondition(lambda self: any(self.book.held.values()))
     @rule(days=st.integers(0, 25))
