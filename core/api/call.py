@@ -41,10 +41,15 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """The rows of a paginated endpoint with a renderer of their own, where an answer depends on who asks."""
+    """The rows of a paginated endpoint with a renderer of their own, where an answer depends on who asks.
+
+    ``render`` turns one row into its answer; with ``together`` it takes the list of a page's rows and gives the list of
+    answers, so that what they need beside themselves is read once.
+    """
 
     rows: QuerySet[Any] | Sequence[Any]
-    render: Callable[[Any], Any]
+    render: Callable[[Any], Any] | None
+    together: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,8 +138,7 @@ def _run(spec: Endpoint, handle: Callable[[Call], Any], request: Request, path: 
             spec.version.require(call, request.headers.get(versions.HEADER))
         result = handle(call)
         if page is not None:
-            rows, render = (result.rows, result.render) if isinstance(result, Listed) else (result, spec.render)
-            result = pagination.paginate(rows, page, order=spec.order, render=render, path=request.path)
+            result = _paginate(spec, result, page, request)
         response = _respond(spec, result)
         if spec.version and request.method == "GET":
             response["ETag"] = spec.version.tag(result)
@@ -148,6 +147,13 @@ def _run(spec: Endpoint, handle: Callable[[Call], Any], request: Request, path: 
     if not key:
         return respond()
     return idempotency.once(_attempt(spec, request, key=key, body=body, now=now), respond)
+
+
+def _paginate(spec: Endpoint, result: Any, page: pagination.PageRequest, request: Request) -> dict[str, Any]:
+    listed = result if isinstance(result, Listed) else Listed(result, spec.render)
+    return pagination.paginate(
+        listed.rows, page, order=spec.order, render=listed.render, together=listed.together, path=request.path
+    )
 
 
 def _attempt(spec: Endpoint, request: Request, *, key: str, body: Body, now: dt.datetime) -> idempotency.Attempt:

@@ -68,10 +68,11 @@ def paginate(
     order: str,
     render: Callable[..., Any] | None,
     path: str,
+    together: bool = False,
 ) -> dict[str, Any]:
     """One page of `rows` with the addresses of its neighbours; one query.
 
-    A QuerySet is walked along its unique column `order`; a sequence (a ranking made by one SQL query) by position.
+    `render` takes a row, or with `together` all rows of the page. A QuerySet is walked along its unique column `order`; a sequence (a ranking made by one SQL query) by position.
     """
     found: Sequence[Any]
     if isinstance(rows, QuerySet):
@@ -88,8 +89,14 @@ def paginate(
     return {
         "next": address("next", after),
         "previous": address("previous", before),
-        "results": [render(row) for row in found] if render else list(found),
+        "results": _rendered(list(found), render, together=together),
     }
+
+
+def _rendered(found: list[Any], render: Callable[..., Any] | None, *, together: bool) -> list[Any]:
+    if render is None:
+        return found
+    return list(render(found)) if together else [render(row) for row in found]
 
 
 def _walk(rows: QuerySet[Any], page: PageRequest, order: str) -> tuple[list[Any], Any, Any]:

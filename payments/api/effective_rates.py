@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Annotated, TypedDict
 
 from core.api.call import Call, Listed
@@ -72,6 +73,11 @@ def render_effective_rate(contract: Contract, found: EffectiveRate) -> Effective
     }
 
 
+def _render_all(contracts: list[Contract], *, now: dt.datetime) -> list[EffectiveRateOut]:
+    found = effective_rates.of_contracts(contracts, now=now)
+    return [render_effective_rate(contract, found[contract.pk]) for contract in contracts]
+
+
 def _of_contract(call: Call, contract_id: str) -> EffectiveRateOut:
     contract = get_or_404(marketplace.contracts_of(call.principal), contract_id)
     return render_effective_rate(contract, effective_rates.of_contract(contract, now=call.now))
@@ -103,4 +109,4 @@ class ProjectEffectiveRates(LabView):
         """One for each contract, newest first."""
         project = get_or_404(Project.objects.visible_to(call.principal), project_id)
         rows = marketplace.contracts_of(call.principal).filter(project=project)
-        return Listed(rows, lambda row: render_effective_rate(row, effective_rates.of_contract(row, now=call.now)))
+        return Listed(rows, lambda page: _render_all(page, now=call.now), together=True)

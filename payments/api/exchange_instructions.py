@@ -21,7 +21,7 @@ from experts.public import Expert
 from payments import exchange
 from payments.api.payday_types import PayDateOut, render_date
 from payments.models import ExchangeInstruction, FxQuote
-from payments.operations import exchange_instructions, exchanges
+from payments.operations import exchange_instructions, exchanges, fx
 from payments.queries import pay_calendar
 
 RATE = r"\A[0-9]{1,11}(\.[0-9]{1,12})?\Z"
@@ -73,8 +73,20 @@ class ExchangeInstructionIn(serializers.Serializer[None]):
     consent = serializers.BooleanField()
 
 
+def render_instructions(rows: list[ExchangeInstruction], *, now: dt.datetime) -> list[ExchangeInstructionOut]:
+    """Instructions with their next hours and the quotes of this one, which are read together."""
+    pairs = {(row.sell, row.buy) for row in rows if row.status == ExchangeInstruction.Status.ACTIVE}
+    quotes = fx.newest(pairs, now=now) if pairs else {}
+    return [_render(row, quotes.get((row.sell, row.buy)), now=now) for row in rows]
+
+
 def render_instruction(row: ExchangeInstruction, *, now: dt.datetime) -> ExchangeInstructionOut:
-    """An instruction with its next hour and the quote of this one."""
+    """One of them."""
+    (shown,) = render_instructions([row], now=now)
+    return shown
+
+
+def _render(row: ExchangeInstruction, quote: FxQuote | None, *, now: dt.datetime) -> ExchangeInstructionOut:
     active = row.status == ExchangeInstruction.Status.ACTIVE
     date = pay_calendar.approved_at(currency=row.buy, at=now) if active else None
     return {
@@ -93,16 +105,12 @@ def render_instruction(row: ExchangeInstruction, *, now: dt.datetime) -> Exchang
         "revoked_at": row.revoked_at,
         "next_payday": render_date(date) if date else None,
         "exchanges_from": exchange_instructions.begins(date.cutoff) if date else None,
-        "quote_now": _quote_of(row, now=now) if active else None,
+        "quote_now": _render_quote(row, quote) if active and quote else None,
         "obstacle": row.obstacle or None,
     }
 
 
-def _quote_of(row: ExchangeInstruction, *, now: dt.datetime) -> QuoteOfTheHourOut | None:
-    valid = FxQuote.objects.valid_at(now).filter(sell=row.sell, buy=row.buy)
-    quote = valid.order_by("-quoted_at", "-pk").first()
-    if quote is None:
-        return None
+def _render_quote(row: ExchangeInstruction, quote: FxQuote) -> QuoteOfTheHourOut:
     return {
         "id": quote.public_id,
         "rate": exchange.plain(quote.rate),
@@ -124,7 +132,7 @@ class ExchangeInstructionList(ExpertView):
     @endpoint(summary="List my standing instructions to exchange", returns=ExchangeInstructionOut, paginated=True)
     def get(self, call: Call) -> Listed:
         """Newest first, revoked ones too."""
-        return Listed(_mine(call), lambda row: render_instruction(row, now=call.now))
+        return Listed(_mine(call), lambda page: render_instructions(page, now=call.now), together=True)
 
     @endpoint(
         summary="Let what I am owed be exchanged before each cutoff",

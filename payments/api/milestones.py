@@ -19,7 +19,7 @@ from core.problems import FieldError, InvalidInput, InvalidTransition
 from experts.public import ReasonMissing
 from marketplace.public import Opening, Project, deciding_member
 from payments.api.bonus_types import DECIDER
-from payments.models import AdjustmentProposal, Milestone, MilestoneAward
+from payments.models import AdjustmentProposal, Milestone
 from payments.operations import milestones
 from payments.queries import milestone_progress
 
@@ -89,7 +89,7 @@ class MilestoneFilters(serializers.Serializer[None]):
 
 
 def render_milestone(row: Milestone) -> MilestoneOut:
-    """A milestone; project and opening are joined."""
+    """A milestone; project and opening are joined, and what waits is annotated (`with_waiting`; a new one has none)."""
     hours = row.basis == Basis.APPROVED_HOURS
     return {
         "id": row.public_id,
@@ -102,7 +102,7 @@ def render_milestone(row: Milestone) -> MilestoneOut:
         "amount": render_money(Money(row.amount_minor, row.currency)),
         "budget": render_money(Money(row.budget_minor, row.currency)),
         "awarded": render_money(Money(row.awarded_minor, row.currency)),
-        "waiting": row.awards.filter(status=MilestoneAward.Status.WAITING).count(),
+        "waiting": vars(row).get("awards_waiting", 0),
         "ends_at": row.ends_at,
         "end_reason": row.end_reason or None,
     }
@@ -127,28 +127,34 @@ def render_proposed(proposal: AdjustmentProposal, body: dict[str, Any]) -> Miles
     }
 
 
-def render_mine(row: Milestone, *, expert_id: int) -> MyMilestoneOut:
-    """A milestone as the expert sees it; the opening is joined."""
+def render_all_mine(rows: list[Milestone], *, expert_id: int) -> list[MyMilestoneOut]:
+    """Milestones as the expert sees them; what he has done and reached is read for all of them at once."""
+    done = milestone_progress.of_expert(rows, expert_id=expert_id)
+    reached = milestone_progress.reached_by(rows, expert_id=expert_id)
+    return [render_mine(row, done=done[row.pk], reached=reached.get(row.pk)) for row in rows]
+
+
+def render_mine(row: Milestone, *, done: int, reached: str | None) -> MyMilestoneOut:
+    """One of them; the opening is joined, `done` counts submissions or seconds."""
     unit = HOUR if row.basis == Basis.APPROVED_HOURS else 1
-    award = next((award for award in row.awards.all() if award.expert_id == expert_id), None)
     return {
         "id": row.public_id,
         "title": row.title,
         "opening": row.opening.public_id if row.opening else None,
         "basis": row.basis,
         "count": row.threshold // unit,
-        "done": milestone_progress.of_expert([row], expert_id=expert_id)[row.pk] // unit,
+        "done": done // unit,
         "amount": render_money(Money(row.amount_minor, row.currency)),
         "open": row.status != Milestone.Status.ENDED,
         "ends_at": row.ends_at,
         "end_reason": row.end_reason or None,
-        "reached": award.status if award else None,
+        "reached": reached,
     }
 
 
 def milestones_of(call: Call) -> Any:
     """What the caller may see."""
-    return Milestone.objects.visible_to(call.principal).select_related("project", "opening")
+    return Milestone.objects.visible_to(call.principal).select_related("project", "opening").with_waiting()
 
 
 def decider(call: Call) -> Any:
@@ -248,10 +254,10 @@ class ExpertMilestoneList(ExpertView):
     @endpoint(summary="List milestones promised to me", query=MilestoneFilters, returns=MyMilestoneOut, paginated=True)
     def get(self, call: Call) -> Listed:
         """Those of every opening you have an offer or a contract in, so also before you accept."""
-        rows = milestones_of(call).prefetch_related("awards")
+        rows = milestones_of(call)
         if "opening" in call.query:
             opening = Opening.objects.visible_to(call.principal).filter(public_id=call.query["opening"]).first()
             wanted = Q(opening=opening) | Q(opening=None, project=opening.project_id) if opening else Q(pk=None)
             rows = rows.filter(wanted)
         expert_id = call.principal.subject_id or 0
-        return Listed(rows, lambda row: render_mine(row, expert_id=expert_id))
+        return Listed(rows, lambda page: render_all_mine(page, expert_id=expert_id), together=True)

@@ -14,6 +14,7 @@ from core.api.fields import CountryField, CurrencyField, StrictCharField
 from core.api.lookup import get_or_404
 from core.api.types import Currency, Doc, Example, IdOf, Timestamp
 from core.api.views import ExpertView
+from core.problems import InvalidTransition
 from experts.public import Expert
 from payments import payout_details
 from payments.models import PayeeAccount, PayoutMethod
@@ -198,7 +199,13 @@ class PayoutMethodDetail(ExpertView):
 class PayoutMethodRemove(ExpertView):
     """Taking a method away."""
 
-    @endpoint(summary="Remove a payout method", rate="money", returns=PayoutMethodOut, idempotency="required")
+    @endpoint(
+        summary="Remove a payout method",
+        rate="money",
+        returns=PayoutMethodOut,
+        errors=[InvalidTransition],
+        idempotency="required",
+    )
     def post(self, call: Call, method_id: str) -> PayoutMethodOut:
         """What is owed stays owed; payouts on their way to it are stopped where that is still possible."""
         method = get_or_404(_mine(call), method_id)

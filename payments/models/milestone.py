@@ -6,7 +6,8 @@ from typing import ClassVar, Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Count, Exists, F, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from core import history
@@ -30,6 +31,12 @@ class MilestoneQuerySet(WalledQuerySet["Milestone"]):
     def open(self) -> Self:
         """Those that can still be reached."""
         return self.filter(status__in=(Milestone.Status.ACTIVE, Milestone.Status.ENDING))
+
+    def with_waiting(self) -> Self:
+        """Each with how many experts wait for its lab's money: `awards_waiting`."""
+        waiting = MilestoneAward.objects.filter(milestone=OuterRef("pk"), status=MilestoneAward.Status.WAITING)
+        counted = waiting.order_by().values("milestone").annotate(n=Count("pk")).values("n")
+        return self.annotate(awards_waiting=Coalesce(Subquery(counted), 0))
 
 
 @history.tracked()

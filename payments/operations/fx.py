@@ -8,13 +8,14 @@ remains on them is the realised difference, which `queries.fx_results` derives.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core import outbox, scope
-from core.money import Money
-from core.problems import Conflict, InvalidInput
+from core.money import LARGEST_INPUT_MINOR, Money
+from core.problems import Conflict, FieldError, InvalidInput
 from core.public import Principal
 from marketplace.ports import InsufficientFunds
 from payments import accounts, exchange
@@ -56,6 +57,14 @@ def latest(*, sell: str, buy: str, now: dt.datetime) -> FxQuote:
     return found
 
 
+def newest(pairs: Iterable[tuple[str, str]], *, now: dt.datetime) -> dict[tuple[str, str], FxQuote]:
+    """The newest quote that is valid now of each pair (sell, buy) that somebody quotes; one query."""
+    wanted = set(pairs)
+    valid = FxQuote.objects.valid_at(now).filter(sell__in={sell for sell, _buy in wanted})
+    found = valid.order_by("sell", "buy", "-quoted_at", "-pk").distinct("sell", "buy")
+    return {(row.sell, row.buy): row for row in found if (row.sell, row.buy) in wanted}
+
+
 def require_valid(quote: FxQuote, *, now: dt.datetime) -> None:
     """Raise QuoteExpired unless the quote can be used now."""
     if not quote.quoted_at <= now < quote.valid_until:
@@ -63,9 +72,17 @@ def require_valid(quote: FxQuote, *, now: dt.datetime) -> None:
 
 
 def bought(*, quote: FxQuote, sold: Money) -> Money:
-    """What ``sold`` buys by a quote, spread included. Raises InvalidInput for another currency, TooLittleToExchange."""
+    """What ``sold`` buys by a quote, spread included.
+
+    Raises InvalidInput for another currency and for more than can be booked, TooLittleToExchange.
+    """
     if sold.currency != quote.sell or sold.minor <= 0:
-        raise InvalidInput(_("This quote sells %(currency)s.") % {"currency": quote.sell})
+        detail = _("This quote sells %(currency)s.") % {"currency": quote.sell}
+        raise InvalidInput(detail, errors=[FieldError("/amount/currency", "wrong_currency", detail)])
+    exact = exchange.unrounded(sold, buy=quote.buy, rate=quote.rate, spread_bp=quote.spread_bp)
+    if exact > LARGEST_INPUT_MINOR:
+        detail = _("So much %(currency)s cannot be booked.") % {"currency": quote.buy}
+        raise InvalidInput(detail, errors=[FieldError("/amount/amount", "too_large", detail)])
     got = exchange.exchanged(sold, buy=quote.buy, rate=quote.rate, spread_bp=quote.spread_bp)
     if got.minor <= 0:
         raise TooLittleToExchange
@@ -86,7 +103,10 @@ def exchange_legs(*, giver: AccountKey, taker: AccountKey, sold: Money, got: Mon
 
 
 def convert(*, tenant_id: int, quote: FxQuote, sold: Money, by: Principal, now: dt.datetime) -> FxConversion:
-    """Turn prepaid money of a lab into another currency, at once. Raises QuoteExpired, InsufficientFunds."""
+    """Turn prepaid money of a lab into another currency, at once.
+
+    Raises QuoteExpired, InvalidInput, TooLittleToExchange, InsufficientFunds.
+    """
     require_valid(quote, now=now)
     got = bought(quote=quote, sold=sold)
     with scope.as_platform():

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 
 from django.db.models import Count, Sum
 
-from payments.models import Adjustment, Milestone, TimeEntry
+from payments.models import Adjustment, Milestone, MilestoneAward, TimeEntry
 from tasks.public import Submission
 
 Basis = Milestone.Basis
@@ -24,6 +24,12 @@ def of_expert(milestones: Sequence[Milestone], *, expert_id: int) -> dict[int, i
         for row in promised:
             done[row.pk] = sum(count for place, count in work.items() if _counts(place, row))
     return done
+
+
+def reached_by(milestones: Sequence[Milestone], *, expert_id: int) -> dict[int, str]:
+    """By milestone that one expert has reached: `paid`, or `waiting` for the lab's money."""
+    awards = MilestoneAward.objects.filter(expert=expert_id, milestone__in=[row.pk for row in milestones])
+    return dict(awards.values_list("milestone", "status"))
 
 
 def of_all(milestone: Milestone) -> dict[int, int]:

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 
 from core import scope
-from payments.models import JournalEntry, Payout, Posting, Statement
+from payments.models import JournalEntry, Payout, Statement
 from payments.queries import statement_lines
 
 _SETTLED = {"payout_settled": 1, "payout_returned": -1}
@@ -127,9 +127,6 @@ def _shares(payments: Iterable[Payment]) -> list[Share]:
 
 def _lines_behind(payouts: set[str]) -> list[statement_lines.Line]:
     """The movements of these payouts' statements, which are ranges of the journal."""
-    statements = Statement.objects.filter(payout__public_id__in=payouts).order_by("number")
+    statements = list(Statement.objects.filter(payout__public_id__in=payouts))
     with scope.as_platform():
-        legs: list[Posting] = []
-        for row in statements:
-            legs += statement_lines.legs_of(row)
-        return statement_lines.describe(legs)
+        return statement_lines.describe(statement_lines.legs_of_all(statements))
