@@ -67,7 +67,7 @@ def agree(
     Raises NotAgreed, InvalidInput, NowhereToPay, InstructionExists.
     """
     if not consent:
-        raise NotAgreed
+        raise NotAgreed(errors=[FieldError("/consent", NotAgreed.code, NotAgreed.title)])
     if sell == buy:
         detail = _("An exchange has two currencies.")
         raise InvalidInput(detail, errors=[FieldError("/buy", "same_currency", detail)])

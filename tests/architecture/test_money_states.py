@@ -27,8 +27,7 @@ EXPECTED: Final = {
     "Timesheet": "open → submitted → approved | auto_approved",
     "Overage": "open → approved | auto_approved | declined | withdrawn",
     "Dispute": (
-        "open → answered;"
-        "open | answered → upheld | partly_upheld | overturned | withdrawn | resolved_by_timeout"
+        "open → answered;open | answered → upheld | partly_upheld | overturned | withdrawn | resolved_by_timeout"
     ),
     # Pay beside the hours
     "Adjustment": "posted; recorded",

@@ -84,7 +84,9 @@ def at_every_door(path: str, body: Any, *, who: str = "lab", at: dt.datetime = M
     """What any POST that asks for a key refuses, whatever it is about."""
     key_needed = "idempotency_key_required"
     yield Bad("no key", path, body, 400, key_needed, "Idempotency-Key", who=who, key="", at=at)
-    yield Bad("a key with a blank", path, body, 400, "idempotency_key_invalid", "Idempotency-Key", "POST", who, "a b", at)
+    yield Bad(
+        "a key with a blank", path, body, 400, "idempotency_key_invalid", "Idempotency-Key", "POST", who, "a b", at
+    )
     yield Bad("a member too many", path, {**(body or {}), "x": 1}, 400, "invalid", "/x", who=who, at=at)
     if who == "lab":
         yield Bad("without the scope", path, body, 403, "permission_denied", who="reader", at=at)
@@ -92,7 +94,11 @@ def at_every_door(path: str, body: Any, *, who: str = "lab", at: dt.datetime = M
 
 def by_whom(path: str, body: dict[str, Any], *, at: dt.datetime = MONDAY) -> Iterator[Bad]:
     """Who cannot decide for the lab."""
-    for what, who in (("a stranger", "nobody@aurora.example"), ("nobody", " "), ("a reviewer", "reviewer@aurora.example")):
+    for what, who in (
+        ("a stranger", "nobody@aurora.example"),
+        ("nobody", " "),
+        ("a reviewer", "reviewer@aurora.example"),
+    ):
         yield Bad(f"decided by {what}", path, {**body, "decided_by": who}, 400, "invalid", "/decided_by", at=at)
     without = {name: value for name, value in body.items() if name != "decided_by"}
     yield Bad("without a decider", path, without, 400, "invalid", "/decided_by", at=at)
@@ -133,7 +139,7 @@ def fingerprint() -> dict[str, str]:
 
 @cache
 def _query() -> str:
-    beside = [Event, IdempotencyRecord, Notice, Decision]
+    beside: list[Any] = [Event, IdempotencyRecord, Notice, Decision]
     models = [*apps.get_app_config("payments").get_models(), *beside]
     tables = sorted({model._meta.db_table for model in models})
     return " UNION ALL ".join(

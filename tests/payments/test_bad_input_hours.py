@@ -24,7 +24,7 @@ DAY, MINUTE = dt.timedelta(days=1), dt.timedelta(minutes=1)
 EMPTY, SECOND = MONDAY - 7 * DAY, MONDAY + 7 * DAY
 SUBMITTED = MONDAY + 5 * DAY
 NOW = SECOND + 3 * DAY + 5 * MINUTE
-OTHER = "01k9w3v6z8f2qj5t4h7xnm0ceg"
+OTHER = "01m80neg09e0nt9th0cpkhb0m0"
 
 
 def stamp(at: dt.datetime) -> str:
@@ -80,7 +80,9 @@ class Hours:
 
     def log(self, start: dt.datetime, minutes: int) -> Any:
         """One entry by hand."""
-        (made,) = self.ok("expert", "/expert/time-entries", self.entry(start, minutes), start + minutes * MINUTE)["entries"]
+        (made,) = self.ok("expert", "/expert/time-entries", self.entry(start, minutes), start + minutes * MINUTE)[
+            "entries"
+        ]
         return made
 
     def start(self, at: dt.datetime) -> Any:
@@ -190,12 +192,17 @@ def one_entry(scene: Hours) -> Iterator[Bad]:
         yield entry(f"{state}: a sign of life", entry_id, 409, "invalid_transition", to="/heartbeat", body={}, key="")
     yield entry("change nothing", scene.stopped["id"], 400, "invalid", method="PATCH", body={})
     late = {"ended_at": stamp(NOW)}
-    yield entry("change what a timer measured", scene.unconfirmed, 400, "invalid", "/started_at", method="PATCH", body=late)
+    yield entry(
+        "change what a timer measured", scene.unconfirmed, 400, "invalid", "/started_at", method="PATCH", body=late
+    )
     yield from at_every_door(f"/expert/time-entries/{scene.unconfirmed}/confirm", why, who="expert", at=NOW)
     blank = {"reason": " "}
     yield entry("confirm for no reason", scene.unconfirmed, 400, "invalid", "/reason", to="/confirm", body=blank)
     yield entry("nothing to confirm", scene.stopped["id"], 400, "invalid", to="/confirm", body=why)
-    for what, entry_id, who in (("another's", scene.unconfirmed, "stranger"), ("no such entry", f"tme_{OTHER}", "expert")):
+    for what, entry_id, who in (
+        ("another's", scene.unconfirmed, "stranger"),
+        ("no such entry", f"tme_{OTHER}", "expert"),
+    ):
         yield entry(f"confirm {what}", entry_id, 404, "not_found", to="/confirm", body=why, who=who)
         yield entry(f"change {what}", entry_id, 404, "not_found", method="PATCH", body=why, who=who)
         yield entry(f"take back {what}", entry_id, 404, "not_found", method="DELETE", who=who)
@@ -263,11 +270,27 @@ def answering(scene: Hours) -> Iterator[Bad]:
     yield from by_whom(withdraw, scene.decided_by, at=NOW)
     said = {"answer": "I did."}
     for what, path, body, who, status, code, pointer in (
-        ("withdraw twice", f"/disputes/{scene.withdrawn}/withdraw", scene.decided_by, "lab", 409, "invalid_transition", ""),
+        (
+            "withdraw twice",
+            f"/disputes/{scene.withdrawn}/withdraw",
+            scene.decided_by,
+            "lab",
+            409,
+            "invalid_transition",
+            "",
+        ),
         ("withdraw another lab's", withdraw, scene.decided_by, "rival", 404, "not_found", ""),
         ("withdraw none", f"/disputes/dsp_{OTHER}/withdraw", scene.decided_by, "lab", 404, "not_found", ""),
         ("answer twice", answer, said, "expert", 409, "invalid_transition", ""),
-        ("answer what is over", f"/expert/disputes/{scene.withdrawn}/answer", said, "expert", 409, "invalid_transition", ""),
+        (
+            "answer what is over",
+            f"/expert/disputes/{scene.withdrawn}/answer",
+            said,
+            "expert",
+            409,
+            "invalid_transition",
+            "",
+        ),
         ("answer nothing", answer, {"answer": " "}, "expert", 400, "invalid", "/answer"),
         ("answer without end", answer, {"answer": "x" * 5001}, "expert", 400, "invalid", "/answer"),
         ("answer without words", answer, {}, "expert", 400, "invalid", "/answer"),

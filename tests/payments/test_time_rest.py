@@ -323,11 +323,3 @@ def test_the_rival_and_the_stranger_see_nothing(scene: Scene) -> None:
         assert rival_lab("GET", path).json()["results"] == []
     refused = readonly("POST", f"/timesheets/{entry['timesheet']}/approve", {"decided_by": scene.world.member.email})
     assert (refused.status_code, refused.json()["code"]) == (403, "permission_denied")
-
-
-def test_lists_cost_the_same_however_long_they_are(scene: Scene, django_assert_max_num_queries: Any) -> None:
-    scene.logged(10, 10, 10, 10, 10)
-    with django_assert_max_num_queries(14):
-        assert len(scene.expert("GET", "/expert/time-entries", at=MONDAY + 6 * DAY).json()["results"]) == 5
-    with django_assert_max_num_queries(14):
-        assert len(scene.lab("GET", "/timesheets", at=MONDAY + 6 * DAY).json()["results"]) == 1
