@@ -328,21 +328,17 @@ def test_what_a_lab_paid_once_is_not_paid_again(scene: Money, refuse: Refusals) 
 
 def test_a_milestone_that_ends_does_not_end_again(scene: Money, refuse: Refusals) -> None:
     made = refuse.once("/milestones", scene.milestone(), status=201)
-    end, body = f"/milestones/{made['id']}/end", scene.decided_by
+    end, body = f"/milestones/{made['id']}/end", {**scene.decided_by, "reason": "Enough were written."}
+    theirs = {**body, "decided_by": scene.rival.member.email}
     refuse.all([*at_every_door(end, body), *by_whom(end, body)])
-    for what, path, who in (("another lab's", end, "rival"), ("none", f"/milestones/mst_{OTHER}/end", "lab")):
-        refuse.all(
-            [
-                Bad(
-                    what,
-                    path,
-                    {"decided_by": scene.rival.member.email} if who == "rival" else body,
-                    404,
-                    "not_found",
-                    who=who,
-                )
-            ]
-        )
+    refuse.all(
+        [
+            Bad("for no reason", end, {**body, "reason": " "}, 400, "invalid", "/reason"),
+            Bad("without a reason", end, scene.decided_by, 400, "invalid", "/reason"),
+            Bad("another lab's", end, theirs, 404, "not_found", who="rival"),
+            Bad("none", f"/milestones/mst_{OTHER}/end", body, 404, "not_found"),
+        ]
+    )
     refuse.once(end, body, status=200)
     refuse.all([Bad("while it ends", end, body, 409, "invalid_transition")])
     with platform():
