@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -14,9 +13,10 @@ from django.conf import LazySettings
 from core.public import User
 from marketplace.public import LabMember
 from payments.models import Milestone
-from payments.operations import fx, milestones
+from payments.operations import milestones
 from tests.invariants import assert_money_is_whole
 from tests.payments import hours_world as hours
+from tests.payments import ledger_story as story
 from tests.payments.hours_world import MONDAY, Caller, World, platform
 from tests.payments.refusals import Bad, Refusals, at_every_door, by_whom, money, wrong_amounts
 
@@ -54,17 +54,7 @@ class Money:
 
     def quoted(self, buy: str, rate: str, *, at: dt.datetime = MONDAY - dt.timedelta(minutes=1)) -> str:
         """A quote for an hour."""
-        made = fx.quote(
-            sell="USD",
-            buy=buy,
-            rate=Decimal(rate),
-            spread_bp=50,
-            valid_until=at + dt.timedelta(hours=1),
-            source="tests",
-            by="tests",
-            now=at,
-        )
-        return made.public_id
+        return story.quoted(rate, sell="USD", buy=buy, valid_until=at + dt.timedelta(hours=1), now=at).public_id
 
     def bonus(self, amount: Any, **more: Any) -> dict[str, Any]:
         """One bonus, without who decides."""

@@ -123,10 +123,7 @@ def exchanged(world: World) -> None:
     for buy in ("EUR", "GBP", "JPY"):
         story.add_method(world.expert, account=f"acct-{buy}", currency=buy)
         for sell in ("USD", "CHF"):
-            fx.quote(
-                sell=sell, buy=buy, rate=Decimal("0.9"), spread_bp=50, valid_until=LATER + DAY, source="tests",
-                by="tests", now=LATER - DAY,
-            )  # fmt: skip
+            story.quoted("0.9", sell=sell, buy=buy, valid_until=LATER + DAY, now=LATER - DAY)
     for n, quote in enumerate(FxQuote.objects.filter(sell="USD").order_by("pk")):
         fx.convert(tenant_id=world.tenant.pk, quote=quote, sold=Money(100 + n, "USD"), by=PLATFORM, now=LATER)
         exchanges.exchange(expert=world.expert, quote=quote, sold=Money(100 + n, "USD"), by=PLATFORM, now=LATER)
