@@ -28,6 +28,7 @@ from payments.models import (
     Payout,
     PlatformPay,
     ProviderMovement,
+    ReconciliationItem,
     TimeEntry,
     Timesheet,
 )
@@ -57,6 +58,7 @@ from payments.operations import (
     payouts,
     platform_pay,
     provider_books,
+    reconciliation_acts,
     referrals,
     refunds,
     self_billing,
@@ -365,8 +367,10 @@ def at_the_bank() -> None:
     with platform():
         refused = BankFile.objects.latest("pk")
     brought(report("RJCT", original=refused.message_id, reason="AC04"))
-    brought(statement(booked("10.00", reference="B1", text="hello"), closing="10.00"))
+    strangers = (booked("10.00", reference=name, text="hello") for name in ("B0", "B1"))
+    brought(statement(*strangers, closing="20.00"))
     provider_books.read_bank(now=NOW)
+    whose_is_it()
     story.send_and_track()
     brought(b"<nonsense")
     with platform():
@@ -374,8 +378,16 @@ def at_the_bank() -> None:
         bank_trouble.settle(message=BankMessage.objects.latest("pk"), **note)
     with override_settings(BANK_ACCOUNT_IBAN=bank_world.GOOD):
         brought(statement(booked("5.00", reference="B3"), number=3, closing="5.00"))
-    brought(statement(booked("1.00", reference="B2"), number=2, opening="10.00", closing="11.00"))
+    brought(statement(booked("1.00", reference="B2"), number=2, opening="20.00", closing="21.00"))
     events_of_a_provider()
+
+
+def whose_is_it() -> None:
+    """Money of a stranger in suspense, another's that nobody looked at yet, and a lab that announced just as much."""
+    with platform(), override_settings(FUNDING_PROVIDER="sepa_file"):
+        item, _open = ReconciliationItem.objects.filter(kind="unknown_credit").order_by("pk")
+        reconciliation_acts.post(item=item, place="suspense", reason="-", by=story.new_user("Fin"), now=NOW)
+        funding.announce(tenant_id=story.new_lab().pk, amount=Money(1_000, "EUR"), by=SYSTEM, now=NOW)
 
 
 def events_of_a_provider() -> None:

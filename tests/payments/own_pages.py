@@ -39,7 +39,7 @@ def own_pages() -> dict[str, Own]:
     """Every page by its name in the URLs."""
     with platform():
         run = PayRun.objects.get(status="review")
-        waiting = Funding.objects.filter(status="pending").latest("pk")
+        waiting = Funding.objects.filter(status="pending", currency="USD").latest("pk")
         account, message = Account.objects.latest("pk"), BankMessage.objects.latest("pk")
     return {
         "payments_payrun_prepare": Own(

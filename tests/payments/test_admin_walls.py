@@ -98,7 +98,7 @@ LEGAL = {
     "payments/payrunline/hold": "review",
     "payments/payrunline/put_back": "review/held",
     "payments/platformpay/take_back": "bonus referral",
-    "payments/providerentry/give_suspense_to_funding": ANY,
+    "payments/providerentry/give_suspense_to_funding": "provider_credit",
     "payments/reconciliationitem/give_to_funding": "open",
     "payments/reconciliationitem/post": "open",
     "payments/reconciliationitem/take_over": "open",
@@ -116,8 +116,6 @@ LEGAL = {
 IDLE = {
     "payments/adjustmentproposal/withdraw": "only its proposer may",
     "payments/labbillingprofile/issue_now": "everything is issued",
-    "payments/providerentry/give_suspense_to_funding": "nothing is in suspense",
-    "payments/reconciliationitem/give_to_funding": "no funding has the stranger's amount",
     "payments/reconciliationitem/take_over": "the stranger's money is no opening balance",
     "payments/reconciliationitem/explain": "the stranger's money has to be posted",
 }
@@ -159,6 +157,8 @@ PROVEN = {
     "payments/payout/retry",
     "payments/payoutdecision/approve",
     "payments/payoutdecision/refuse",
+    "payments/providerentry/give_suspense_to_funding",
+    "payments/reconciliationitem/give_to_funding",
     "payments/refund/approve",
 }
 """Buttons that want a proof not older than ten minutes."""
@@ -262,6 +262,7 @@ def state_of(row: Any) -> str:
         "bankmessage": lambda file: f"{file.status}{'/done' if file.handled_at else ''}",
         "payrunline": lambda line: f"{line.run.status}{'/held' if line.is_held else ''}",
         "adjustment": lambda made: str(made.kind),
+        "providerentry": lambda moved: moved.journal_entry.kind if moved.journal_entry else "unposted",
         "platformpay": lambda made: f"{made.kind}{'/back' if made.taken_by.exists() else ''}",
         "taxprofile": lambda profile: (
             f"{profile.form}{'/done' if profile.vat_confirmed_at or profile.withholding_bp else ''}"
