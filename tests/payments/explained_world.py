@@ -200,7 +200,7 @@ def below_zero(told: Told) -> None:
         account = Account.objects.get(key=key)
         amount = Money(4_000, "USD")
         write_offs.propose(account=account, amount=amount, reason="Our mistake", proposed_by=told.staff[0], now=now)
-        proposal = AdjustmentProposal.objects.get()
+        proposal = AdjustmentProposal.objects.get(status="proposed")
         four_eyes.approve(proposal=proposal, decided_by=told.staff[1], side="platform", now=now + HOUR)
         papers.worked(told.world, 133, since=WORKED + 7 * WEEK)
     story.released_run(now=NOW + 8 * WEEK)
