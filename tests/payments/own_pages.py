@@ -119,7 +119,7 @@ def _readers(*, account: int, message: int) -> dict[str, Own]:
         "payments_account_statement": Own(f"payments/account/{account}/statement/", writes=False),
         "payments_nec": Own(f"{nec}/", writes=False),
         "payments_nec_year": Own(f"{nec}/2026/", writes=False),
-        "payments_nec_export": Own(f"{nec}/2026/export/", "payments.file_tax_forms", writes=False),
+        "payments_nec_export": Own(f"{nec}/2026/export/", "payments.file_tax_forms", proven=True, writes=False),
         "payments_finance": Own("finance/", writes=False),
         "payments_pay_calendar": Own("pay-calendar/", writes=False),
     }
