@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class AccountKey:
-    """One account in one currency. ``detail`` is a provider, a reservation's public id or a kind of expense."""
+class AccountKey(NamedTuple):
+    """One account in one currency. ``detail`` is a provider, a reservation's public id or a kind of expense.
+
+    A tuple, since a batch of hours makes and compares tens of thousands of them.
+    """
 
     kind: str
     currency: str

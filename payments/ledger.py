@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import OperationalError, connection, transaction
@@ -214,7 +214,15 @@ def _merged(entries: Iterable[NewEntry]) -> Iterable[NewEntry]:
             sums[key] = sums.get(key, 0) + minor
         legs = [(key, minor) for key, minor in sums.items() if minor]
         if legs:
-            yield replace(entry, legs=legs)
+            yield NewEntry(
+                kind=entry.kind,
+                source_id=entry.source_id,
+                effective_at=entry.effective_at,
+                legs=legs,
+                seq=entry.seq,
+                tenant_id=entry.tenant_id,
+                reverses_id=entry.reverses_id,
+            )
 
 
 def _account_ids(keys: Sequence[AccountKey], *, now: dt.datetime) -> Mapping[AccountKey, int]:
@@ -254,7 +262,7 @@ def _entry_columns(batch: Sequence[NewEntry]) -> list[Any]:
         _texts([entry.source_id for entry in batch]),
         _numbers([entry.seq for entry in batch]),
         _numbers([len(entry.legs) for entry in batch]),
-        [entry.effective_at for entry in batch],
+        _instants([entry.effective_at for entry in batch]),
         _numbers([entry.tenant_id for entry in batch]),
         _numbers([entry.reverses_id for entry in batch]),
     ]
@@ -273,6 +281,11 @@ def _leg_columns(batch: Sequence[NewEntry], ids: Mapping[AccountKey, int]) -> li
 def _numbers(values: Sequence[int | None]) -> str:
     """An array of whole numbers as PostgreSQL reads it: the driver takes several times as long, one value at a time."""
     return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"
+
+
+def _instants(values: Sequence[dt.datetime]) -> str:
+    """The same for instants, which know their zone."""
+    return "{" + ",".join([value.isoformat() for value in values]) + "}"
 
 
 def _texts(values: Sequence[str]) -> str | list[str]:
