@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 import psycopg
 
 from bench import accrual
+from config import heap
 
 ENTRIES = 10_000
 ROUNDS = 31
@@ -69,6 +70,7 @@ def _by_turns(
     session: psycopg.Connection, work: Callable[[str], object], units: int, ways: tuple[str, ...]
 ) -> Mapping[str, float]:
     """Milliseconds per unit of each way, after a warm-up; every other round goes backwards."""
+    heap.settle()
     timed: dict[str, list[float]] = {way: [] for way in ways}
     for n in range(ROUNDS + 1):
         for way in ways if n % 2 else ways[::-1]:
