@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from bench.aims import Aim
 from config import heap
 
 ROUNDS = 3
@@ -21,11 +22,17 @@ class Result:
     ours: float
     other: float
     other_name: str
+    floor: float | None = None
 
     @property
     def ratio(self) -> float:
         """Times faster than the other way."""
         return self.other / self.ours
+
+    def aims(self) -> list[Aim]:
+        """The ratio and its floor, where it has one."""
+        what = f"{self.what} against {self.other_name}"
+        return [] if self.floor is None else [Aim(what, self.ratio, self.floor, "×", at_least=True)]
 
 
 def compare(
@@ -37,6 +44,7 @@ def compare(
     units: int = 1,
     unit: str = "request",
     repeat: int = 1,
+    floor: float | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Result:
     """Run both by turns, after one warm-up each; the median of three rounds of ``repeat`` calls, per unit.
@@ -53,7 +61,7 @@ def compare(
             for _ in range(repeat):
                 way()
             seconds.append((clock() - start) / repeat / units)
-    return Result(what, unit, statistics.median(timed[0]), statistics.median(timed[1]), other_name)
+    return Result(what, unit, statistics.median(timed[0]), statistics.median(timed[1]), other_name, floor)
 
 
 def table(results: list[Result]) -> str:

@@ -26,6 +26,7 @@ if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     django.setup()
 
+from bench.aims import Aim
 from core.public import Principal, User, unit_of_work
 from experts.public import Expert
 from payments import accounts, ledger
@@ -52,6 +53,8 @@ LAWS = {
 }
 STRETCHES = 10
 SIZES = (3_000, 30_000, 100_000)
+LIMITS = {30_000: 5.0}
+"""SQL seconds that calculating may take, by number of experts."""
 
 _TABLE = re.compile(r'(?:INSERT INTO|UPDATE|DELETE FROM|FROM)\s+"?(?:ONLY\s+)?([a-z_]+)"?', re.IGNORECASE)
 
@@ -110,6 +113,14 @@ class Measured:
     experts: int
     entries: int
     steps: Mapping[str, Meter]
+
+    def aims(self) -> list[Aim]:
+        """What calculating may cost where a floor is named."""
+        if self.experts not in LIMITS:
+            return []
+        sql = self.steps["calculate"].sql
+        what = f"pay run of {self.experts:,} experts, calculate, SQL"
+        return [Aim(what, sql, LIMITS[self.experts], "s", at_least=False)]
 
 
 def run(sizes: tuple[int, ...] = SIZES) -> list[Measured]:

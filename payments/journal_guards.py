@@ -3,7 +3,8 @@
 An entry has all its legs from the statement that made it; they balance per currency and name the currency of their
 account; nothing is changed or removed afterwards; a balance row is the sum of its legs, because only these triggers
 write it. Queries over large tables are planned at each call (EXECUTE): a plan kept from when the journal was small
-would read it whole.
+would read it whole. Rows that came together have ids beside each other, so a guard reads the range between the lowest
+and the highest once (EXCEPT) instead of looking each up.
 """
 
 from __future__ import annotations
@@ -44,11 +45,11 @@ class EntryHasLegs(guards.Guard):
     when = pgtrigger.After
     operation = pgtrigger.Insert
     referencing = ENTRIES
-    declare = [("bare", "bigint")]
+    declare = [("low", "bigint"), ("high", "bigint"), ("bare", "bigint")]
     func = """
-        EXECUTE 'SELECT e.id FROM entries e LEFT JOIN LATERAL ('
-            ' SELECT 1 AS found FROM payments_posting p WHERE p.entry_id = e.id LIMIT 1) l ON true'
-            ' WHERE l.found IS NULL LIMIT 1' INTO bare;
+        SELECT min(id), max(id) INTO low, high FROM entries;
+        EXECUTE 'SELECT id FROM entries EXCEPT SELECT entry_id FROM payments_posting'
+            ' WHERE position = 1 AND entry_id BETWEEN $1 AND $2 LIMIT 1' INTO bare USING low, high;
         IF bare IS NOT NULL THEN
             RAISE EXCEPTION 'journal entry % has no legs', bare
                 USING ERRCODE = 'check_violation', CONSTRAINT = 'payments_entry_has_legs';
@@ -60,8 +61,8 @@ class EntryHasLegs(guards.Guard):
 class LegsBalance(guards.Guard):
     """Legs come complete, balance per entry and currency, and move the balance rows of their accounts.
 
-    Two passes over the legs, one by entry and one by account, find whether anything is wrong; what it is, is asked only
-    then. Entry and account of every leg exist. What a lab owes by its own choice (reservations, bonuses) stays within
+    Two passes over the legs, one by account and one by entry, find whether anything is wrong; what it is, and the
+    balance in each currency where there are several, is asked only then. Entry and account of every leg exist. What a lab owes by its own choice (reservations, bonuses) stays within
     its credit; hours that were approved post whatever it owes.
     """
 
@@ -70,27 +71,16 @@ class LegsBalance(guards.Guard):
     when = pgtrigger.After
     operation = pgtrigger.Insert
     referencing = LEGS
-    declare = [("suspect", "bigint"), ("wrong", "bigint"), ("misfits", "bigint"), ("beyond", "bigint[]")]
+    declare = [
+        ("misfits", "bigint"),
+        ("currencies", "bigint"),
+        ("beyond", "bigint[]"),
+        ("low", "bigint"),
+        ("high", "bigint"),
+        ("suspect", "bigint"),
+        ("wrong", "bigint"),
+    ]
     func = """
-        EXECUTE 'SELECT l.entry_id FROM (SELECT entry_id, count(*) AS n, max(position) AS last, sum(amount) AS total,'
-            ' min(currency COLLATE "C") = max(currency COLLATE "C") AS alike FROM legs GROUP BY 1) l'
-            ' LEFT JOIN payments_journalentry e ON e.id = l.entry_id WHERE l.total <> 0 OR NOT l.alike'
-            ' OR e.legs IS DISTINCT FROM l.n OR e.legs IS DISTINCT FROM l.last LIMIT 1' INTO suspect;
-        IF suspect IS NOT NULL THEN
-            SELECT entry_id INTO wrong FROM legs GROUP BY entry_id, currency HAVING sum(amount) <> 0 LIMIT 1;
-            IF wrong IS NOT NULL THEN
-                RAISE EXCEPTION 'journal entry % does not balance', wrong
-                    USING ERRCODE = 'check_violation', CONSTRAINT = 'payments_entry_balances';
-            END IF;
-            SELECT l.entry_id INTO wrong
-                FROM (SELECT entry_id, count(*) AS n, max(position) AS last FROM legs GROUP BY 1) l
-                LEFT JOIN payments_journalentry e ON e.id = l.entry_id
-                WHERE e.legs IS DISTINCT FROM l.n OR e.legs IS DISTINCT FROM l.last LIMIT 1;
-            IF wrong IS NOT NULL THEN
-                RAISE EXCEPTION 'the legs of journal entry % did not come complete', wrong
-                    USING ERRCODE = 'check_violation', CONSTRAINT = 'payments_entry_complete';
-            END IF;
-        END IF;
         EXECUTE 'WITH moves AS MATERIALIZED ('
             ' SELECT account_id, currency COLLATE "C" AS currency, sum(amount) AS amount FROM legs GROUP BY 1, 2'
             '), moved AS ('
@@ -99,7 +89,24 @@ class LegsBalance(guards.Guard):
             ' WHERE b.account_id = d.account_id RETURNING b.account_id, b.balance, b.credit_minor'
             ') SELECT (SELECT count(*) FROM moves m LEFT JOIN payments_account a'
             ' ON a.id = m.account_id AND a.currency = m.currency WHERE a.id IS NULL),'
-            ' (SELECT array_agg(account_id) FROM moved WHERE balance < -credit_minor)' INTO misfits, beyond;
+            ' (SELECT count(DISTINCT currency) FROM moves),'
+            ' (SELECT array_agg(account_id) FROM moved WHERE balance < -credit_minor)' INTO misfits, currencies, beyond;
+        SELECT min(entry_id), max(entry_id) INTO low, high FROM legs;
+        EXECUTE 'SELECT entry_id FROM (SELECT entry_id, CASE WHEN sum(amount) = 0 AND max(position) = count(*)'
+            ' THEN count(*) END FROM legs GROUP BY 1'
+            ' EXCEPT SELECT id, legs::bigint FROM payments_journalentry WHERE id BETWEEN $1 AND $2) unlike LIMIT 1'
+            INTO suspect USING low, high;
+        IF suspect IS NOT NULL OR currencies > 1 THEN
+            SELECT entry_id INTO wrong FROM legs GROUP BY entry_id, currency HAVING sum(amount) <> 0 LIMIT 1;
+            IF wrong IS NOT NULL THEN
+                RAISE EXCEPTION 'journal entry % does not balance', wrong
+                    USING ERRCODE = 'check_violation', CONSTRAINT = 'payments_entry_balances';
+            END IF;
+        END IF;
+        IF suspect IS NOT NULL THEN
+            RAISE EXCEPTION 'the legs of journal entry % did not come complete', suspect
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'payments_entry_complete';
+        END IF;
         IF misfits > 0 THEN
             RAISE EXCEPTION 'a leg has no account, or another currency than its account'
                 USING ERRCODE = 'check_violation', CONSTRAINT = 'payments_leg_currency';
