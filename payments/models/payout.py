@@ -17,7 +17,8 @@ from core.states import Transitions
 class TwoPeople(guards.Guard):
     """A payout that failed or waits is sent, and one that a provider heard of is given up, by a decision of two alone.
 
-    The decision names where the money goes and has the instant of the act: it serves once.
+    The decision names where the money goes and has the instant of the act: it serves once. Only a retry sends what was
+    given back, only a resume what still waits: else money would be booked twice or never.
     """
 
     name = "two_people"
@@ -27,7 +28,8 @@ class TwoPeople(guards.Guard):
     func = """
         IF NEW.status = 'ready' AND OLD.status IN ('failed', 'on_hold') AND NOT EXISTS (
                 SELECT FROM payments_payoutdecision d WHERE d.payout_id = NEW.id AND d.status = 'approved'
-                AND d.act IN ('retry', 'resume') AND d.payout_method_id = NEW.payout_method_id
+                AND d.act = CASE OLD.status WHEN 'failed' THEN 'retry' ELSE 'resume' END
+                AND d.payout_method_id = NEW.payout_method_id
                 AND d.decided_at = NEW.next_attempt_at)
             OR NEW.status = 'cancelled' AND OLD.status <> 'cancelled'
                 AND EXISTS (SELECT FROM payments_payoutattempt a WHERE a.payout_id = NEW.id)

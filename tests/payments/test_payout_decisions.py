@@ -170,6 +170,46 @@ def test_the_database_asks_for_two_people_whoever_moves_it(failed: Payout) -> No
     assert (status_of(failed), ProviderMovement.objects.filter(state="paid").count()) == ("failed", 0)
 
 
+@pytest.mark.parametrize(("act", "sent"), [("retry", True), ("resume", False)])
+def test_the_database_knows_a_retry_from_a_resume(failed: Payout, act: str, sent: bool) -> None:
+    """Whoever wrote the decision past the operations, and then moves the payout by SQL."""
+    decided(failed, act)
+    assert moved_by_sql(failed) is sent
+
+
+@pytest.mark.parametrize(("act", "sent"), [("resume", True), ("retry", False)])
+def test_the_database_knows_a_resume_from_a_retry(ada: Expert, act: str, sent: bool) -> None:
+    story.block(ada, by=story.new_user("Judge"))
+    sending.send_due(now=NOW)
+    held = Payout.objects.get(status="on_hold")
+    decided(held, act)
+    assert moved_by_sql(held) is sent
+
+
+def decided(payout: Payout, act: str) -> None:
+    with unit_of_work(SYSTEM):
+        PayoutDecision.objects.create(
+            payout=payout,
+            act=act,
+            status="approved",
+            payout_method=payout.payout_method,
+            reason="Why not",
+            proposed_by=story.new_user("One"),
+            proposed_at=LATER,
+            decided_by=story.new_user("Two"),
+            decided_at=LATER,
+        )
+
+
+def moved_by_sql(payout: Payout) -> bool:
+    try:
+        with unit_of_work(SYSTEM):
+            Payout.objects.filter(pk=payout.pk).update(status="ready", next_attempt_at=LATER)
+    except IntegrityError as refusal:
+        assert "two people decide" in str(refusal)
+    return status_of(payout) == "ready"
+
+
 def test_what_was_given_back_leaves_again_only_by_a_retry(ada: Expert, failed: Payout) -> None:
     """A refused payout is owed again: whoever let it go on unbooked would pay it now and with the next run."""
     with pytest.raises(InvalidTransition):
