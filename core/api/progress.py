@@ -13,7 +13,7 @@ class OperationResultOut(TypedDict):
 
     index: NotRequired[Annotated[int, Doc("Position in the request."), Example(0)]]
     external_id: NotRequired[Annotated[str | None, Example("job-4711")]]
-    id: NotRequired[Annotated[str, Doc("Public id of what was made."), Example("tsk_01k9w3v6z8f2qj5t4h7xnm0ceg")]]
+    id: NotRequired[Annotated[str, Doc("Public id of what was made."), Example("tsk_01k9w3v6z8f2qr5t4h7xnm0ceg")]]
 
 
 class OperationErrorOut(TypedDict):

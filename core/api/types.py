@@ -43,7 +43,7 @@ class IdOf:
     @property
     def example(self) -> str:
         """An id that looks real."""
-        return f"{self.prefix}_01k9w3v6z8f2qj5t4h7xnm0ceg"
+        return f"{self.prefix}_01k9w3v6z8f2qr5t4h7xnm0ceg"
 
 
 Timestamp = Annotated[dt.datetime, Example("2026-11-16T09:30:00Z")]

@@ -20,7 +20,7 @@ from experts.models import Appeal, Decision, Document, Notice
 from experts.operations import appeals, notices
 from experts.operations.appeals import AppealAlreadyOpen, AppealDecided, AppealWindowOver
 
-Subject = Annotated[str, Doc("Public id of what it is about."), Example("sub_01k9w3v6z8f2qj5t4h7xnm0ceg")]
+Subject = Annotated[str, Doc("Public id of what it is about."), Example("sub_01k9w3v6z8f2qr5t4h7xnm0ceg")]
 
 
 class DecisionOut(TypedDict):
@@ -216,7 +216,7 @@ class AppealList(ExpertView):
         returns=AppealOut,
         status=201,
         errors=[AppealAlreadyOpen, AppealDecided, AppealWindowOver],
-        example={"subject": "dec_01k9w3v6z8f2qj5t4h7xnm0ceg", "reason": "The instructions allowed this source."},
+        example={"subject": "dec_01k9w3v6z8f2qr5t4h7xnm0ceg", "reason": "The instructions allowed this source."},
     )
     def post(self, call: Call) -> AppealOut:
         """The one door: a decision, a credential, a restriction, an entry of hours. Another person decides in time."""

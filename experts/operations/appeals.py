@@ -37,7 +37,7 @@ class AppealDecided(Conflict):
 
     code = "appeal_decided"
     title = gettext_lazy("This was contested and decided")
-    example_members: ClassVar[Mapping[str, Any]] = {"appeal": "apl_01k9w3v6z8f2qj5t4h7xnm0ceg"}
+    example_members: ClassVar[Mapping[str, Any]] = {"appeal": "apl_01k9w3v6z8f2qr5t4h7xnm0ceg"}
 
 
 class AppealWindowOver(Conflict):

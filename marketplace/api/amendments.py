@@ -174,7 +174,7 @@ class ContractAmendments(LabView):
         idempotency="required",
         errors=[AmendmentStands, ContractNotAmendable, OwnWork],
         example={
-            "decided_by": "mem_01k9w3v6z8f2qj5t4h7xnm0ceg",
+            "decided_by": "mem_01k9w3v6z8f2qr5t4h7xnm0ceg",
             "rate": {"amount": "120.00", "currency": "USD", "per": "hour"},
             "effective_at": "2026-12-01T00:00:00Z",
             "reason": "The second round needs more of your time.",

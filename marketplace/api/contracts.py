@@ -182,7 +182,7 @@ class ContractPause(LabView):
         returns=ContractOut,
         errors=[InvalidTransition, OwnWork, ReasonMissing],
         example={
-            "decided_by": "mem_01k9w3v6z8f2qj5t4h7xnm0ceg",
+            "decided_by": "mem_01k9w3v6z8f2qr5t4h7xnm0ceg",
             "reason_code": "quality",
             "explanation": "Three of the last five rubrics left out the dosage.",
         },
@@ -228,7 +228,7 @@ class ContractEnd(LabView):
         returns=ContractOut,
         errors=[InvalidTransition, OwnWork, ReasonMissing],
         example={
-            "decided_by": "mem_01k9w3v6z8f2qj5t4h7xnm0ceg",
+            "decided_by": "mem_01k9w3v6z8f2qr5t4h7xnm0ceg",
             "reason": "completed",
             "explanation": "All cardiology rubrics are written. Thank you.",
         },

@@ -21,8 +21,8 @@ class EventOut(TypedDict):
 
     id: Annotated[str, IdOf("evt")]
     type: Annotated[str, Example("offer.accepted")]
-    subject: Annotated[str, Doc("Public id of what it happened to."), Example("off_01k9w3v6z8f2qj5t4h7xnm0ceg")]
-    data: Annotated[dict[str, str], Doc("Further ids."), Example({"opening": "opn_01k9w3v6z8f2qj5t4h7xnm0ceg"})]
+    subject: Annotated[str, Doc("Public id of what it happened to."), Example("off_01k9w3v6z8f2qr5t4h7xnm0ceg")]
+    data: Annotated[dict[str, str], Doc("Further ids."), Example({"opening": "opn_01k9w3v6z8f2qr5t4h7xnm0ceg"})]
     occurred_at: Timestamp
 
 

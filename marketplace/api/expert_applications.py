@@ -87,7 +87,7 @@ class MyApplicationList(ExpertView):
         returns=MyApplicationOut,
         status=201,
         errors=[AlreadyApplied, NotEligible, NotHiring, OpeningFull],
-        example={"opening": "opn_01k9w3v6z8f2qj5t4h7xnm0ceg", "note": "Twelve years in interventional cardiology."},
+        example={"opening": "opn_01k9w3v6z8f2qr5t4h7xnm0ceg", "note": "Twelve years in interventional cardiology."},
         tag="applications",
     )
     def post(self, call: Call) -> MyApplicationOut:

@@ -179,7 +179,7 @@ class MyInstructionsAcknowledge(ExpertView):
         body=AcknowledgeIn,
         returns=MyContractOut,
         errors=[InstructionsOutdated],
-        example={"version": "ins_01k9w3v6z8f2qj5t4h7xnm0ceg"},
+        example={"version": "ins_01k9w3v6z8f2qr5t4h7xnm0ceg"},
         tag="contracts",
     )
     def post(self, call: Call, contract_id: str) -> MyContractOut:

@@ -233,7 +233,7 @@ class MyOfferAccept(ExpertView):
             NameMismatch,
             InsufficientFunds,
         ],
-        example={"signatures": [{"agreement_version": "agv_01k9w3v6z8f2qj5t4h7xnm0ceg", "typed_name": "Ada Lovelace"}]},
+        example={"signatures": [{"agreement_version": "agv_01k9w3v6z8f2qr5t4h7xnm0ceg", "typed_name": "Ada Lovelace"}]},
         tag="offers",
         rate="money",
         idempotency="required",

@@ -161,7 +161,7 @@ class OpeningOffers(LabView):
         status=201,
         errors=[NotHiring, OpeningFull, NotEligible, RateMissing, OfferStands, InvalidTransition],
         example={
-            "candidates": ["pex_01k9w3v6z8f2qj5t4h7xnm0ceg"],
+            "candidates": ["pex_01k9w3v6z8f2qr5t4h7xnm0ceg"],
             "stands_for": "P7D",
             "message": "We liked your work.",
         },

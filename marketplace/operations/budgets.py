@@ -24,7 +24,7 @@ class WeeklyBudgetExceeded(Conflict):
 
     code = "weekly_budget_exceeded"
     title = gettext_lazy("The project's weekly budget has no room for this")
-    example_members: ClassVar[Mapping[str, Any]] = {"project": "prj_01k9w3v6z8f2qj5t4h7xnm0ceg"}
+    example_members: ClassVar[Mapping[str, Any]] = {"project": "prj_01k9w3v6z8f2qr5t4h7xnm0ceg"}
 
 
 def require_room(*, project: Project, now: dt.datetime) -> None:

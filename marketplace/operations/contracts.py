@@ -36,7 +36,7 @@ class StoppedByPlatform(Conflict):
 
     code = "stopped_by_platform"
     title = gettext_lazy("The platform has stopped this contract")
-    example_members: ClassVar[Mapping[str, Any]] = {"decision": "dec_01k9w3v6z8f2qj5t4h7xnm0ceg"}
+    example_members: ClassVar[Mapping[str, Any]] = {"decision": "dec_01k9w3v6z8f2qr5t4h7xnm0ceg"}
 
 
 @transaction.atomic

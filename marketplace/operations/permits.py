@@ -36,7 +36,7 @@ class AgreementRequired(DomainError):
     code = "agreement_required"
     status = 403
     title = _("An agreement has to be signed first")
-    example_members: ClassVar[Mapping[str, Any]] = {"agreement_versions": ["agv_01k9w3v6z8f2qj5t4h7xnm0ceg"]}
+    example_members: ClassVar[Mapping[str, Any]] = {"agreement_versions": ["agv_01k9w3v6z8f2qr5t4h7xnm0ceg"]}
 
 
 class InstructionsRequired(DomainError):
@@ -49,7 +49,7 @@ class InstructionsRequired(DomainError):
     code = "instructions_required"
     status = 403
     title = _("The instructions have to be acknowledged first")
-    example_members: ClassVar[Mapping[str, Any]] = {"instruction_version": "ins_01k9w3v6z8f2qj5t4h7xnm0ceg"}
+    example_members: ClassVar[Mapping[str, Any]] = {"instruction_version": "ins_01k9w3v6z8f2qr5t4h7xnm0ceg"}
 
 
 class NewWorkRefused(Conflict):

@@ -36,7 +36,7 @@ from payments.operations.four_eyes import OtherSide, OwnProposal, ProposalLapsed
 
 LAB = AdjustmentProposal.Side.LAB
 ROW = {
-    "contract": "ctr_01k9w3v6z8f2qj5t4h7xnm0ceg",
+    "contract": "ctr_01k9w3v6z8f2qr5t4h7xnm0ceg",
     "amount": {"amount": "150.00", "currency": "USD"},
     "reason": "Found a mistake in the reference answer.",
 }

@@ -11,7 +11,7 @@ from payments.api.payday_types import ArrivesBy, MovedBecause, MovedFrom
 EarningId = Annotated[
     str,
     Doc("A time entry, an adjustment, a top-up, an exchange, a dispute or a payout."),
-    Example("tme_01k9w3v6z8f2qj5t4h7xnm0ceg"),
+    Example("tme_01k9w3v6z8f2qr5t4h7xnm0ceg"),
 ]
 Bucket = Annotated[
     str,
@@ -57,7 +57,7 @@ class EarningBlockerOut(TypedDict):
 
     code: Annotated[str, Example("no_payout_method")]
     text: Annotated[str, Example("There is no payout method for this currency.")]
-    subject: Annotated[str | None, Doc("What it is about."), Example("tsh_01k9w3v6z8f2qj5t4h7xnm0ceg")]
+    subject: Annotated[str | None, Doc("What it is about."), Example("tsh_01k9w3v6z8f2qr5t4h7xnm0ceg")]
     currency: Annotated[str | None, Example("USD")]
     until: Annotated[Timestamp | None, Doc("When the clock decides by itself, in your favour.")]
     remedy: BlockerRemedyOut | None
@@ -107,7 +107,7 @@ class EarningsOut(TypedDict):
 class TimeSegmentOut(TypedDict):
     """A part of the unbroken stretch of work that the entry was cut from."""
 
-    id: Annotated[str, Example("tme_01k9w3v6z8f2qj5t4h7xnm0ceg")]
+    id: Annotated[str, Example("tme_01k9w3v6z8f2qr5t4h7xnm0ceg")]
     started_at: Timestamp
     ended_at: Timestamp | None
     time: MeasuredTimeOut
@@ -181,7 +181,7 @@ class TrueUpOut(TypedDict):
     """How a top-up to the wage floor comes about."""
 
     week: Annotated[str, Example("2026-W47")]
-    timesheet: Annotated[str, Example("tsh_01k9w3v6z8f2qj5t4h7xnm0ceg")]
+    timesheet: Annotated[str, Example("tsh_01k9w3v6z8f2qr5t4h7xnm0ceg")]
     country: Annotated[str, Example("DE")]
     floor: Annotated[RateOut, Doc("The least an hour may pay there; the highest of the week.")]
     worked: Annotated[Duration, Doc("All working time, unpaid activities included.")]
@@ -214,7 +214,7 @@ class PayoutExplanationOut(TypedDict):
     withheld = ROUND_HALF_UP(gross × withheld_bp / 10000).
     """
 
-    statement: Annotated[str, Doc("Its lines are the sum."), Example("stm_01k9w3v6z8f2qj5t4h7xnm0ceg")]
+    statement: Annotated[str, Doc("Its lines are the sum."), Example("stm_01k9w3v6z8f2qr5t4h7xnm0ceg")]
     opening: MoneyOut
     credited: Annotated[MoneyOut, Doc("Every other line of the statement.")]
     gross: Annotated[MoneyOut, Doc("What was owed and is paid out.")]
@@ -244,14 +244,14 @@ class DisputeExplanationOut(TypedDict):
     owed_then: Annotated[MoneyOut | None, Doc("Your balance at that instant; null where nothing was set aside.")]
     set_aside: MoneyOut
     correction: Annotated[
-        str | None, Doc("What the decision took, if it took anything."), Example("adj_01k9w3v6z8f2qj5t4h7xnm0ceg")
+        str | None, Doc("What the decision took, if it took anything."), Example("adj_01k9w3v6z8f2qr5t4h7xnm0ceg")
     ]
 
 
 class ReferralExplanationOut(TypedDict):
     """What a referral bonus was paid for: the one you invited worked `hours` that were approved, before `reach_by`."""
 
-    referral: Annotated[str, Example("ref_01k9w3v6z8f2qj5t4h7xnm0ceg")]
+    referral: Annotated[str, Example("ref_01k9w3v6z8f2qr5t4h7xnm0ceg")]
     programme: Annotated[str, Doc("Version of the terms, frozen when you invited."), Example("2026-01")]
     bonus: MoneyOut
     hours: Annotated[Duration, Doc("How many it takes; how many more there are is nobody's business but his.")]

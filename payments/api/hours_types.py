@@ -173,7 +173,7 @@ class AdjustmentOut(TypedDict):
     takes_back: Annotated[
         str | None,
         Doc("The hours, bonus or referral that a clawback takes back, or the clawback that is given back."),
-        Example("adj_01k9w3v6z8f2qj5t4h7xnm0cef"),
+        Example("adj_01k9w3v6z8f2qr5t4h7xnm0cef"),
     ]
     decided_at: Timestamp
 

@@ -188,7 +188,7 @@ class MilestoneList(LabView):
         status=201,
         idempotency="required",
         example={
-            "project": "prj_01k9w3v6z8f2qj5t4h7xnm0ceg",
+            "project": "prj_01k9w3v6z8f2qr5t4h7xnm0ceg",
             "title": "Fifty accepted rubrics",
             "basis": "accepted_submissions",
             "count": 50,

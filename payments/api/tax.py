@@ -26,7 +26,7 @@ FIRST_YEAR, LAST_YEAR = 2000, 2100
 class WithholdingOut(TypedDict):
     """Why tax is kept back from your pay, and how much."""
 
-    id: Annotated[str, Doc("The subject of an appeal."), Example("wth_01k9w3v6z8f2qj5t4h7xnm0ceg")]
+    id: Annotated[str, Doc("The subject of an appeal."), Example("wth_01k9w3v6z8f2qr5t4h7xnm0ceg")]
     cause: Annotated[
         str, Doc("tin_refused, tin_incorrect, underreported, not_certified or self_declared."), Example("tin_incorrect")
     ]

@@ -39,7 +39,7 @@ from tasks.public import Claim, claim_for_contract
 
 CONTRACT_ERRORS = (ContractNotActive, AgreementRequired, InstructionsRequired)
 WRITE_ERRORS = (Overlap, CapExceeded, WeekClosed, NotBillableNow)
-EXAMPLE_CONTRACT = "ctr_01k9w3v6z8f2qj5t4h7xnm0ceg"
+EXAMPLE_CONTRACT = "ctr_01k9w3v6z8f2qr5t4h7xnm0ceg"
 
 
 class TimeEntryFilters(serializers.Serializer[None]):
@@ -171,7 +171,7 @@ class ExpertTimeEntryStart(ExpertView):
         status=201,
         errors=[*WRITE_ERRORS, *CONTRACT_ERRORS],
         idempotency="required",
-        example={"contract": EXAMPLE_CONTRACT, "activity": "task", "claim": "clm_01k9w3v6z8f2qj5t4h7xnm0ceg"},
+        example={"contract": EXAMPLE_CONTRACT, "activity": "task", "claim": "clm_01k9w3v6z8f2qr5t4h7xnm0ceg"},
     )
     def post(self, call: Call) -> TimeEntryOut:
         """One timer runs at a time. Send a heartbeat every minute or two: silence stops it."""

@@ -26,7 +26,7 @@ class PayIsContested(Conflict):
 
     code = "pay_is_contested"
     title = gettext_lazy("This pay is being contested")
-    example_members: ClassVar[Mapping[str, Any]] = {"dispute": "dsp_01k9w3v6z8f2qj5t4h7xnm0ceg"}
+    example_members: ClassVar[Mapping[str, Any]] = {"dispute": "dsp_01k9w3v6z8f2qr5t4h7xnm0ceg"}
 
 
 @dataclass(frozen=True, slots=True)

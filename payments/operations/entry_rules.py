@@ -36,7 +36,7 @@ class Overlap(Conflict):
 
     code = "overlap"
     title = gettext_lazy("This time overlaps other time")
-    example_members: ClassVar[Mapping[str, Any]] = {"time_entry": "tme_01k9w3v6z8f2qj5t4h7xnm0ceg"}
+    example_members: ClassVar[Mapping[str, Any]] = {"time_entry": "tme_01k9w3v6z8f2qr5t4h7xnm0ceg"}
 
 
 class NotBillableNow(Conflict):

@@ -51,7 +51,7 @@ class PayInRun(Conflict):
 
     code = "pay_in_run"
     title = gettext_lazy("This money is in a pay run")
-    example_members: ClassVar[Mapping[str, Any]] = {"run": "run_01k9w3v6z8f2qj5t4h7xnm0ceg"}
+    example_members: ClassVar[Mapping[str, Any]] = {"run": "run_01k9w3v6z8f2qr5t4h7xnm0ceg"}
 
 
 class PayoutsBlocked(Conflict):

@@ -40,7 +40,7 @@ class AlreadyDisputed(Conflict):
 
     code = "already_disputed"
     title = gettext_lazy("This entry was disputed already")
-    example_members: ClassVar[Mapping[str, Any]] = {"dispute": "dsp_01k9w3v6z8f2qj5t4h7xnm0ceg"}
+    example_members: ClassVar[Mapping[str, Any]] = {"dispute": "dsp_01k9w3v6z8f2qr5t4h7xnm0ceg"}
 
 
 def require_open(*, entry: TimeEntry, what_changed: str, now: dt.datetime) -> None:

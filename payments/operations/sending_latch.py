@@ -34,7 +34,7 @@ class NotReconciled(Conflict):
 
     code = "payouts_not_reconciled"
     title = gettext_lazy("Payouts are not reconciled")
-    example_members = {"unknown": ["pay_01k9w3v6z8f2qj5t4h7xnm0ceg-1"]}  # as in every problem
+    example_members = {"unknown": ["pay_01k9w3v6z8f2qr5t4h7xnm0ceg-1"]}  # as in every problem
 
 
 def is_open(*, now: dt.datetime) -> bool:

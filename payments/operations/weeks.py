@@ -28,7 +28,7 @@ class WeekClosed(Conflict):
 
     code = "week_closed"
     title = gettext_lazy("This week is closed")
-    example_members: ClassVar[Mapping[str, Any]] = {"timesheet": "tsh_01k9w3v6z8f2qj5t4h7xnm0ceg"}
+    example_members: ClassVar[Mapping[str, Any]] = {"timesheet": "tsh_01k9w3v6z8f2qr5t4h7xnm0ceg"}
 
 
 def sheet_for(*, contract: Contract, week: str, now: dt.datetime) -> Timesheet:

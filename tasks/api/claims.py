@@ -193,7 +193,7 @@ class ClaimList(ExpertView):
             LabOutOfFunds,
             TooManyClaims,
         ],
-        example={"contract": "ctr_01k9w3v6z8f2qj5t4h7xnm0ceg"},
+        example={"contract": "ctr_01k9w3v6z8f2qr5t4h7xnm0ceg"},
     )
     def post(self, call: Call) -> Reply:
         """201 with the claim, or 200 with a forecast when nothing waits for you.

@@ -30,7 +30,7 @@ class FileOut(TypedDict):
     sha256: Sha256
     media_type: Annotated[str, Example("application/pdf")]
     created_at: Timestamp
-    download: Annotated[Link, Example("/api/v1/files/fil_01k9w3v6z8f2qj5t4h7xnm0ceg/download")]
+    download: Annotated[Link, Example("/api/v1/files/fil_01k9w3v6z8f2qr5t4h7xnm0ceg/download")]
 
 
 class FileIn(serializers.Serializer[None]):

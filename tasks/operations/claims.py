@@ -54,7 +54,7 @@ class TooManyClaims(Conflict):
 
     code = "too_many_claims"
     title = gettext_lazy("Finish something first")
-    example_members: ClassVar[dict[str, Any]] = {"claims": ["clm_01k9w3v6z8f2qj5t4h7xnm0ceg"]}
+    example_members: ClassVar[dict[str, Any]] = {"claims": ["clm_01k9w3v6z8f2qr5t4h7xnm0ceg"]}
 
 
 class ClaimOver(Conflict):

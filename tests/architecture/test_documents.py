@@ -11,6 +11,7 @@ import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from core.api.endpoint import Endpoint, spec_of
+from core.ids import parse_id
 from marketplace.scopes import NOUNS
 from tests.architecture.source import ROOT
 
@@ -52,6 +53,13 @@ def scope_table() -> str:
 def keyed_requests() -> str:
     """The list of `docs/api.md`: what refuses to go without an Idempotency-Key."""
     return "\n".join(f"- `{name}`" for name, spec in requests() if spec.idempotency == "required")
+
+
+@pytest.mark.parametrize("document", [*DOCUMENTS, ROOT / "docs" / "openapi.yaml"], ids=lambda path: path.name)
+def test_ids_in_examples_are_ids(document: Path) -> None:
+    """Whoever copies an example is told that a thing is not there, not that his id is malformed."""
+    for prefix, written in set(re.findall(r"\b([a-z]{2,8})(_0[0-9a-z]{25})\b", document.read_text(encoding="utf-8"))):
+        parse_id(prefix + written, prefix)
 
 
 @pytest.mark.parametrize(("mark", "wanted"), [("scopes", scope_table), ("keys", keyed_requests)])

@@ -21,7 +21,7 @@ from experts.public import is_blocked, record_decision
 from tests.experts.people import Api, upload
 
 NOW = dt.datetime(2026, 11, 16, 9, tzinfo=dt.UTC)
-SUBJECT = "sub_01k9w3v6z8f2qj5t4h7xnm0ceg"
+SUBJECT = "sub_01k9w3v6z8f2qr5t4h7xnm0ceg"
 
 
 def decide_against(api: Api, by: User, **fields: Any) -> Decision:
@@ -84,7 +84,7 @@ def test_an_appeal_names_a_decision_or_its_subject_and_starts_the_clock(ada: Api
 def test_only_ones_own_things_are_contested(ada: Api, eve: Api, verifier: User) -> None:
     decision = decide_against(ada, verifier)
     foreign = eve.form("/documents", file=upload()).json()["id"]
-    for subject in (SUBJECT, decision.public_id, "xyz_01k9w3v6z8f2qj5t4h7xnm0ceg", "nonsense"):
+    for subject in (SUBJECT, decision.public_id, "xyz_01k9w3v6z8f2qr5t4h7xnm0ceg", "nonsense"):
         answer = contest(eve, subject)
         assert answer.status_code == 400
         assert answer.json()["errors"][0]["pointer"] == "/subject"

@@ -266,7 +266,7 @@ def test_another_experts_credential_is_not_there(ada: Api) -> None:
     other = Api(make_expert("other@example.org", name="Other"))
     credential = hand_in(ada)
     foreign = other.get(f"/credentials/{credential.public_id}")
-    random = other.get("/credentials/crd_01k9w3v6z8f2qj5t4h7xnm0ceg")
+    random = other.get("/credentials/crd_01k9w3v6z8f2qr5t4h7xnm0ceg")
     assert foreign.status_code == random.status_code == 404
     assert foreign.json()["detail"] == random.json()["detail"]
     assert other.get("/credentials").json()["results"] == []

@@ -104,7 +104,7 @@ def test_a_wrong_name_points_to_its_signature(offer: Offer) -> None:
 
 
 def test_a_document_that_the_offer_does_not_list_is_refused(offer: Offer) -> None:
-    stranger = TypedName("agv_01k9w3v6z8f2qj5t4h7xnm0ceg", "Ada Lovelace")
+    stranger = TypedName("agv_01k9w3v6z8f2qr5t4h7xnm0ceg", "Ada Lovelace")
     with pytest.raises(InvalidInput) as refused:
         accept(offer, [*signatures_for(offer), stranger])
     assert [error.pointer for error in refused.value.errors] == ["/signatures/2/agreement_version"]

@@ -181,8 +181,8 @@ def test_a_large_budget_takes_two_members(world: World, caller: Caller) -> None:
         ({"amount": {"amount": "-1.00", "currency": "USD"}}, "/amount/amount"),
         ({"amount": {"amount": "5.00", "currency": "EUR"}}, "/amount/currency"),
         ({"budget": {"amount": "49.99", "currency": "USD"}}, "/budget/amount"),
-        ({"project": "prj_01k9w3v6z8f2qj5t4h7xnm0ceg"}, "/project"),
-        ({"opening": "opn_01k9w3v6z8f2qj5t4h7xnm0ceg"}, "/opening"),
+        ({"project": "prj_01k9w3v6z8f2qr5t4h7xnm0ceg"}, "/project"),
+        ({"opening": "opn_01k9w3v6z8f2qr5t4h7xnm0ceg"}, "/opening"),
         ({"basis": "smiles"}, "/basis"),
     ],
 )

@@ -127,7 +127,7 @@ def test_refunds_are_listed() -> None:
 def test_a_rival_s_funding_is_not_found() -> None:
     lab, rival = lab_caller(story.new_lab()), lab_caller(story.new_lab())
     mine = fund(lab).json()["id"]
-    foreign, random = get(rival, f"funding/{mine}"), get(rival, "funding/fnd_01k9w3v6z8f2qj5t4h7xnm0ceg")
+    foreign, random = get(rival, f"funding/{mine}"), get(rival, "funding/fnd_01k9w3v6z8f2qr5t4h7xnm0ceg")
     assert (foreign.status_code, random.status_code) == (404, 404)
     assert foreign.json()["detail"] == random.json()["detail"]
     assert get(rival, "funding").json()["results"] == []

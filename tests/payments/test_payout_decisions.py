@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 
 import pytest
@@ -202,11 +203,8 @@ def decided(payout: Payout, act: str) -> None:
 
 
 def moved_by_sql(payout: Payout) -> bool:
-    try:
-        with unit_of_work(SYSTEM):
-            Payout.objects.filter(pk=payout.pk).update(status="ready", next_attempt_at=LATER)
-    except IntegrityError as refusal:
-        assert "two people decide" in str(refusal)
+    with contextlib.suppress(IntegrityError), unit_of_work(SYSTEM):
+        Payout.objects.filter(pk=payout.pk).update(status="ready", next_attempt_at=LATER)
     return status_of(payout) == "ready"
 
 

@@ -135,7 +135,7 @@ class TestStripe:
 
     def test_the_other_mode_of_stripe_neither_stops_us_nor_is_believed(self, fake: Fake, settings: Settings) -> None:
         """A staging system in test mode, at the same Stripe, whose payouts this database never heard of."""
-        about = {"id": "tr_x", "object": "transfer", "metadata": {"cadre_key": "pay_01k9w3v6z8f2qj5t4h7xnm0ceg-1"}}
+        about = {"id": "tr_x", "object": "transfer", "metadata": {"cadre_key": "pay_01k9w3v6z8f2qr5t4h7xnm0ceg-1"}}
         event = {"id": "evt_test", "type": "transfer.created", "livemode": True, "data": {"object": about}}
         raw, signature = fake.sign(event)
         with unit_of_work(SYSTEM):

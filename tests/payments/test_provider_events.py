@@ -175,7 +175,7 @@ def test_money_that_we_know_nothing_of_waits_for_a_person(fake: Fake) -> None:
 
 def test_a_payout_of_ours_that_this_database_never_heard_of_stops_all_sending(fake: Fake) -> None:
     """The database was restored from before it: nothing more is sent until finance has reconciled."""
-    raw, signature = fake.sign(of_something(cadre_key="pay_01k9w3v6z8f2qj5t4h7xnm0ceg-1"))
+    raw, signature = fake.sign(of_something(cadre_key="pay_01k9w3v6z8f2qr5t4h7xnm0ceg-1"))
     assert post(raw, signature).status_code == 200
     to_be_paid(fake)
     work(start())

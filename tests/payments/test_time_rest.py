@@ -107,7 +107,7 @@ def test_a_start_without_a_key_and_the_same_start_twice(scene: Scene) -> None:
     ("changes", "pointer", "code"),
     [
         ({"activity": "sleep"}, "/activity", "invalid_choice"),
-        ({"contract": "prj_01k9w3v6z8f2qj5t4h7xnm0ceg"}, "/contract", "public_id"),
+        ({"contract": "prj_01k9w3v6z8f2qr5t4h7xnm0ceg"}, "/contract", "public_id"),
         ({"started_at": "2026-11-16 13:00"}, "/started_at", "instant"),
         ({"ended_at": "2026-11-16T08:00:00Z"}, "/ended_at", "ends_before_start"),
         ({"ended_at": "2026-11-19T13:30:00Z"}, "/ended_at", "in_the_future"),
@@ -299,7 +299,7 @@ def test_the_rival_and_the_stranger_see_nothing(scene: Scene) -> None:
         rival = hours.build(name="Borealis")
         rival_lab, stranger = hours.lab_caller(rival), hours.expert_caller(rival)
         readonly = hours.lab_caller(scene.world, "timesheets:read")
-    random_id = "tme_01k9w3v6z8f2qj5t4h7xnm0ceg"
+    random_id = "tme_01k9w3v6z8f2qr5t4h7xnm0ceg"
     body = {"decided_by": rival.member.email, "reason": "-", "proposed": "PT0S"}
     foreign = rival_lab("POST", f"/time-entries/{entry['id']}/dispute", body).json()
     unknown = rival_lab("POST", f"/time-entries/{random_id}/dispute", body).json()

@@ -182,10 +182,10 @@ def test_health_is_told(client: Client, settings: Any) -> None:
 @pytest.mark.django_db
 def test_measurements_name_routes_and_not_ids(client: Client, lab: Caller, settings: Any) -> None:
     """And ask for a token where one is set."""
-    lab("GET", f"{NOTES}/evt_01k9w3v6z8f2qj5t4h7xnm0ceg")
+    lab("GET", f"{NOTES}/evt_01k9w3v6z8f2qr5t4h7xnm0ceg")
     text = client.get("/metrics").content.decode()
     assert 'cadre_http_requests_total{method="GET",route="api/v1/notes/<str:note_id>",status="404"}' in text
-    assert "01k9w3v6z8f2qj5t4h7xnm0ceg" not in text
+    assert "01k9w3v6z8f2qr5t4h7xnm0ceg" not in text
     assert "cadre_operations_open 0.0" in text
     assert "cadre_outbox_due " in text
     settings.METRICS_TOKEN = "t0ken"

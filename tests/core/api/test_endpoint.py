@@ -28,7 +28,7 @@ def test_another_lab_gets_the_answer_of_a_random_id(lab: Caller, rival: Caller) 
     """Only the instance and the request id differ; nothing is changed or dropped."""
     note = lab("POST", NOTES, {"text": "mine"}).json()["id"]
     foreign = f"{NOTES}/{note}"
-    random = f"{NOTES}/evt_01k9w3v6z8f2qj5t4h7xnm0ceg"
+    random = f"{NOTES}/evt_01k9w3v6z8f2qr5t4h7xnm0ceg"
     for method, body in (("GET", None), ("PATCH", {"text": "stolen"}), ("DELETE", None)):
         answers = [problem(rival(method, path, body), 404, "not_found") for path in (foreign, random)]
         for answer in answers:
