@@ -34,6 +34,7 @@ from payments.models import Activity, TimeEntry
 from payments.operations import hours_lock, time_entries, timers
 from payments.operations.caps import CapExceeded
 from payments.operations.entry_rules import NotBillableNow, Overlap
+from payments.operations.time_entries import NothingUnconfirmed
 from payments.operations.weeks import WeekClosed
 from tasks.public import Claim, claim_for_contract
 
@@ -262,7 +263,7 @@ class ExpertTimeEntryConfirm(ExpertView):
         summary="Confirm minutes after my timer's last heartbeat",
         body=ConfirmTimeIn,
         returns=TimePiecesOut,
-        errors=[WeekClosed, InvalidTransition],
+        errors=[NothingUnconfirmed, WeekClosed, InvalidTransition],
         idempotency="required",
         example={"reason": "The train's network dropped; I finished the criteria offline."},
     )

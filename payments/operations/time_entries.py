@@ -6,15 +6,23 @@ import datetime as dt
 
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from core import states
-from core.problems import FieldError, InvalidInput
+from core.problems import Conflict
 from marketplace.public import Contract
 from payments.allowance import Room
 from payments.models import TimeEntry
 from payments.operations import caps, entry_rules, hours_lock, overages, stretches, weeks
 from payments.operations.stretches import Work
 from tasks.public import Claim
+
+
+class NothingUnconfirmed(Conflict):
+    """Every minute of this entry counts already: a heartbeat vouched for it, or you did before. Nothing is left to do."""
+
+    code = "nothing_unconfirmed"
+    title = gettext_lazy("This entry has no unconfirmed minutes")
 
 
 def log(
@@ -89,13 +97,12 @@ def amend(
 def confirm(*, entry: TimeEntry, reason: str, now: dt.datetime) -> list[TimeEntry]:
     """Vouch for minutes after the last sign of life. They count from now on; over a cap they become an overage.
 
-    Raises InvalidInput, WeekClosed, InvalidTransition.
+    Raises NothingUnconfirmed, WeekClosed, InvalidTransition.
     """
     hours_lock.take(entry.expert_id)
     stopped = entry_rules.stopped(entry)
     if not stopped.unconfirmed_seconds or stopped.ended_at is None:
-        detail = _("This entry has no unconfirmed minutes.")
-        raise InvalidInput(detail, errors=[FieldError("", "nothing_unconfirmed", detail)])
+        raise NothingUnconfirmed
     work = Work(
         contract=stopped.contract,
         activity=stopped.activity,

@@ -169,10 +169,11 @@ def test_amend_confirm_and_take_back(scene: Scene) -> None:
     assert (unseen["time"]["billable"], unseen["time"]["unconfirmed"]) == ("PT0S", "PT30M")
     earnings = scene.expert("GET", "/expert/earnings", at=minutes(131)).json()
     assert "unconfirmed_time" in [blocker["code"] for blocker in earnings["blockers"]]
-    confirmed = scene.expert(
-        "POST", f"/expert/time-entries/{unseen['id']}/confirm", {"reason": "the network dropped"}, at=minutes(132)
-    )
+    path, body = f"/expert/time-entries/{unseen['id']}/confirm", {"reason": "the network dropped"}
+    confirmed = scene.expert("POST", path, body, at=minutes(132))
     assert confirmed.json()["entries"][0]["time"]["billable"] == "PT30M"
+    again = scene.expert("POST", path, body, at=minutes(133))
+    assert (again.status_code, again.json()["code"]) == (409, "nothing_unconfirmed")
 
 
 def test_the_lab_approves_and_the_expert_sees_it(scene: Scene) -> None:
