@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from core import clock
 from core.desk import CadreAdmin, Text, confirmed, register_queue, staff
 from core.money import Money
+from payments.admin.asking import say_what_waits
 from payments.admin.staff import require_proof
 from payments.models import DayClose, Funding, ProviderEntry, ReconciliationItem
 from payments.operations import reconciliation_acts as acts
@@ -72,21 +73,26 @@ class ReconciliationItemAdmin(CadreAdmin):
         description=_("It is this funding of a lab"), permission=RECONCILE, amount=amount_of, choices=pending_fundings
     )
     def give_to_funding(self, request: HttpRequest, row: ReconciliationItem, *, choice: str) -> None:
-        """The funding settles with what came; with a fresh proof of who decides."""
+        """The funding settles with what came; a large one that the bank does not name only when another approves."""
         require_proof(request)
-        acts.give_to_funding(item=row, reference=choice, by=staff(request), now=clock.now())
+        made = acts.give_to_funding(item=row, reference=choice, by=staff(request), now=clock.now())
+        say_what_waits(request, made, about=row)
 
     @confirmed(
         description=_("Post it: say what it was"), permission=RECONCILE, reason=True, amount=amount_of, choices=places
     )
     def post(self, request: HttpRequest, row: ReconciliationItem, *, reason: str, choice: str) -> None:
         """Our books get the movement that the provider's have; a large one only when somebody else approves."""
-        acts.post(item=row, place=choice, reason=reason, by=staff(request), now=clock.now())
+        require_proof(request)
+        made = acts.post(item=row, place=choice, reason=reason, by=staff(request), now=clock.now())
+        say_what_waits(request, made, about=row)
 
     @confirmed(description=_("Take over the opening balance"), permission=RECONCILE, reason=True, amount=amount_of)
     def take_over(self, request: HttpRequest, row: ReconciliationItem, *, reason: str) -> None:
-        """As the platform's own money."""
-        acts.take_over(item=row, reason=reason, by=staff(request), now=clock.now())
+        """As the platform's own money; a large one only when somebody else approves."""
+        require_proof(request)
+        made = acts.take_over(item=row, reason=reason, by=staff(request), now=clock.now())
+        say_what_waits(request, made, about=row)
 
     @confirmed(description=_("Explain: nothing is to be posted"), permission=RECONCILE, reason=True, amount=amount_of)
     def explain(self, request: HttpRequest, row: ReconciliationItem, *, reason: str) -> None:
@@ -117,9 +123,10 @@ class ProviderEntryAdmin(CadreAdmin):
         choices=pending_fundings,
     )
     def give_suspense_to_funding(self, request: HttpRequest, row: ProviderEntry, *, choice: str) -> None:
-        """The posting to suspense is reversed, and the funding settles; with a fresh proof of who decides."""
+        """The posting to suspense is reversed, and the funding settles; a large one only when another approves."""
         require_proof(request)
-        acts.give_suspense_to_funding(entry=row, reference=choice, by=staff(request), now=clock.now())
+        made = acts.give_suspense_to_funding(entry=row, reference=choice, by=staff(request), now=clock.now())
+        say_what_waits(request, made, about=row)
 
 
 @admin.register(DayClose)

@@ -26,6 +26,8 @@ class LoneActSort(models.TextChoices):
     CORRECTION = "correction", _("correction of approved hours")
     CLAWBACK = "clawback", _("clawback")
     MOVEMENT = "movement", _("movement at a provider")
+    ASSIGNMENT = "assignment", _("movement given to a lab's transfer")
+    OPENING = "opening", _("opening balance at a provider")
     CREDIT_NOTE = "credit_note", _("credit note")
     REFUND = "refund", _("refund")
     CHARGE = "charge", _("charge of a bank")

@@ -28,6 +28,8 @@ class ProposalAct(models.TextChoices):
     CLAWBACK = "clawback", _("clawback")
     WRITE_OFF = "write_off", _("write-off")
     MOVEMENT = "movement", _("movement at a provider")
+    ASSIGNMENT = "assignment", _("movement given to a lab's transfer")
+    OPENING = "opening", _("opening balance at a provider")
     CREDIT_NOTE = "credit_note", _("credit note")
     QUOTE = "quote", _("exchange rate")
     CHARGE = "charge", _("charge of a bank")

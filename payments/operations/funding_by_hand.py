@@ -66,7 +66,12 @@ def is_shown_by_bank(row: Funding, moved: Money) -> bool:
         kind=ProviderEntry.Kind.CREDIT if moved.minor > 0 else ProviderEntry.Kind.DEBIT,
         journal_entry=None,
     )
-    return any(row.reference in re.sub(r"\s", "", text.upper()) for text in entries.values_list("text", flat=True))
+    return any(is_named(row, entry) for entry in entries.only("text"))
+
+
+def is_named(row: Funding, entry: ProviderEntry) -> bool:
+    """Whether the bank's text of a movement has the funding's reference: then nobody here chooses whose money it is."""
+    return row.reference in re.sub(r"\s", "", entry.text.upper())
 
 
 def _is_decided_by_one(act: str, row: Funding, needed: str, moved: Money, by: User, *, now: dt.datetime) -> bool:

@@ -1,4 +1,8 @@
-"""What people decide about reconciliation items. Each act names who and why; what moves money posts an entry."""
+"""What people decide about reconciliation items. Each act names who and why; what moves money posts an entry.
+
+What one person says a movement was is done at once up to the threshold of four eyes (`lone_acts`), or where the bank
+itself names whose money it is; above it the item stays open until somebody else approves.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +18,12 @@ from core.public import User
 from payments import accounts, ledger
 from payments.accounts import AccountKey
 from payments.models import AdjustmentProposal, Funding, JournalEntry, ProviderEntry, ReconciliationItem
-from payments.operations import bank_postings, four_eyes, funding, lone_acts, matching
+from payments.operations import bank_postings, four_eyes, funding, funding_by_hand, lone_acts, matching
 from payments.operations.reconciliation import Kind
 
+ASSIGNMENT: Final = AdjustmentProposal.Act.ASSIGNMENT
+MOVEMENT: Final = AdjustmentProposal.Act.MOVEMENT
+OPENING: Final = AdjustmentProposal.Act.OPENING
 SUSPENSE, CAPITAL, FEE, LOSS = "suspense", "capital", "provider_fee", "loss"
 PLACES: Final = {
     SUSPENSE: gettext_lazy("Suspense: we owe it to, or are owed it by, somebody not known yet"),
@@ -64,69 +71,141 @@ class FundingDiffers(Conflict):
     title = gettext_lazy("The funding does not fit")
 
 
-def give_to_funding(*, item: ReconciliationItem, reference: str, by: User, now: dt.datetime) -> ReconciliationItem:
+def give_to_funding(
+    *, item: ReconciliationItem, reference: str, by: User, now: dt.datetime
+) -> ReconciliationItem | AdjustmentProposal:
     """The money is what a lab announced: the funding settles with what came, and is the movement.
 
-    Raises FundingDiffers.
+    Raises FundingDiffers, NothingToPost, AlreadyDecided, AlreadyProposed.
     """
+    lone_acts.take_turn(act=ASSIGNMENT, by=by)
     item = _open(item)
     entry = _entry(item)
-    announced = Funding.objects.filter(reference=reference).first()
-    if announced is None or not _fits(announced, entry):
-        raise FundingDiffers
-    _decided(item, ReconciliationItem.Status.MATCHED, reason=reference, by=by, now=now)
+    announced = _announced(reference, entry)
+    about = {"item": item.public_id, "reference": reference}
+    waiting = _second_person(ASSIGNMENT, entry, about, reference, announced=announced, by=by, now=now)
+    return waiting or _give(item, entry, announced, by=by, now=now)
+
+
+def give_suspense_to_funding(
+    *, entry: ProviderEntry, reference: str, by: User, now: dt.datetime
+) -> ProviderEntry | AdjustmentProposal:
+    """Money that was kept in suspense is what a lab announced: its posting is reversed, and the funding settles.
+
+    Raises FundingDiffers, NothingToPost, AlreadyProposed.
+    """
+    lone_acts.take_turn(act=ASSIGNMENT, by=by)
+    entry = _kept(entry)
+    announced = _announced(reference, entry)
+    about = {"entry": entry.public_id, "reference": reference}
+    waiting = _second_person(ASSIGNMENT, entry, about, reference, announced=announced, by=by, now=now)
+    return waiting or _give_kept(entry, announced, by=by, now=now)
+
+
+def post(
+    *, item: ReconciliationItem, place: str, reason: str, by: User, now: dt.datetime
+) -> ReconciliationItem | AdjustmentProposal:
+    """Say what a movement without a posting was: ``place`` is one of `PLACES`.
+
+    Raises NothingToPost, AlreadyDecided, AlreadyProposed.
+    """
+    lone_acts.take_turn(act=MOVEMENT, by=by)
+    item = _open(item)
+    entry = _entry(item)
+    about = {"item": item.public_id, "place": place, "reason": reason}
+    waiting = _second_person(MOVEMENT, entry, about, f"{PLACES[place]}: {reason}", by=by, now=now)
+    return waiting or _post(item, entry, place, reason, by=by, now=now)
+
+
+def take_over(
+    *, item: ReconciliationItem, reason: str, by: User, now: dt.datetime
+) -> ReconciliationItem | AdjustmentProposal:
+    """What was on the account before its first statement is the platform's own money.
+
+    Raises NothingToPost, AlreadyDecided, AlreadyProposed.
+    """
+    lone_acts.take_turn(act=OPENING, by=by)
+    item = _open(item)
+    if item.kind != Kind.OPENING_BALANCE:
+        raise NothingToPost
+    waiting = _second_person(OPENING, item, {"item": item.public_id, "reason": reason}, reason, by=by, now=now)
+    return waiting or _take_over(item, reason, by=by, now=now)
+
+
+def explain(*, item: ReconciliationItem, reason: str, by: User, now: dt.datetime) -> ReconciliationItem:
+    """A person has looked, and nothing has to be posted. Raises NeedsPosting where something has."""
+    item = _open(item)
+    if item.kind == Kind.OPENING_BALANCE or (item.entry is not None and item.entry.journal_entry_id is None):
+        raise NeedsPosting
+    return _decided(item, ReconciliationItem.Status.EXPLAINED, reason=reason, by=by, now=now)
+
+
+def _second_person(
+    act: str,
+    row: ProviderEntry | ReconciliationItem,
+    about: dict[str, str],
+    reason: str,
+    *,
+    by: User,
+    now: dt.datetime,
+    announced: Funding | None = None,
+) -> AdjustmentProposal | None:
+    """The proposal that this takes; None when its person may do it alone. ``about`` is what it is carried out from."""
+    for name in about.keys() & {"item", "entry"}:
+        if AdjustmentProposal.objects.waiting().filter(**{f"terms__{name}": about[name]}).exists():
+            raise AlreadyProposed
+    if announced is not None and isinstance(row, ProviderEntry) and funding_by_hand.is_named(announced, row):
+        return None
+    amount = Money(row.amount_minor, row.currency)
+    tenant_id = announced.tenant_id if announced else None
+    if lone_acts.alone(act=act, amount=amount, by=by, tenant_id=tenant_id, now=now):
+        return None
+    return four_eyes.propose(
+        act=act, amount=amount, reason=f"{row}: {reason}", terms=about, proposed_by=by, tenant_id=tenant_id, now=now
+    )
+
+
+@four_eyes.carries_out(ASSIGNMENT)
+def _give_as_approved(proposal: AdjustmentProposal, now: dt.datetime) -> str:
+    about, by = proposal.terms, proposal.proposed_by
+    if "entry" in about:
+        entry = _kept(ProviderEntry.objects.get(public_id=about["entry"]))
+        return _give_kept(entry, _announced(about["reference"], entry), by=by, now=now).public_id
+    item = _open(ReconciliationItem.objects.get(public_id=about["item"]))
+    entry = _entry(item)
+    return _give(item, entry, _announced(about["reference"], entry), by=by, now=now).public_id
+
+
+@four_eyes.carries_out(MOVEMENT)
+def _post_as_approved(proposal: AdjustmentProposal, now: dt.datetime) -> str:
+    item = _open(ReconciliationItem.objects.get(public_id=proposal.terms["item"]))
+    place, reason = proposal.terms["place"], proposal.terms["reason"]
+    return _post(item, _entry(item), place, reason, by=proposal.proposed_by, now=now).public_id
+
+
+@four_eyes.carries_out(OPENING)
+def _take_over_as_approved(proposal: AdjustmentProposal, now: dt.datetime) -> str:
+    item = _open(ReconciliationItem.objects.get(public_id=proposal.terms["item"]))
+    return _take_over(item, proposal.terms["reason"], by=proposal.proposed_by, now=now).public_id
+
+
+def _give(
+    item: ReconciliationItem, entry: ProviderEntry, announced: Funding, *, by: User, now: dt.datetime
+) -> ReconciliationItem:
+    _decided(item, ReconciliationItem.Status.MATCHED, reason=announced.reference, by=by, now=now)
     _settle(entry, announced, by=by, now=now)
     return item
 
 
-def give_suspense_to_funding(*, entry: ProviderEntry, reference: str, by: User, now: dt.datetime) -> ProviderEntry:
-    """Money that was kept in suspense is what a lab announced: its posting is reversed, and the funding settles."""
-    entry = ProviderEntry.objects.select_for_update(no_key=True, of=("self",)).get(pk=entry.pk)
-    kept = entry.journal_entry
-    announced = Funding.objects.filter(reference=reference).first()
-    if kept is None or kept.kind != bank_postings.PROVIDER_CREDIT:
+def _give_kept(entry: ProviderEntry, announced: Funding, *, by: User, now: dt.datetime) -> ProviderEntry:
+    kept = entry.journal_entry_id
+    if kept is None:
         raise NothingToPost
-    if announced is None or not _fits(announced, entry):
-        raise FundingDiffers
-    undone = ledger.reversal(entry_id=kept.pk, kind="provider_credit_reversed", source_id=entry.public_id, now=now)
+    undone = ledger.reversal(entry_id=kept, kind="provider_credit_reversed", source_id=entry.public_id, now=now)
     ledger.post(entries=[undone], now=now)
     entry.journal_entry = None
     _settle(entry, announced, by=by, now=now)
     return entry
-
-
-def post(*, item: ReconciliationItem, place: str, reason: str, by: User, now: dt.datetime) -> ReconciliationItem:
-    """Say what a movement without a posting was: ``place`` is one of `PLACES`.
-
-    Above the threshold of pay (`four_eyes`), with what the same person posted alone lately, it is only proposed: the item stays open until somebody else approves.
-    Raises AlreadyProposed.
-    """
-    lone_acts.take_turn(act=AdjustmentProposal.Act.MOVEMENT, by=by)
-    item = _open(item)
-    entry = _entry(item)
-    amount = Money(entry.amount_minor, entry.currency)
-    if lone_acts.alone(act=AdjustmentProposal.Act.MOVEMENT, amount=amount, by=by, now=now):
-        return _post(item, entry, place, reason, by=by, now=now)
-    waiting = AdjustmentProposal.objects.waiting().filter(act=AdjustmentProposal.Act.MOVEMENT)
-    if waiting.filter(terms__item=item.public_id).exists():
-        raise AlreadyProposed
-    four_eyes.propose(
-        act=AdjustmentProposal.Act.MOVEMENT,
-        amount=amount,
-        reason=f"{entry}: {PLACES[place]}: {reason}",
-        terms={"item": item.public_id, "place": place, "reason": reason},
-        proposed_by=by,
-        now=now,
-    )
-    return item
-
-
-@four_eyes.carries_out(AdjustmentProposal.Act.MOVEMENT)
-def _post_as_approved(proposal: AdjustmentProposal, now: dt.datetime) -> str:
-    item = _open(ReconciliationItem.objects.get(public_id=proposal.terms["item"]))
-    place, reason = proposal.terms["place"], proposal.terms["reason"]
-    _post(item, _entry(item), place, reason, by=proposal.proposed_by, now=now)
-    return item.public_id
 
 
 def _post(
@@ -139,11 +218,7 @@ def _post(
     return item
 
 
-def take_over(*, item: ReconciliationItem, reason: str, by: User, now: dt.datetime) -> ReconciliationItem:
-    """What was on the account before its first statement is the platform's own money."""
-    item = _open(item)
-    if item.kind != Kind.OPENING_BALANCE:
-        raise NothingToPost
+def _take_over(item: ReconciliationItem, reason: str, *, by: User, now: dt.datetime) -> ReconciliationItem:
     entry, _new = ProviderEntry.objects.get_or_create(
         provider=item.provider,
         reference=item.reference,
@@ -156,14 +231,6 @@ def take_over(*, item: ReconciliationItem, reason: str, by: User, now: dt.dateti
         },
     )
     matching.link(entry, bank_postings.balance_taken_over(entry=entry, now=now), now=now)
-    return _decided(item, ReconciliationItem.Status.EXPLAINED, reason=reason, by=by, now=now)
-
-
-def explain(*, item: ReconciliationItem, reason: str, by: User, now: dt.datetime) -> ReconciliationItem:
-    """A person has looked, and nothing has to be posted. Raises NeedsPosting where something has."""
-    item = _open(item)
-    if item.kind == Kind.OPENING_BALANCE or (item.entry is not None and item.entry.journal_entry_id is None):
-        raise NeedsPosting
     return _decided(item, ReconciliationItem.Status.EXPLAINED, reason=reason, by=by, now=now)
 
 
@@ -182,9 +249,21 @@ def _entry(item: ReconciliationItem) -> ProviderEntry:
     return entry
 
 
-def _fits(announced: Funding, entry: ProviderEntry) -> bool:
-    same = (announced.currency, announced.provider) == (entry.currency, entry.provider)
-    return same and announced.status == Funding.Status.PENDING and entry.amount_minor > 0
+def _kept(entry: ProviderEntry) -> ProviderEntry:
+    """Locked, and kept in suspense."""
+    entry = ProviderEntry.objects.select_for_update(no_key=True, of=("self",)).get(pk=entry.pk)
+    if entry.journal_entry is None or entry.journal_entry.kind != bank_postings.PROVIDER_CREDIT:
+        raise NothingToPost
+    return entry
+
+
+def _announced(reference: str, entry: ProviderEntry) -> Funding:
+    """The funding with this reference, where it is pending and could be this movement."""
+    pending = Funding.objects.filter(reference=reference, status=Funding.Status.PENDING)
+    announced = pending.filter(currency=entry.currency, provider=entry.provider).first()
+    if announced is None or entry.amount_minor <= 0:
+        raise FundingDiffers
+    return announced
 
 
 def _settle(entry: ProviderEntry, announced: Funding, *, by: User, now: dt.datetime) -> None:

@@ -19,8 +19,16 @@ from pytest_django import Settings
 from core.public import Tenant, unit_of_work
 from experts.public import Expert
 from payments import accounts
-from payments.models import BankTransfer, DayClose, Payout, PayoutMethod, Posting, ReconciliationItem
-from payments.operations import payees, provider_books, reconciliation_acts, sending, tax_profiles, tracking
+from payments.models import (
+    AdjustmentProposal,
+    BankTransfer,
+    DayClose,
+    Payout,
+    PayoutMethod,
+    Posting,
+    ReconciliationItem,
+)
+from payments.operations import four_eyes, payees, provider_books, reconciliation_acts, sending, tax_profiles, tracking
 from payments.queries import ledger_findings
 from tests.payments import ledger_story as story
 from tests.payments.ledger_story import LONG_AGO, NOW, SYSTEM
@@ -192,7 +200,9 @@ def days() -> list[tuple[str, str, str]]:
 
 
 def take_over_opening(now: dt.datetime = NOW) -> None:
-    """A person says that what was on the account before is the platform's."""
+    """People say that what was on the account before is the platform's: two of them, where it is much."""
     with unit_of_work(SYSTEM):
         item = ReconciliationItem.objects.get(kind="opening_balance", status="open")
-        reconciliation_acts.take_over(item=item, reason="Own capital.", by=story.new_user("Fin"), now=now)
+        made = reconciliation_acts.take_over(item=item, reason="Own capital.", by=story.new_user("Fin"), now=now)
+        if isinstance(made, AdjustmentProposal):
+            four_eyes.approve(proposal=made, decided_by=story.new_user("Too"), side=made.side, now=now)

@@ -159,6 +159,8 @@ PROVEN = {
     "payments/payoutdecision/refuse",
     "payments/providerentry/give_suspense_to_funding",
     "payments/reconciliationitem/give_to_funding",
+    "payments/reconciliationitem/post",
+    "payments/reconciliationitem/take_over",
     "payments/refund/approve",
 }
 """Buttons that want a proof not older than ten minutes."""
