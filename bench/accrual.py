@@ -10,8 +10,9 @@ from bench.measure import Result, compare
 from core.money import Money, fee_for
 from core.public import Principal, Tenant, User, unit_of_work
 from experts.public import Expert
-from payments.operations import funding, postings
-from payments.operations.postings import ApprovedTime
+from payments.operations.labs import funding
+from payments.operations.pay import postings
+from payments.operations.pay.postings import ApprovedTime
 from tests.payments.ledger_story import LONG_AGO, NOW
 
 ENTRIES = 2000

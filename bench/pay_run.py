@@ -31,7 +31,7 @@ from core.public import Principal, User, unit_of_work
 from experts.public import Expert
 from payments import accounts, ledger
 from payments.models import Payout, PayRun, TimeEntry
-from payments.operations import pay_runs
+from payments.operations.runs import pay_runs
 from payments.queries import ledger_findings
 from payments.queries.pay_run_recomputation import recompute
 from payments.queries.pay_run_review import review_of

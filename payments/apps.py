@@ -16,19 +16,12 @@ class PaymentsConfig(AppConfig):
         from experts.ports import appeal_subjects
         from marketplace import ports
         from payments import checks, subscribers  # noqa: F401  # importing them registers and subscribes
-        from payments.operations import (  # noqa: F401  # some register what two people decide
-            backup_withholding,
-            bonuses,
-            completion,
-            contests,
-            hours_of_project,
-            pay_run_holds,
-            pay_run_news,
-            payout_decisions,
-            reservations,
-            true_ups,
-            write_offs,
-        )
+        from payments.operations.hours import completion, hours_of_project
+        from payments.operations.labs import reservations
+        from payments.operations.pay import contests, true_ups
+        from payments.operations.payee import backup_withholding
+        from payments.operations.rails import payout_decisions
+        from payments.operations.runs import pay_run_holds, pay_run_news
         from payments.queries import pay_calendar
 
         ports.funds.register(reservations)

@@ -14,7 +14,7 @@ from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A
 
 from payments import bank_holidays, payout_details
 from payments.calendar import PaySchedule
-from payments.operations import bank_files
+from payments.operations.bank import bank_files
 from payments.providers import bank_channel, pain001, registry, sepa_file, stripe_client
 from payments.providers.port import Capability, Host
 

@@ -8,19 +8,13 @@ from core import clock
 from core.jobs import job
 from core.public import Principal, unit_of_work
 from core.wake import wake
-from payments.operations import (
-    clocks,
-    credit,
-    exchange_instructions,
-    holdbacks,
-    inbox,
-    invoices,
-    onboarding,
-    provider_books,
-    reservations,
-    sending,
-    tracking,
-)
+from payments.operations.bank import provider_books
+from payments.operations.exchange import exchange_instructions
+from payments.operations.hours import clocks
+from payments.operations.labs import credit, invoices, reservations
+from payments.operations.pay import holdbacks
+from payments.operations.payee import onboarding
+from payments.operations.rails import inbox, sending, tracking
 
 
 @job(name="payments.send_payouts", bound=False)

@@ -9,16 +9,11 @@ from core.public import Event
 from experts.public import Appeal
 from marketplace.public import Contract
 from payments.models import Timesheet
-from payments.operations import (
-    backup_withholding,
-    contests,
-    milestones,
-    pay_run_holds,
-    payout_decisions,
-    referrals,
-    timers,
-    true_ups,
-)
+from payments.operations.hours import timers
+from payments.operations.pay import contests, milestones, referrals, true_ups
+from payments.operations.payee import backup_withholding
+from payments.operations.rails import payout_decisions
+from payments.operations.runs import pay_run_holds
 from tasks.public import Submission
 
 

@@ -13,7 +13,7 @@ from core.money import Money
 from core.problems import FieldError, InvalidInput
 from payments.admin.staff import require_proof
 from payments.models import Adjustment, AdjustmentProposal, Debt, LoneAct, Payee, PlatformPay, WriteOff
-from payments.operations import clawbacks, four_eyes, platform_pay, write_offs
+from payments.operations.pay import clawbacks, four_eyes, platform_pay, write_offs
 
 ADJUST = "payments.adjust_pay"
 APPROVE = "payments.approve_adjustment"

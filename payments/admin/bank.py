@@ -21,8 +21,8 @@ from core.desk import CadreAdmin, ReadOnlyInline, confirmed, principal_of, regis
 from core.money import Money
 from payments.admin.staff import fresh_proof, recently_authenticated
 from payments.models import BankFile, BankMessage, BankStatement, BankTransfer
-from payments.operations import bank_files, bank_messages
-from payments.operations import bank_trouble as bank_trouble_acts
+from payments.operations.bank import bank_files, bank_messages
+from payments.operations.bank import bank_trouble as bank_trouble_acts
 from payments.providers.sepa_file import NAME as BANK
 from payments.queries import bank_trouble
 

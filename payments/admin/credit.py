@@ -18,7 +18,7 @@ from core.public import Tenant
 from payments.admin.asking import MoneyForm, ask
 from payments.admin.staff import require_proof
 from payments.models import CreditLimit
-from payments.operations import credit
+from payments.operations.labs import credit
 
 PROPOSE = "payments.propose_credit"
 APPROVE = "payments.approve_credit"

@@ -17,8 +17,9 @@ from core.desk import CadreAdmin, staff
 from core.money import EXPONENTS, Money
 from payments.admin.asking import ReasonedForm, ask, say_what_waits
 from payments.models import BankCharge, ExchangeInstruction, FxConversion, FxExchange, FxQuote
-from payments.operations import bank_charges, quotes
-from payments.operations.bank_charges import Charge
+from payments.operations.bank import bank_charges
+from payments.operations.bank.bank_charges import Charge
+from payments.operations.exchange import quotes
 from payments.queries import fx_results
 
 QUOTE = "payments.quote_fx"

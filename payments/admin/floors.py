@@ -13,7 +13,7 @@ from core.desk import CadreAdmin
 from core.money import SECONDS_PER_HOUR, Money, divide_half_up
 from marketplace.public import planned_rate
 from payments.models import FloorCheck, TrueUp
-from payments.operations import true_ups
+from payments.operations.pay import true_ups
 
 if TYPE_CHECKING:
     from marketplace.public import RateSnapshot

@@ -18,8 +18,8 @@ from core.money import Money
 from payments.admin.asking import ReasonedForm, ask, say_what_waits
 from payments.admin.staff import require_proof
 from payments.models import Funding, FundsReservation, Refund
-from payments.operations import funding, refunds
-from payments.operations import funding_by_hand as by_hand
+from payments.operations.labs import funding, refunds
+from payments.operations.labs import funding_by_hand as by_hand
 
 CONFIRM = "payments.confirm_funding"
 REFUND = "payments.refund_lab"

@@ -14,7 +14,8 @@ from core.money import Money, fee_for, pay_for
 from payments.admin.adjustments import ADJUST, money_from
 from payments.models import Dispute, Overage, TimeEntry, Timesheet
 from payments.models.timesheet import TimesheetQuerySet
-from payments.operations import adjustments, clawbacks, counted_hours, disputes, overages, timesheets
+from payments.operations.hours import counted_hours, disputes, overages, timesheets
+from payments.operations.pay import adjustments, clawbacks
 from payments.queries.explanation import price_of
 
 APPROVE = "payments.approve_timesheet"

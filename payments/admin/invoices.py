@@ -12,7 +12,7 @@ from core.desk import CadreAdmin, ReadOnlyInline, confirmed, staff
 from core.money import Money
 from payments.admin.staff import require_proof
 from payments.models import AdjustmentProposal, CreditNote, DocumentSeries, Invoice, LabBillingProfile
-from payments.operations import credit_notes, invoices
+from payments.operations.labs import credit_notes, invoices
 
 ISSUE = "payments.issue_invoice"
 

@@ -19,7 +19,7 @@ from core.desk import CadreAdmin, confirmed, register_queue, staff, told
 from core.money import Money
 from payments.admin.staff import prove_again, recently_authenticated
 from payments.models import PayRun, PayRunExclusion, PayRunLine
-from payments.operations import pay_run_holds, pay_runs
+from payments.operations.runs import pay_run_holds, pay_runs
 from payments.queries import pay_run_review
 from payments.queries.pay_run_review import total_of
 

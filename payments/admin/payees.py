@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from core import clock
 from core.desk import CadreAdmin, confirmed, register_queue, staff
 from payments.models import PayoutMethod
-from payments.operations import payees
+from payments.operations.payee import payees
 from payments.providers import registry
 
 VERIFY = "payments.verify_payoutmethod"

@@ -23,7 +23,7 @@ from payments.models import (
     SendingLatch,
     Statement,
 )
-from payments.operations import payout_decisions, tracking
+from payments.operations.rails import payout_decisions, tracking
 
 DECIDE = "payments.decide_payout"
 

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from core import clock
 from core.desk import CadreAdmin, confirmed, register_queue
 from payments.models import InboundEvent, PayeeAccount
-from payments.operations import inbox
+from payments.operations.rails import inbox
 
 DECIDE = "payments.decide_payout"
 

@@ -14,7 +14,7 @@ from core.money import Money
 from payments.admin.asking import say_what_waits
 from payments.admin.staff import require_proof
 from payments.models import DayClose, Funding, ProviderEntry, ReconciliationItem
-from payments.operations import reconciliation_acts as acts
+from payments.operations.bank import reconciliation_acts as acts
 
 RECONCILE = "payments.reconcile"
 MOST_CHOICES = 300

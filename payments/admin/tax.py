@@ -22,7 +22,8 @@ from core.public import Event, User
 from payments import tax
 from payments.admin.staff import prove_again, recently_authenticated
 from payments.models import BackupWithholding, OwedInvoice, TaxProfile
-from payments.operations import backup_withholding, owed_invoices, self_billing, tax_profiles
+from payments.operations.payee import backup_withholding, tax_profiles
+from payments.operations.runs import owed_invoices, self_billing
 from payments.papers import spreadsheet
 from payments.queries.nec_totals import DOLLAR, NecTotal, nec_totals
 

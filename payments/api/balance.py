@@ -17,7 +17,8 @@ from core.money import Money
 from marketplace.ports import BalanceView, InsufficientFunds
 from payments import accounts
 from payments.models import FundsReservation, FxConversion, FxQuote
-from payments.operations import fx, reservations
+from payments.operations.exchange import fx
+from payments.operations.labs import reservations
 from payments.queries import account_statement
 from payments.queries.account_statement import AccountStatement, Movement
 

@@ -11,7 +11,7 @@ from core.api.types import Doc, Example, IdOf, MoneyOut, Timestamp, render_money
 from core.money import Money
 from payments.api.hours_types import ContractId, Pseudonym
 from payments.models import Adjustment, AdjustmentProposal
-from payments.operations import bonuses
+from payments.operations.pay import bonuses
 
 DECIDER = "A manager or admin of the lab: his id (mem_…) or e-mail address."
 CountedWith = Doc(

@@ -30,9 +30,9 @@ from payments.api.bonus_types import (
     render_proposed_bonus,
 )
 from payments.models import Adjustment, AdjustmentProposal
-from payments.operations import bonuses, four_eyes
-from payments.operations.bonuses import Bonus
-from payments.operations.four_eyes import OtherSide, OwnProposal, ProposalLapsed
+from payments.operations.pay import bonuses, four_eyes
+from payments.operations.pay.bonuses import Bonus
+from payments.operations.pay.four_eyes import OtherSide, OwnProposal, ProposalLapsed
 
 LAB = AdjustmentProposal.Side.LAB
 ROW = {

@@ -16,8 +16,8 @@ from experts.public import OwnWork
 from marketplace.public import deciding_member
 from payments.api.hours_types import DisputeOut, render_dispute
 from payments.models import Dispute, TimeEntry
-from payments.operations import disputes
-from payments.operations.late_disputes import AlreadyDisputed, ApprovedByTheLab, DisputeWindowOver
+from payments.operations.hours import disputes
+from payments.operations.hours.late_disputes import AlreadyDisputed, ApprovedByTheLab, DisputeWindowOver
 
 
 class DisputeFilters(serializers.Serializer[None]):

@@ -38,7 +38,7 @@ from payments.api.hours_types import (
 )
 from payments.api.payday_types import render_date
 from payments.models import TimeEntry, TrueUp
-from payments.operations import true_ups
+from payments.operations.pay import true_ups
 from payments.queries import blockers, earnings, effective_rates, explanation
 from payments.queries.blockers import Blocker
 from payments.queries.earnings import Line

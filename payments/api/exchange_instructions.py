@@ -21,7 +21,7 @@ from experts.public import Expert
 from payments import exchange
 from payments.api.payday_types import PayDateOut, render_date
 from payments.models import ExchangeInstruction, FxQuote
-from payments.operations import exchange_instructions, exchanges, fx
+from payments.operations.exchange import exchange_instructions, exchanges, fx
 from payments.queries import pay_calendar
 
 RATE = r"\A[0-9]{1,11}(\.[0-9]{1,12})?\Z"

@@ -15,7 +15,7 @@ from core.api.views import ExpertView
 from experts.public import Expert, OwnWork
 from payments import exchange
 from payments.models import FxExchange, FxQuote
-from payments.operations import exchanges, fx
+from payments.operations.exchange import exchanges, fx
 from payments.queries import exchange_offers
 from payments.queries.exchange_offers import Offer
 

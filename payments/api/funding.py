@@ -14,7 +14,7 @@ from core.api.types import Doc, Example, IdOf, MoneyOut, Timestamp, render_money
 from core.api.views import LabView
 from core.money import Money
 from payments.models import Funding, Refund
-from payments.operations import funding
+from payments.operations.labs import funding
 
 
 class FundingOut(TypedDict):

@@ -17,7 +17,7 @@ from core.api.views import LabView
 from core.money import Money
 from payments.api.paper_download import PAPER_FILE, PaperFormat, drawn, language_of, table
 from payments.models import CreditNote, Invoice, LabBillingProfile
-from payments.operations import billing
+from payments.operations.labs import billing
 from payments.papers import invoice as invoice_paper
 from payments.papers.languages import speaking
 from payments.queries import invoice_lines

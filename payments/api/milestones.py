@@ -20,7 +20,7 @@ from experts.public import ReasonMissing
 from marketplace.public import Opening, Project, deciding_member
 from payments.api.bonus_types import DECIDER
 from payments.models import AdjustmentProposal, Milestone
-from payments.operations import milestones
+from payments.operations.pay import milestones
 from payments.queries import milestone_progress
 
 HOUR = 3600

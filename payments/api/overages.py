@@ -16,7 +16,7 @@ from experts.public import OwnWork
 from marketplace.public import deciding_member
 from payments.api.hours_types import OverageOut, render_overage
 from payments.models import Overage
-from payments.operations import overages
+from payments.operations.hours import overages
 
 
 class OverageFilters(serializers.Serializer[None]):

@@ -18,9 +18,9 @@ from core.problems import InvalidTransition
 from experts.public import Expert
 from payments import payout_details
 from payments.models import PayeeAccount, PayoutMethod
-from payments.operations import onboarding, payees
-from payments.operations.onboarding import NothingToOnboard
-from payments.operations.payees import NoPayoutRail
+from payments.operations.payee import onboarding, payees
+from payments.operations.payee.onboarding import NothingToOnboard
+from payments.operations.payee.payees import NoPayoutRail
 from payments.providers import registry
 
 

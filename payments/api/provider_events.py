@@ -9,8 +9,8 @@ from core.api.call import Call
 from core.api.endpoint import endpoint
 from core.api.types import Doc, Example
 from core.api.views import PublicView
-from payments.operations import inbox
-from payments.operations.inbox import InvalidEventSignature
+from payments.operations.rails import inbox
+from payments.operations.rails.inbox import InvalidEventSignature
 
 LARGEST = 512 * 1024
 

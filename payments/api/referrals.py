@@ -15,8 +15,8 @@ from core.api.views import ExpertView
 from core.money import Money
 from experts.public import Expert
 from payments.models import Referral
-from payments.operations import referrals
-from payments.operations.referrals import AlreadyInvited, CannotJoin, ProgrammeClosed, TooManyReferrals
+from payments.operations.pay import referrals
+from payments.operations.pay.referrals import AlreadyInvited, CannotJoin, ProgrammeClosed, TooManyReferrals
 
 
 class ReferralOut(TypedDict):

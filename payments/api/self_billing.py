@@ -14,7 +14,7 @@ from core.api.views import ExpertView
 from core.money import Money
 from payments.api.paper_download import PAPER_FILE, PaperFormat, drawn, language_of, table
 from payments.models import SelfBillingInvoice
-from payments.operations import self_billing
+from payments.operations.runs import self_billing
 from payments.papers import self_billing as papers
 
 SelfBillingId = Annotated[str, IdOf("sbi")]

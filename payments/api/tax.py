@@ -16,8 +16,8 @@ from core.problems import NotFound
 from experts.public import Expert
 from payments import tax
 from payments.models import BackupWithholding, TaxProfile
-from payments.operations import tax_profiles
-from payments.operations.backup_withholding import AlreadyWithheld
+from payments.operations.payee import tax_profiles
+from payments.operations.payee.backup_withholding import AlreadyWithheld
 from payments.queries.nec_totals import DOLLAR, NecTotal, nec_totals
 
 FIRST_YEAR, LAST_YEAR = 2000, 2100

@@ -31,11 +31,11 @@ from payments.api.hours_types import (
     render_lab_entry,
 )
 from payments.models import Activity, TimeEntry
-from payments.operations import hours_lock, time_entries, timers
-from payments.operations.caps import CapExceeded
-from payments.operations.entry_rules import NotBillableNow, Overlap
-from payments.operations.time_entries import NothingUnconfirmed
-from payments.operations.weeks import WeekClosed
+from payments.operations.hours import hours_lock, time_entries, timers
+from payments.operations.hours.caps import CapExceeded
+from payments.operations.hours.entry_rules import NotBillableNow, Overlap
+from payments.operations.hours.time_entries import NothingUnconfirmed
+from payments.operations.hours.weeks import WeekClosed
 from tasks.public import Claim, claim_for_contract
 
 CONTRACT_ERRORS = (ContractNotActive, AgreementRequired, InstructionsRequired)

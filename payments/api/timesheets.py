@@ -28,8 +28,8 @@ from payments.api.hours_types import (
     render_timesheet,
 )
 from payments.models import TimeEntry, Timesheet
-from payments.operations import hours_lock, timesheets
-from payments.operations.timesheets import NothingToSubmit, TimerStillRunning
+from payments.operations.hours import hours_lock, timesheets
+from payments.operations.hours.timesheets import NothingToSubmit, TimerStillRunning
 
 
 class TimesheetFilters(serializers.Serializer[None]):

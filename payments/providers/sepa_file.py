@@ -16,7 +16,7 @@ from django.db import IntegrityError, connection
 
 from core.public import unit_of_work
 from payments.models import BankFile, BankTransfer
-from payments.operations import bank_files
+from payments.operations.bank import bank_files
 from payments.providers import pain001
 from payments.providers.pain001 import Unwritable
 from payments.providers.port import (

@@ -13,7 +13,7 @@ from core.money import Money
 from core.problems import Remedy
 from payments import exchange
 from payments.models import ExchangeInstruction, FxQuote, PayoutMethod
-from payments.operations.exchanges import free_to_exchange
+from payments.operations.exchange.exchanges import free_to_exchange
 
 SHOWN: Final = 100
 

@@ -13,7 +13,7 @@ from core.problems import Remedy
 from marketplace.ports import PayDate
 from payments import tax
 from payments.models import AccountBalance, PayRun, PayRunExclusion, PayRunLine, TaxProfile
-from payments.operations import pay_run_calculation
+from payments.operations.runs import pay_run_calculation
 from payments.queries import exchange_offers, pay_calendar
 
 

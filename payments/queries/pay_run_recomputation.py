@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from core.problems import Conflict
 from payments.models import PayRun
-from payments.operations.pay_run_calculation import JUDGED, STORED, canonical, frozen_values
-from payments.operations.pay_run_judgement import FROM_SCRATCH
+from payments.operations.runs.pay_run_calculation import JUDGED, STORED, canonical, frozen_values
+from payments.operations.runs.pay_run_judgement import FROM_SCRATCH
 
 
 class NotCalculated(Conflict):

@@ -13,8 +13,8 @@ from marketplace.ports import PayDate
 from payments import calendar
 from payments.calendar import PaySchedule
 from payments.models import PayRun
-from payments.operations import pay_run_calculation
-from payments.operations.pay_runs import closings_of, schedule_of
+from payments.operations.runs import pay_run_calculation
+from payments.operations.runs.pay_runs import closings_of, schedule_of
 from payments.queries import ledger_findings, pay_calendar
 
 _WEEK = dt.timedelta(days=7)

@@ -23,10 +23,11 @@ from experts.public import Expert
 from payments import accounts, ledger
 from payments.ledger import NewEntry
 from payments.models import Funding, JournalEntry
-from payments.operations import funding, grant_postings, postings, refunds, reservations
-from payments.operations.credit import approve, propose
-from payments.operations.grant_postings import Grant
-from payments.operations.postings import ApprovedTime
+from payments.operations.labs import funding, refunds, reservations
+from payments.operations.labs.credit import approve, propose
+from payments.operations.pay import grant_postings, postings
+from payments.operations.pay.grant_postings import Grant
+from payments.operations.pay.postings import ApprovedTime
 from payments.queries import ledger_findings
 from tests.concurrency.together import together
 from tests.payments import hours_world

@@ -26,7 +26,9 @@ from payments.models import (
     TaxProfile,
     WriteOff,
 )
-from payments.operations import clocks, funding, milestones, referrals
+from payments.operations.hours import clocks
+from payments.operations.labs import funding
+from payments.operations.pay import milestones, referrals
 from tests.concurrency.at_once import DONE, Clerk, asked, doing
 from tests.concurrency.together import together
 from tests.invariants import assert_money_is_whole

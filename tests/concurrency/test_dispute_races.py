@@ -15,7 +15,8 @@ from core.public import Event
 from experts.operations import appeals
 from experts.public import Appeal
 from payments.models import Adjustment, Dispute, JournalEntry, Overage, TimeEntry, Timesheet
-from payments.operations import clawbacks, clocks, overages, time_entries, timers, timesheets
+from payments.operations.hours import clocks, overages, time_entries, timers, timesheets
+from payments.operations.pay import clawbacks
 from tests.concurrency.at_once import DONE, Clerk, asked, doing
 from tests.concurrency.together import together
 from tests.invariants import assert_money_is_whole

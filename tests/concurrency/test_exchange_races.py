@@ -13,9 +13,10 @@ from core.money import Money
 from core.public import Principal, unit_of_work
 from experts.public import Expert
 from payments.models import FxExchange, FxQuote, Payout, PayRun
-from payments.operations import exchanges, pay_runs
-from payments.operations.exchanges import MoreThanOwed, PayInRun
-from payments.operations.pay_run_calculation import PayRunChanged
+from payments.operations.exchange import exchanges
+from payments.operations.exchange.exchanges import MoreThanOwed, PayInRun
+from payments.operations.runs import pay_runs
+from payments.operations.runs.pay_run_calculation import PayRunChanged
 from tests.concurrency.test_money_races import assert_the_books_hold
 from tests.concurrency.together import together
 from tests.payments import ledger_story as story

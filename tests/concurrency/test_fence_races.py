@@ -17,7 +17,8 @@ from core.public import unit_of_work
 from payments import accounts, ledger
 from payments.ledger import LedgerBusy, NewEntry
 from payments.models import Account, DayClose, JournalEntry, PayRun, ProviderEntry
-from payments.operations import pay_run_release, pay_runs, provider_books
+from payments.operations.bank import provider_books
+from payments.operations.runs import pay_run_release, pay_runs
 from payments.queries.cash_position import Position, position
 from tests.concurrency.at_once import DONE, Clerk
 from tests.concurrency.together import together

@@ -26,7 +26,9 @@ from payments.models import (
     Refund,
     SelfBillingInvoice,
 )
-from payments.operations import clocks, credit, funding, payouts, reservations
+from payments.operations.hours import clocks
+from payments.operations.labs import credit, funding, reservations
+from payments.operations.rails import payouts
 from tests.concurrency.at_once import DONE, Clerk, asked, doing
 from tests.concurrency.test_exchange_races import owed_dollars, quoted
 from tests.concurrency.together import together

@@ -16,10 +16,12 @@ from marketplace.ports import InsufficientFunds
 from payments import accounts, ledger
 from payments.ledger import NewEntry
 from payments.models import JournalEntry, Payout, PayRun, ProviderMovement
-from payments.operations import grant_postings, pay_runs, sending, tracking
-from payments.operations.grant_postings import Grant
-from payments.operations.pay_run_calculation import PayRunChanged
-from payments.operations.pay_runs import PayRunExists
+from payments.operations.pay import grant_postings
+from payments.operations.pay.grant_postings import Grant
+from payments.operations.rails import sending, tracking
+from payments.operations.runs import pay_runs
+from payments.operations.runs.pay_run_calculation import PayRunChanged
+from payments.operations.runs.pay_runs import PayRunExists
 from payments.queries import ledger_findings
 from tests.concurrency.together import together
 from tests.core.api.conftest import Caller

@@ -15,7 +15,8 @@ from core.money import Money
 from core.public import Event, User, unit_of_work
 from experts.public import Expert
 from payments.models import Payout, PayoutMethod, PayRun, ProviderMovement, TimeEntry
-from payments.operations import adjustments, clawbacks, pay_runs
+from payments.operations.pay import adjustments, clawbacks
+from payments.operations.runs import pay_runs
 from tests.concurrency.at_once import DONE, Clerk, asked, doing
 from tests.concurrency.together import together
 from tests.invariants import assert_money_is_whole

@@ -19,7 +19,7 @@ from config.celery import app
 
 django.setup()  # the worker would do so later, and the traps are set now
 
-from payments.operations import sending
+from payments.operations.rails import sending
 from payments.providers.sandbox import SandboxProvider
 
 __all__ = ["POINTS", "app"]

@@ -11,7 +11,7 @@ from core import clock
 from core.public import unit_of_work
 from core.wake import wake
 from payments.models import Payout, PayRun, ProviderMovement
-from payments.operations import pay_runs
+from payments.operations.runs import pay_runs
 from tests.faults.workers import wait_until
 from tests.invariants import assert_money_is_whole
 from tests.payments import ledger_story as story

@@ -14,7 +14,7 @@ from django.db import DatabaseError, connections
 from core import clock
 from core.wake import wake
 from payments.models import Payout, PayRun, PayRunLine, Statement
-from payments.operations import pay_runs
+from payments.operations.runs import pay_runs
 from tests.faults import commit_proxy, pay_day
 from tests.faults.own_cluster import OwnCluster
 from tests.faults.pay_day import PAYEES, SWIFT, movements

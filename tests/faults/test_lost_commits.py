@@ -11,7 +11,8 @@ from django.db import OperationalError
 
 from core import clock
 from payments.models import Adjustment, JournalEntry, Payout, PayRun, ProviderMovement, TimeEntry, Timesheet
-from payments.operations import sending, time_entries, timesheets
+from payments.operations.hours import time_entries, timesheets
+from payments.operations.rails import sending
 from payments.providers.sandbox import SandboxProvider
 from tests.faults import commit_proxy
 from tests.faults.commit_proxy import CommitProxy

@@ -10,7 +10,8 @@ import pytest
 
 from experts.public import Expert
 from payments.models import Payout, PayoutAttempt, ProviderMovement
-from payments.operations import pay_runs, sending, tracking
+from payments.operations.rails import sending, tracking
+from payments.operations.runs import pay_runs
 from payments.providers.sandbox import SandboxProvider
 from tests.invariants import assert_money_is_whole
 from tests.payments import ledger_story as story

@@ -14,7 +14,7 @@ import pytest
 from config.embedded import start_valkey
 from core import clock
 from payments.models import Dispute, JournalEntry, Overage, Payout, TimeEntry, Timesheet
-from payments.operations import disputes, time_entries, timers, timesheets
+from payments.operations.hours import disputes, time_entries, timers, timesheets
 from tests.faults import pay_day
 from tests.faults.pay_day import SWIFT, app
 from tests.faults.workers import Beat, running, wait_until, worker

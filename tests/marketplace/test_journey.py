@@ -14,7 +14,7 @@ from core.principal import Principal
 from core.public import Operation
 from experts.public import Expert
 from marketplace.models import Exposure, Lab, LabExpert, OpeningListing
-from payments.operations import funding
+from payments.operations.labs import funding
 from tests.core.api.conftest import Caller, pointers, problem
 from tests.marketplace.world import (
     NOW,

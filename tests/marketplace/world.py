@@ -18,7 +18,7 @@ from marketplace.operations import acceptance, api_keys, labs, offers, openings,
 from marketplace.operations.acceptance import TypedName
 from marketplace.ports import BalanceView
 from marketplace.scopes import SCOPES
-from payments.operations import funding
+from payments.operations.labs import funding
 from tests.core.api.conftest import Caller
 
 NOW = dt.datetime(2026, 11, 2, 9, tzinfo=dt.UTC)

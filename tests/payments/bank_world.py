@@ -28,7 +28,10 @@ from payments.models import (
     Posting,
     ReconciliationItem,
 )
-from payments.operations import four_eyes, payees, provider_books, reconciliation_acts, sending, tax_profiles, tracking
+from payments.operations.bank import provider_books, reconciliation_acts
+from payments.operations.pay import four_eyes
+from payments.operations.payee import payees, tax_profiles
+from payments.operations.rails import sending, tracking
 from payments.queries import ledger_findings
 from tests.payments import ledger_story as story
 from tests.payments.ledger_story import LONG_AGO, NOW, SYSTEM

@@ -15,7 +15,7 @@ from core.public import User
 from experts.public import Appeal, Notice
 from payments import accounts, ledger
 from payments.models import TimeEntry
-from payments.operations import time_entries, timesheets
+from payments.operations.hours import time_entries, timesheets
 from payments.queries import ledger_findings
 from tests.payments.hours_world import MONDAY, PLATFORM, World, platform
 

@@ -32,44 +32,14 @@ from payments.models import (
     TimeEntry,
     Timesheet,
 )
-from payments.operations import (
-    backup_withholding,
-    bank_charges,
-    bank_messages,
-    bank_trouble,
-    clawbacks,
-    credit,
-    credit_notes,
-    disputes,
-    exchange_instructions,
-    exchanges,
-    four_eyes,
-    funding,
-    fx,
-    inbox,
-    invoices,
-    milestones,
-    overages,
-    owed_invoices,
-    pay_run_holds,
-    pay_runs,
-    payees,
-    payout_decisions,
-    payouts,
-    platform_pay,
-    provider_books,
-    reconciliation_acts,
-    referrals,
-    refunds,
-    self_billing,
-    sending,
-    tax_profiles,
-    time_entries,
-    timers,
-    timesheets,
-    true_ups,
-    write_offs,
-)
+from payments.operations.bank import bank_charges, bank_messages, bank_trouble, provider_books, reconciliation_acts
+from payments.operations.exchange import exchange_instructions, exchanges, fx
+from payments.operations.hours import disputes, overages, time_entries, timers, timesheets
+from payments.operations.labs import credit, credit_notes, funding, invoices, refunds
+from payments.operations.pay import clawbacks, four_eyes, milestones, platform_pay, referrals, true_ups, write_offs
+from payments.operations.payee import backup_withholding, payees, tax_profiles
+from payments.operations.rails import inbox, payout_decisions, payouts, sending
+from payments.operations.runs import owed_invoices, pay_run_holds, pay_runs, self_billing
 from tests.payments import bank_world
 from tests.payments import hours_world as hours
 from tests.payments import ledger_story as story

@@ -27,19 +27,9 @@ from payments.models import (
     TaxProfile,
     TimeEntry,
 )
-from payments.operations import (
-    adjustments,
-    clawbacks,
-    disputes,
-    four_eyes,
-    holdbacks,
-    payouts,
-    platform_pay,
-    referrals,
-    time_entries,
-    timesheets,
-    write_offs,
-)
+from payments.operations.hours import disputes, time_entries, timesheets
+from payments.operations.pay import adjustments, clawbacks, four_eyes, holdbacks, platform_pay, referrals, write_offs
+from payments.operations.rails import payouts
 from tests.payments import hours_world as hours
 from tests.payments import ledger_story as story
 from tests.payments import paper_world as papers

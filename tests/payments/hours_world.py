@@ -17,7 +17,7 @@ from core.public import Principal, Tenant, TenantAccess, User, unit_of_work
 from experts.public import Expert
 from marketplace.public import Contract, Lab, LabExpert, LabMember, Offer, Opening, Project, RateSnapshot
 from payments.models import Funding
-from payments.operations import funding, reservations
+from payments.operations.labs import funding, reservations
 from tasks.public import Batch, Claim, Task
 
 HOUR = 3600

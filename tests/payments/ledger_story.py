@@ -13,21 +13,14 @@ from core.public import Principal, Tenant, User, unit_of_work
 from experts.public import Expert, Restriction, record_decision
 from payments import accounts, ledger
 from payments.models import FxQuote, Payout, PayoutDecision, PayoutMethod, PayRun, ProviderFault
-from payments.operations import (
-    four_eyes,
-    funding,
-    grant_postings,
-    pay_runs,
-    payees,
-    payouts,
-    postings,
-    quotes,
-    sending,
-    tax_profiles,
-    tracking,
-)
-from payments.operations.grant_postings import Grant
-from payments.operations.postings import ApprovedTime
+from payments.operations.exchange import quotes
+from payments.operations.labs import funding
+from payments.operations.pay import four_eyes, grant_postings, postings
+from payments.operations.pay.grant_postings import Grant
+from payments.operations.pay.postings import ApprovedTime
+from payments.operations.payee import payees, tax_profiles
+from payments.operations.rails import payouts, sending, tracking
+from payments.operations.runs import pay_runs
 
 MONDAY = dt.datetime(2026, 11, 16, tzinfo=dt.UTC)
 """The cutoff of the week in which the tests pay."""

@@ -8,8 +8,9 @@ from typing import Any
 from core.money import Money
 from experts.public import Expert
 from payments.models import Statement, TimeEntry
-from payments.operations import adjustments, bonuses, time_entries, timesheets
-from payments.operations.bonuses import Bonus
+from payments.operations.hours import time_entries, timesheets
+from payments.operations.pay import adjustments, bonuses
+from payments.operations.pay.bonuses import Bonus
 from tests.payments import hours_world as hours
 from tests.payments import ledger_story as story
 from tests.payments.hours_world import PLATFORM, World, platform

@@ -17,7 +17,8 @@ from core.public import unit_of_work
 from experts.public import Expert
 from payments import jobs
 from payments.models import InboundEvent, PayeeAccount, Payout, PayoutAttempt
-from payments.operations import onboarding, payees, tax_profiles, tracking
+from payments.operations.payee import onboarding, payees, tax_profiles
+from payments.operations.rails import tracking
 from payments.providers.port import Order
 from payments.queries import ledger_findings
 from tests.payments import ledger_story as story

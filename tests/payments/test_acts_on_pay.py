@@ -28,30 +28,21 @@ from payments.models import (
     PayoutMethod,
     TimeEntry,
 )
-from payments.operations import (
+from payments.operations.hours import clocks, disputes, overages, time_entries, timesheets
+from payments.operations.pay import (
     adjustments,
-    backup_withholding,
     bonuses,
     clawbacks,
-    clocks,
-    disputes,
     four_eyes,
     milestones,
-    overages,
-    pay_run_holds,
-    pay_runs,
-    payees,
-    payout_decisions,
-    payouts,
     platform_pay,
     referrals,
-    sending,
-    tax_profiles,
-    time_entries,
-    timesheets,
     write_offs,
 )
-from payments.operations.bonuses import Bonus
+from payments.operations.pay.bonuses import Bonus
+from payments.operations.payee import backup_withholding, payees, tax_profiles
+from payments.operations.rails import payout_decisions, payouts, sending
+from payments.operations.runs import pay_run_holds, pay_runs
 from tests.architecture.source import ROOT
 from tests.payments import hours_world as hours
 from tests.payments import ledger_story as story
@@ -172,7 +163,7 @@ def write_off(world: World) -> Iterator[None]:
 
 
 def postings_below_zero(world: World) -> Debt:
-    from payments.operations.grant_postings import Grant, clawback
+    from payments.operations.pay.grant_postings import Grant, clawback
 
     clawback(grant=Grant("adj_gone", world.expert.pk, "USD", 100, LATER), now=LATER)
     return Debt.objects.get(kind="expert_payable", expert=world.expert)

@@ -22,7 +22,10 @@ from core import clock, desk
 from core.money import Money
 from core.public import User
 from payments.models import Payout
-from payments.operations import bank_messages, clawbacks, funding, invoices, payouts, provider_books
+from payments.operations.bank import bank_messages, provider_books
+from payments.operations.labs import funding, invoices
+from payments.operations.pay import clawbacks
+from payments.operations.rails import payouts
 from tests.payments import bank_world
 from tests.payments import ledger_story as story
 from tests.payments import paper_world as papers

@@ -29,7 +29,9 @@ from payments.models import (
     TimeEntry,
     Timesheet,
 )
-from payments.operations import clawbacks, credit_notes, disputes, funding, invoices, refunds, time_entries, timesheets
+from payments.operations.hours import disputes, time_entries, timesheets
+from payments.operations.labs import credit_notes, funding, invoices, refunds
+from payments.operations.pay import clawbacks
 from tests.invariants import assert_money_is_whole
 from tests.payments import hours_world as hours
 from tests.payments import ledger_story as story

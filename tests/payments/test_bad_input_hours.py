@@ -13,7 +13,7 @@ from django.conf import LazySettings
 from core.public import User
 from marketplace.public import LabMember
 from payments.models import Overage
-from payments.operations import overages
+from payments.operations.hours import overages
 from tests.invariants import assert_money_is_whole
 from tests.payments import hours_world as hours
 from tests.payments.hours_world import HOUR, MONDAY, Caller, World, platform

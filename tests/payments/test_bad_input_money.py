@@ -13,7 +13,7 @@ from django.conf import LazySettings
 from core.public import User
 from marketplace.public import LabMember
 from payments.models import Milestone
-from payments.operations import milestones
+from payments.operations.pay import milestones
 from tests.invariants import assert_money_is_whole
 from tests.payments import hours_world as hours
 from tests.payments import ledger_story as story

@@ -10,7 +10,7 @@ from pytest_django import Settings
 
 from core import ids
 from payments.models import BankFile, BankMessage, ProviderEntry, SendingLatch
-from payments.operations import provider_books
+from payments.operations.bank import provider_books
 from payments.providers import iso20022, pain001
 from payments.providers.bank_channel import DirectoryChannel
 from payments.providers.iso20022 import Unreadable

@@ -14,7 +14,7 @@ from pytest_django import Settings
 from core import clock
 from core.public import unit_of_work
 from payments.models import BankFile, BankMessage, Payout, PayoutDecision, ProviderEntry
-from payments.operations import provider_books, reconciliation
+from payments.operations.bank import provider_books, reconciliation
 from tests.payments import bank_world as world
 from tests.payments.bank_world import CLOSED, DAY, GOOD, HOUR, Bank, paid_run, statuses, we_collect, we_send
 from tests.payments.ledger_story import NOW, SYSTEM

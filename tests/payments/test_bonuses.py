@@ -92,7 +92,7 @@ def test_what_is_not_approved_is_not_paid(world: World, caller: Caller, way: str
         mine = caller("POST", f"/bonuses/{made['id']}/withdraw", {"decided_by": world.member.email})
         assert mine.json()["status"] == "withdrawn"
     else:
-        from payments.operations import clocks
+        from payments.operations.hours import clocks
 
         clocks.let_proposals_lapse(by=hours.PLATFORM, now=MONDAY + 14 * DAY)
     late = caller("POST", f"/bonuses/{made['id']}/approve", {"decided_by": CFO}, at=MONDAY + 15 * DAY)

@@ -19,9 +19,9 @@ from core.money import Money
 from core.public import Tenant
 from payments import accounts, journal_csv, ledger
 from payments.models import Account, Funding, Refund
-from payments.operations import funding, refunds
-from payments.operations.four_eyes import OwnProposal
-from payments.operations.refunds import NothingToRefund
+from payments.operations.labs import funding, refunds
+from payments.operations.labs.refunds import NothingToRefund
+from payments.operations.pay.four_eyes import OwnProposal
 from payments.papers import spreadsheet
 from payments.queries import account_statement, ledger_findings
 from tests.core.api.conftest import Caller

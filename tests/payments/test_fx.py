@@ -21,8 +21,9 @@ from core.problems import InvalidInput
 from core.public import Tenant
 from payments import accounts, exchange
 from payments.models import BankCharge, FxConversion, FxQuote, JournalEntry, Posting
-from payments.operations import bank_charges, fx, quotes
-from payments.operations.bank_charges import ChargeRecorded
+from payments.operations.bank import bank_charges
+from payments.operations.bank.bank_charges import ChargeRecorded
+from payments.operations.exchange import fx, quotes
 from payments.queries import fx_results, ledger_findings
 from tests.core.api.conftest import Caller
 from tests.payments import ledger_story as story

@@ -16,8 +16,9 @@ from experts.public import Expert, Notice
 from payments import accounts, ledger
 from payments.ledger import NewEntry
 from payments.models import FxExchange, FxQuote, JournalEntry, PayRun
-from payments.operations import pay_run_holds, pay_runs, postings
-from payments.operations.postings import ApprovedTime
+from payments.operations.pay import postings
+from payments.operations.pay.postings import ApprovedTime
+from payments.operations.runs import pay_run_holds, pay_runs
 from payments.queries import fx_results, ledger_findings
 from tests.core.api.conftest import Caller
 from tests.payments import ledger_story as story

@@ -19,7 +19,8 @@ from core.money import Money, fee_for
 from core.public import Event
 from payments import jobs
 from payments.models import CreditNote, DocumentSeries, Invoice, Posting
-from payments.operations import adjustments, clawbacks, credit_notes, invoices
+from payments.operations.labs import credit_notes, invoices
+from payments.operations.pay import adjustments, clawbacks
 from tests.payments import hours_world as hours
 from tests.payments import ledger_story as story
 from tests.payments import paper_world as papers

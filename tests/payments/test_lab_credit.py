@@ -16,10 +16,11 @@ from marketplace.ports import BalanceView, InsufficientFunds
 from payments import accounts, ledger
 from payments.ledger import NewEntry
 from payments.models import CreditLimit, JournalEntry
-from payments.operations import credit, funding, grant_postings, postings, reservations
-from payments.operations.four_eyes import OwnProposal
-from payments.operations.grant_postings import Grant
-from payments.operations.postings import ApprovedTime
+from payments.operations.labs import credit, funding, reservations
+from payments.operations.pay import grant_postings, postings
+from payments.operations.pay.four_eyes import OwnProposal
+from payments.operations.pay.grant_postings import Grant
+from payments.operations.pay.postings import ApprovedTime
 from payments.queries import ledger_findings
 from tests.core.api.conftest import Caller
 from tests.payments import hours_world

@@ -10,7 +10,9 @@ from django.db import connection
 from core.public import User
 from experts.public import Decision
 from payments.models import Adjustment, Dispute, Payout, TimeEntry
-from payments.operations import clocks, holdbacks, tax_profiles
+from payments.operations.hours import clocks
+from payments.operations.pay import holdbacks
+from payments.operations.payee import tax_profiles
 from tests.payments import hours_world as hours
 from tests.payments import ledger_story as story
 from tests.payments.beside import (

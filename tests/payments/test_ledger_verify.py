@@ -16,20 +16,12 @@ from pytest_django import Settings
 from core.money import Money
 from payments import accounts
 from payments.models import Adjustment, CreditNote, Funding, Invoice, ProviderEntry
-from payments.operations import (
-    bank_charges,
-    bank_postings,
-    credit_notes,
-    exchanges,
-    fx,
-    grant_postings,
-    invoices,
-    matching,
-    refunds,
-    time_entries,
-    timesheets,
-)
-from payments.operations.grant_postings import Grant
+from payments.operations.bank import bank_charges, bank_postings, matching
+from payments.operations.exchange import exchanges, fx
+from payments.operations.hours import time_entries, timesheets
+from payments.operations.labs import credit_notes, invoices, refunds
+from payments.operations.pay import grant_postings
+from payments.operations.pay.grant_postings import Grant
 from payments.queries import ledger_findings
 from tests.payments import hours_world
 from tests.payments import ledger_story as story

@@ -14,9 +14,10 @@ from core.money import Money
 from core.public import User, unit_of_work
 from marketplace.public import LabMember
 from payments.models import Adjustment, AdjustmentProposal, Funding, LoneAct, PlatformPay, Refund
-from payments.operations import adjustments, bonuses, clawbacks, lone_acts, platform_pay, refunds
-from payments.operations.bonuses import Bonus
-from payments.operations.lone_acts import Part
+from payments.operations.labs import refunds
+from payments.operations.pay import adjustments, bonuses, clawbacks, lone_acts, platform_pay
+from payments.operations.pay.bonuses import Bonus
+from payments.operations.pay.lone_acts import Part
 from tests.concurrency.together import together
 from tests.payments import hours_world as hours
 from tests.payments import ledger_story as story

@@ -16,7 +16,9 @@ from core.public import User, unit_of_work
 from experts.public import Appeal, Notice
 from marketplace.public import LabMember
 from payments.models import Adjustment, Milestone, MilestoneAward
-from payments.operations import clocks, funding, milestones
+from payments.operations.hours import clocks
+from payments.operations.labs import funding
+from payments.operations.pay import milestones
 from tests.concurrency.together import together
 from tests.payments import hours_world as hours
 from tests.payments.beside import DAY, DECIDED, LATER, approved, assert_the_books_hold, lab, pay

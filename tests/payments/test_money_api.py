@@ -15,7 +15,7 @@ from core import tokens
 from core.public import Tenant
 from experts.public import Expert
 from payments.models import Funding, PayoutMethod
-from payments.operations import funding, refunds
+from payments.operations.labs import funding, refunds
 from tests.core.api.conftest import Caller
 from tests.payments import ledger_story as story
 from tests.payments.ledger_story import NOW

@@ -16,7 +16,7 @@ from core.money import Money
 from core.public import User
 from experts.public import Expert
 from payments.models import Account, Funding, JournalEntry, Payout, PayoutDecision, PayRun, ProviderFault
-from payments.operations import funding
+from payments.operations.labs import funding
 from tests.payments import ledger_story as story
 from tests.payments.ledger_story import NOW, SYSTEM
 

@@ -11,20 +11,11 @@ from core.public import User
 from marketplace.public import Contract
 from payments import accounts, ledger
 from payments.models import Overage, TimeEntry, Timesheet
-from payments.operations import (
-    adjustments,
-    clawbacks,
-    contests,
-    funding,
-    holdbacks,
-    overages,
-    pay_run_calculation,
-    reservations,
-    time_entries,
-    timers,
-    timesheets,
-)
-from payments.operations.entry_rules import NotBillableNow
+from payments.operations.hours import overages, time_entries, timers, timesheets
+from payments.operations.hours.entry_rules import NotBillableNow
+from payments.operations.labs import funding, reservations
+from payments.operations.pay import adjustments, clawbacks, contests, holdbacks
+from payments.operations.runs import pay_run_calculation
 from payments.queries import ledger_findings
 from tests.payments import hours_world as hours
 from tests.payments.hours_world import HOUR, MONDAY, PLATFORM, World, platform

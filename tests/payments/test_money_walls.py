@@ -14,7 +14,8 @@ from core.public import Operation
 from experts.public import Expert
 from payments.api.urls import expert_urlpatterns, lab_urlpatterns
 from payments.models import Dispute, FxExchange, Invoice, Overage, Payout, PayoutMethod, Statement, TimeEntry, Timesheet
-from payments.operations import credit_notes, exchanges, invoices
+from payments.operations.exchange import exchanges
+from payments.operations.labs import credit_notes, invoices
 from tests.payments import hours_world as hours
 from tests.payments import ledger_story as story
 from tests.payments.hours_world import HOUR, MONDAY, World, platform

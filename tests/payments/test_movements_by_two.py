@@ -12,7 +12,8 @@ from core.money import Money
 from core.public import Principal, Tenant
 from payments import accounts
 from payments.models import AdjustmentProposal, Funding, LoneAct, Posting, ProviderEntry, ReconciliationItem
-from payments.operations import funding, provider_books
+from payments.operations.bank import provider_books
+from payments.operations.labs import funding
 from payments.queries import ledger_findings
 from tests.payments import bank_world as world
 from tests.payments import ledger_story as story

@@ -27,7 +27,10 @@ from payments.models import (
     PlatformPay,
     ProviderEntry,
 )
-from payments.operations import bank_charges, four_eyes, funding, pay_runs, platform_pay
+from payments.operations.bank import bank_charges
+from payments.operations.labs import funding
+from payments.operations.pay import four_eyes, platform_pay
+from payments.operations.runs import pay_runs
 from payments.queries import ledger_findings
 from payments.queries.pay_run_review import review_of
 from tests.core.api.conftest import Caller

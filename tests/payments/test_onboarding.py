@@ -11,7 +11,7 @@ from core.problems import DomainError
 from experts.public import Notice
 from payments import jobs
 from payments.models import PayeeAccount, PayoutMethod
-from payments.operations import payees
+from payments.operations.payee import payees
 from tests.core.api.conftest import Caller
 from tests.payments import ledger_story as story
 from tests.payments.stripe_world import DAY, HOUR, MINUTE, break_once, events, fake, hooked, start, work

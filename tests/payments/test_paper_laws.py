@@ -14,8 +14,10 @@ from core import clock
 from core.money import Money, fee_for
 from experts.public import Expert
 from payments.models import AdjustmentProposal, Posting, Statement, TaxProfile, TimeEntry
-from payments.operations import adjustments, clawbacks, credit_notes, four_eyes, invoices, payouts
-from payments.operations.credit_notes import EVERYTHING, FEE
+from payments.operations.labs import credit_notes, invoices
+from payments.operations.labs.credit_notes import EVERYTHING, FEE
+from payments.operations.pay import adjustments, clawbacks, four_eyes
+from payments.operations.rails import payouts
 from payments.queries import ledger_findings, paid_in_year, statement_lines
 from payments.queries.nec_totals import nec_totals
 from tests.payments import hours_world as hours

@@ -12,8 +12,8 @@ from core import clock, tokens
 from core.public import unit_of_work
 from experts.public import Expert
 from payments import bank_holidays
-from payments.operations import pay_run_holds, pay_runs
-from payments.operations.pay_runs import payday_of
+from payments.operations.runs import pay_run_holds, pay_runs
+from payments.operations.runs.pay_runs import payday_of
 from tests.core.api.conftest import Caller
 from tests.payments import ledger_story as story
 from tests.payments.ledger_story import NOW, SYSTEM

@@ -8,8 +8,9 @@ import pytest
 
 from core.public import unit_of_work
 from payments.models import Payout, PayRun
-from payments.operations import payout_decisions, postings
-from payments.operations.postings import ApprovedTime
+from payments.operations.pay import postings
+from payments.operations.pay.postings import ApprovedTime
+from payments.operations.rails import payout_decisions
 from payments.queries import ledger_findings
 from payments.queries.pay_run_recomputation import recompute
 from tests.payments import ledger_story as story

@@ -17,7 +17,8 @@ from pytest_django import Settings
 from core.public import unit_of_work
 from experts.public import Expert
 from payments.models import PayoutMethod, PayRun, PayRunExclusion, PayRunLine, TaxProfile
-from payments.operations import pay_run_judgement, pay_runs, payees
+from payments.operations.payee import payees
+from payments.operations.runs import pay_run_judgement, pay_runs
 from payments.queries.pay_run_recomputation import recompute
 from tests.payments import ledger_story as story
 from tests.payments.ledger_story import MONDAY, NOW, SYSTEM

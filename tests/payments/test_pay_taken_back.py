@@ -183,7 +183,7 @@ def test_a_refused_correction_in_favour_can_be_contested(world: World, desk: Des
 def test_hours_that_changed_make_a_proposal_stale(world: World, desk: Desk, second: Desk) -> None:
     with platform():
         entry = approved(world, 600)
-        from payments.operations import adjustments
+        from payments.operations.pay import adjustments
     desk.act("timeentry", "correct", entry.pk, choice="none", reason="Not worked.")
     with platform():
         adjustments.correct(entry=entry, counted=9 * HOUR, reason="r", decided_by=somebody("z"), now=LATER)
@@ -236,7 +236,7 @@ def test_a_debt_is_written_off_by_two_people(world: World, desk: Desk, second: D
         Expert.objects.filter(pk=world.expert.pk).update(tier="expert")
     desk.act("payee", "pay_bonus", world.expert.pk, given="50.00 USD", reason="Thanks.")
     with platform():
-        from payments.operations.grant_postings import Grant, clawback
+        from payments.operations.pay.grant_postings import Grant, clawback
 
         clawback(grant=Grant("adj_gone", world.expert.pk, "USD", 9_000, LATER), now=LATER)
     assert pay(world) == (-4_000, 0)
@@ -278,7 +278,7 @@ def test_a_debt_that_was_paid_meanwhile_is_not_written_off(desk: Desk, second: D
         debt = Debt.objects.get(kind="lab_receivable")
     desk.act("debt", "write_off", debt.pk, reason="The lab is insolvent.")
     from core.money import Money
-    from payments.operations import funding
+    from payments.operations.labs import funding
 
     with platform():
         funding.announce(tenant_id=world.tenant.pk, amount=Money(14_300, "USD"), by=hours.PLATFORM, now=LATER)

@@ -10,7 +10,8 @@ from pytest_django import Settings
 
 from core import clock, tokens
 from payments.models import Payout, PayRun
-from payments.operations import pay_runs, time_entries
+from payments.operations.hours import time_entries
+from payments.operations.runs import pay_runs
 from payments.queries import pay_calendar
 from tests.payments import hours_world as hours
 from tests.payments import ledger_story as story

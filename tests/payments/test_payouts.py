@@ -13,8 +13,10 @@ from core.public import unit_of_work
 from core.states import InvalidTransition
 from experts.public import Expert, Notice
 from payments.models import Payout, PayoutAttempt, PayoutMethod, PayRun, ProviderFault, ProviderMovement
-from payments.operations import pay_runs, payees, payouts, sending, tracking
-from payments.operations.payouts import NoLongerOwed, NoUsableMethod, OutcomeOpen
+from payments.operations.payee import payees
+from payments.operations.rails import payouts, sending, tracking
+from payments.operations.rails.payouts import NoLongerOwed, NoUsableMethod, OutcomeOpen
+from payments.operations.runs import pay_runs
 from payments.providers.port import Answer, Verdict
 from payments.providers.sandbox import SandboxProvider
 from payments.queries import ledger_findings

@@ -14,7 +14,8 @@ from experts.operations.appeals import SameDecider
 from experts.public import Appeal, Expert, Notice
 from payments import jobs
 from payments.models import Payout, PayoutDecision, PayoutMethod, ProviderMovement
-from payments.operations import payees, payouts, sending, tracking
+from payments.operations.payee import payees
+from payments.operations.rails import payouts, sending, tracking
 from payments.queries import ledger_findings
 from tests.payments import hours_world as hours
 from tests.payments import ledger_story as story

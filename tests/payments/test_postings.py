@@ -16,19 +16,11 @@ from core.public import Tenant
 from marketplace.ports import InsufficientFunds
 from payments import accounts, ledger
 from payments.models import Funding, FundsReservation, JournalEntry, Posting
-from payments.operations import (
-    completion,
-    funding,
-    grant_postings,
-    holdbacks,
-    postings,
-    refunds,
-    reservations,
-    time_entries,
-    timesheets,
-)
-from payments.operations.grant_postings import Grant
-from payments.operations.postings import ApprovedTime
+from payments.operations.hours import completion, time_entries, timesheets
+from payments.operations.labs import funding, refunds, reservations
+from payments.operations.pay import grant_postings, holdbacks, postings
+from payments.operations.pay.grant_postings import Grant
+from payments.operations.pay.postings import ApprovedTime
 from payments.queries import ledger_findings
 from tests.payments import hours_world, ledger_story
 from tests.payments.hours_world import MONDAY, World, platform

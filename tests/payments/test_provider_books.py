@@ -24,7 +24,7 @@ from payments.models import (
     ReconciliationItem,
     SendingLatch,
 )
-from payments.operations import inbox, payouts, sending, tracking
+from payments.operations.rails import inbox, payouts, sending, tracking
 from payments.providers import iso20022
 from payments.providers.port import Answer, Verdict
 from payments.providers.sandbox import SandboxProvider

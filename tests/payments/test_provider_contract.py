@@ -17,7 +17,7 @@ from pytest_django import Settings
 from core import ids
 from payments.models import ProviderFault
 from payments.models.sandbox_provider import ProviderMovement
-from payments.operations import bank_messages
+from payments.operations.bank import bank_messages
 from payments.providers.port import InvalidSignature, Order, Payee, Provider, Standing, Verdict
 from payments.providers.sandbox import SandboxProvider
 from payments.providers.sepa_file import SepaFileProvider

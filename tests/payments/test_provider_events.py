@@ -12,8 +12,9 @@ from pytest_django import Settings
 from core import clock
 from payments import jobs
 from payments.models import InboundEvent
-from payments.operations import inbox, onboarding
-from payments.operations.inbox import EventInHand
+from payments.operations.payee import onboarding
+from payments.operations.rails import inbox
+from payments.operations.rails.inbox import EventInHand
 from tests.payments import ledger_story as story
 from tests.payments.stripe_world import (
     AMOUNT,

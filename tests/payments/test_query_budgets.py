@@ -17,24 +17,11 @@ from core.money import Money
 from marketplace.public import Contract, RateSnapshot
 from payments.api import urls
 from payments.models import FxQuote, Invoice
-from payments.operations import (
-    bonuses,
-    clocks,
-    credit_notes,
-    disputes,
-    exchange_instructions,
-    exchanges,
-    funding,
-    fx,
-    invoices,
-    milestones,
-    referrals,
-    refunds,
-    time_entries,
-    timers,
-    timesheets,
-)
-from payments.operations.bonuses import Bonus
+from payments.operations.exchange import exchange_instructions, exchanges, fx
+from payments.operations.hours import clocks, disputes, time_entries, timers, timesheets
+from payments.operations.labs import credit_notes, funding, invoices, refunds
+from payments.operations.pay import bonuses, milestones, referrals
+from payments.operations.pay.bonuses import Bonus
 from tests.payments import hours_world as hours
 from tests.payments import ledger_story as story
 from tests.payments.hours_world import HOUR, PLATFORM, Caller, World, platform

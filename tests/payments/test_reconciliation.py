@@ -15,8 +15,9 @@ from core.public import Principal, Tenant, unit_of_work
 from payments import accounts
 from payments.models import DayClose, Funding, JournalEntry, Posting, ProviderEntry, ReconciliationItem
 from payments.models.sandbox_provider import ProviderMovement
-from payments.operations import funding, provider_books, reconciliation_acts
-from payments.operations.reconciliation_acts import AlreadyDecided, FundingDiffers, NeedsPosting, NothingToPost
+from payments.operations.bank import provider_books, reconciliation_acts
+from payments.operations.bank.reconciliation_acts import AlreadyDecided, FundingDiffers, NeedsPosting, NothingToPost
+from payments.operations.labs import funding
 from payments.queries import ledger_findings
 from tests.payments import bank_world as world
 from tests.payments import ledger_story as story

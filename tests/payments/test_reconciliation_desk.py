@@ -20,8 +20,9 @@ from payments.models import (
     ProviderEntry,
     ReconciliationItem,
 )
-from payments.operations import bank_messages, four_eyes, provider_books
-from payments.operations.four_eyes import OwnProposal
+from payments.operations.bank import bank_messages, provider_books
+from payments.operations.pay import four_eyes
+from payments.operations.pay.four_eyes import OwnProposal
 from tests.payments import bank_world as world
 from tests.payments import ledger_story as story
 from tests.payments.bank_world import DAY, GOOD, Bank, paid_run, we_send

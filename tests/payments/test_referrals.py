@@ -12,7 +12,7 @@ from core import outbox, tokens
 from core.public import User
 from experts.public import Expert
 from payments.models import PlatformPay, Referral
-from payments.operations import clocks
+from payments.operations.hours import clocks
 from tests.payments import hours_world as hours
 from tests.payments import ledger_story as story
 from tests.payments.beside import DAY, DECIDED, LATER, approved, assert_the_books_hold, decide_appeal, told

@@ -18,7 +18,10 @@ from core import clock
 from core.public import unit_of_work
 from experts.public import Expert, Notice, OwnWork
 from payments.models import OwedInvoice, Payout, SelfBillingInvoice, TaxProfile
-from payments.operations import clocks, owed_invoices, payouts, tax_profiles
+from payments.operations.hours import clocks
+from payments.operations.payee import tax_profiles
+from payments.operations.rails import payouts
+from payments.operations.runs import owed_invoices
 from tests.concurrency.together import together
 from tests.payments import ledger_story as story
 from tests.payments.ledger_story import NOW, SYSTEM

@@ -14,7 +14,7 @@ from core.desk import queues
 from core.public import unit_of_work
 from experts.public import Expert
 from payments.models import Payout, PayoutAttempt, ProviderMovement, SendingLatch
-from payments.operations import sending_latch, tracking
+from payments.operations.rails import sending_latch, tracking
 from tests.payments import ledger_story as story
 from tests.payments.ledger_story import NOW, SYSTEM
 from tests.payments.test_money_desk import Desk

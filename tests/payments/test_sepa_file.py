@@ -11,8 +11,9 @@ from pytest_django import Settings
 from core.public import unit_of_work
 from experts.public import Notice
 from payments.models import BankFile, BankTransfer, Payout, PayoutAttempt
-from payments.operations import bank_files, payouts, provider_books
-from payments.operations.bank_files import AlreadyBooked
+from payments.operations.bank import bank_files, provider_books
+from payments.operations.bank.bank_files import AlreadyBooked
+from payments.operations.rails import payouts
 from payments.providers.bank_channel import DirectoryChannel, NotDelivered
 from payments.providers.port import Standing
 from payments.providers.sepa_file import SepaFileProvider

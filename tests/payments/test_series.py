@@ -11,7 +11,7 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from core.public import Tenant
 from payments.models import DocumentSeries, Invoice
-from payments.operations import series
+from payments.operations.labs import series
 from tests.payments import ledger_story as story
 from tests.payments.ledger_story import NOW
 

@@ -13,8 +13,8 @@ from core import clock
 from core.public import unit_of_work
 from experts.public import Decision, Expert, Notice, OwnWork
 from payments.models import PayRun, PayRunLine, TaxProfile
-from payments.operations import pay_run_holds, pay_runs
-from payments.operations.pay_run_calculation import PayRunChanged
+from payments.operations.runs import pay_run_holds, pay_runs
+from payments.operations.runs.pay_run_calculation import PayRunChanged
 from payments.queries.blockers import blockers
 from payments.queries.pay_run_review import review_of
 from tests.payments import hours_world
@@ -168,7 +168,7 @@ def test_nobody_frees_his_own_line_and_a_released_run_holds_nothing() -> None:
 def test_a_death_inside_the_calculation_leaves_nothing_and_a_stuck_run_is_begun_anew(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from payments.operations import pay_run_calculation
+    from payments.operations.runs import pay_run_calculation
 
     ada = story.new_expert()
     story.earn(ada, 10_000, lab=story.new_lab(funded=100_000))

@@ -13,7 +13,8 @@ from core import clock, ids
 from core.principal import Principal
 from experts.public import Expert, Notice
 from payments.models import ExchangeInstruction, FxExchange, FxQuote
-from payments.operations import exchange_instructions, pay_runs
+from payments.operations.exchange import exchange_instructions
+from payments.operations.runs import pay_runs
 from payments.queries import ledger_findings
 from tests.concurrency.together import together
 from tests.core.api.conftest import Caller

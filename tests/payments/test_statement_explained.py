@@ -19,7 +19,7 @@ from pytest_django import Settings
 
 from core import tokens
 from core.durations import parse_duration
-from payments.operations import time_entries, timesheets
+from payments.operations.hours import time_entries, timesheets
 from payments.queries.statement_lines import KINDS
 from tests.payments import explained_world
 from tests.payments import hours_world as hours

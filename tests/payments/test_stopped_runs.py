@@ -13,7 +13,7 @@ from experts.operations import appeals
 from experts.operations.appeals import SameDecider
 from experts.public import Appeal, Expert, Notice, ReasonMissing
 from payments.models import PayRun
-from payments.operations import pay_run_holds, pay_run_news, pay_runs
+from payments.operations.runs import pay_run_holds, pay_run_news, pay_runs
 from tests.payments import hours_world as hours
 from tests.payments import ledger_story as story
 from tests.payments.ledger_story import NOW, SYSTEM, platform

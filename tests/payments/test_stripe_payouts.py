@@ -9,7 +9,7 @@ import pytest
 
 from experts.public import Notice
 from payments.models import BankCharge, PayeeAccount, Payout, PayoutAttempt
-from payments.operations import payouts
+from payments.operations.rails import payouts
 from payments.providers import stripe_connect, stripe_movements
 from payments.providers.port import Verdict
 from payments.providers.stripe_connect import StripeConnectProvider

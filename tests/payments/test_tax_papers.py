@@ -16,7 +16,9 @@ from core.public import Event, unit_of_work
 from experts.operations import appeals
 from experts.public import Appeal, Decision, Expert, Notice
 from payments.models import BackupWithholding, JournalEntry, Payout, TaxProfile
-from payments.operations import backup_withholding, clocks, payouts, tax_profiles
+from payments.operations.hours import clocks
+from payments.operations.payee import backup_withholding, tax_profiles
+from payments.operations.rails import payouts
 from payments.queries.nec_totals import nec_totals
 from payments.queries.paid_in_year import start_of
 from payments.subscribers import apply_appeal

@@ -14,7 +14,7 @@ from django.test import Client
 from core import clock
 from core.public import User
 from payments.models import Adjustment, Dispute, JournalEntry, Overage, TimeEntry, Timesheet
-from payments.operations import disputes, time_entries, timers, timesheets
+from payments.operations.hours import disputes, time_entries, timers, timesheets
 from tests.payments import hours_world as hours
 from tests.payments.hours_world import HOUR, MONDAY, PLATFORM, World, platform
 

@@ -15,8 +15,8 @@ from core.public import User
 from experts.models import Availability
 from payments import working_time
 from payments.models import Overage, TimeEntry, Timesheet
-from payments.operations import overages, time_entries, timers, timesheets
-from payments.operations.caps import CapExceeded
+from payments.operations.hours import overages, time_entries, timers, timesheets
+from payments.operations.hours.caps import CapExceeded
 from payments.working_time import HOUR, Limit
 from tests.payments import hours_world as hours
 from tests.payments.hours_world import MONDAY, PLATFORM, World, platform

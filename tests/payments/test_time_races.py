@@ -13,7 +13,7 @@ from django.db.models import Sum
 
 from core.problems import DomainError
 from payments.models import Dispute, JournalEntry, Overage, TimeEntry, Timesheet
-from payments.operations import disputes, overages, time_entries, timers, timesheets
+from payments.operations.hours import disputes, overages, time_entries, timers, timesheets
 from tests.payments import hours_world as hours
 from tests.payments.hours_world import HOUR, MONDAY, PLATFORM, World, platform
 

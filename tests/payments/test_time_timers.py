@@ -9,8 +9,8 @@ import pytest
 from core.problems import InvalidTransition
 from experts.public import Notice
 from payments.models import Overage, TimeEntry
-from payments.operations import entry_rules, timers
-from payments.operations.caps import CapExceeded
+from payments.operations.hours import entry_rules, timers
+from payments.operations.hours.caps import CapExceeded
 from tasks.public import Claim
 from tests.payments import hours_world as hours
 from tests.payments.hours_world import HOUR, MONDAY, World, platform

@@ -17,10 +17,8 @@ from experts.operations import appeals
 from experts.public import Decision, Notice, OwnWork
 from payments import jobs
 from payments.models import Adjustment, Dispute, JournalEntry, Overage, Posting, TimeEntry, Timesheet
-from payments.operations import (
-    adjustments,
+from payments.operations.hours import (
     clocks,
-    contests,
     disputes,
     hours_of_project,
     overages,
@@ -29,7 +27,8 @@ from payments.operations import (
     timesheets,
     weeks,
 )
-from payments.operations.disputes import NotHeardYet, OwnDispute
+from payments.operations.hours.disputes import NotHeardYet, OwnDispute
+from payments.operations.pay import adjustments, contests
 from tests.payments import hours_world as hours
 from tests.payments.hours_world import HOUR, MONDAY, PLATFORM, World, platform
 

@@ -17,7 +17,8 @@ from experts.public import Expert, Notice
 from marketplace.public import LabMember
 from payments import jobs
 from payments.models import Dispute, FloorCheck, JournalEntry, Overage, Posting, TimeEntry, Timesheet, TrueUp
-from payments.operations import adjustments, disputes, overages, true_ups
+from payments.operations.hours import disputes, overages
+from payments.operations.pay import adjustments, true_ups
 from payments.queries import ledger_findings, statement_lines
 from tests.concurrency.together import together
 from tests.marketplace.test_desk import Desk

@@ -13,8 +13,9 @@ from core.public import Tenant, unit_of_work
 from experts.public import Expert
 from payments import tax
 from payments.models import JournalEntry, Payout, PayRun, TaxProfile
-from payments.operations import pay_runs, payouts, tracking
-from payments.operations.pay_run_calculation import PayRunChanged
+from payments.operations.rails import payouts, tracking
+from payments.operations.runs import pay_runs
+from payments.operations.runs.pay_run_calculation import PayRunChanged
 from payments.queries import earnings, ledger_findings, own_pay_runs, pay_run_recomputation
 from payments.queries.next_payout import next_payout
 from tests.payments import ledger_story as story

@@ -14,7 +14,7 @@ from core import clock
 from core.money import Money
 from experts.public import Expert
 from payments.models import Payout, Posting, TaxProfile
-from payments.operations import payouts
+from payments.operations.rails import payouts
 from tests.payments import hours_world as hours
 from tests.payments import ledger_story as story
 from tests.payments import paper_world as papers

@@ -17,8 +17,8 @@ from core.public import unit_of_work
 from payments import accounts, ledger
 from payments.ledger import NewEntry
 from payments.models import FxExchange, PayoutMethod
-from payments.operations import exchanges
-from payments.operations.fx import TooLittleToExchange
+from payments.operations.exchange import exchanges
+from payments.operations.exchange.fx import TooLittleToExchange
 from payments.queries import explanation, fx_results, ledger_findings
 from tests.payments import ledger_story as story
 from tests.payments.ledger_story import NOW, SYSTEM

@@ -15,9 +15,10 @@ from core.money import Money
 from core.public import unit_of_work
 from marketplace.ports import InsufficientFunds
 from payments import accounts, ledger
-from payments.operations import funding, grant_postings, postings
-from payments.operations.grant_postings import Grant
-from payments.operations.postings import ApprovedTime
+from payments.operations.labs import funding
+from payments.operations.pay import grant_postings, postings
+from payments.operations.pay.grant_postings import Grant
+from payments.operations.pay.postings import ApprovedTime
 from payments.queries import ledger_findings
 from tests.payments import ledger_story as story
 from tests.payments.ledger_story import NOW, SYSTEM

@@ -10,8 +10,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from core import clock
 from core.public import Principal, unit_of_work
 from payments.models import SendingLatch
-from payments.operations import sending_latch, tracking
-from payments.operations.sending_latch import NotReconciled
+from payments.operations.rails import sending_latch, tracking
+from payments.operations.rails.sending_latch import NotReconciled
 
 COMMAND = Principal.system("payments.payouts")
 

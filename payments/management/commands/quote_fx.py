@@ -13,7 +13,7 @@ from core import clock
 from core.problems import DomainError
 from core.public import Principal, User, unit_of_work
 from payments.models import AdjustmentProposal
-from payments.operations import quotes
+from payments.operations.exchange import quotes
 
 
 class Command(BaseCommand):

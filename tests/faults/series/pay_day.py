@@ -10,8 +10,8 @@ from typing import Final
 from core import clock
 from experts.public import Expert
 from payments.models import ProviderFault
-from payments.operations import postings
-from payments.operations.postings import ApprovedTime
+from payments.operations.pay import postings
+from payments.operations.pay.postings import ApprovedTime
 from tests.payments import ledger_story as story
 
 CURRENCIES: Final = ("USD", "JPY", "KWD")  # two decimals, none, three

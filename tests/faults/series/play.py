@@ -16,7 +16,7 @@ django.setup()
 
 from core import clock
 from payments.models import Payout, ProviderMovement
-from payments.operations import tracking
+from payments.operations.rails import tracking
 from tests.faults.own_cluster import OwnCluster
 from tests.faults.series import pay_day, tally
 from tests.faults.series.tally import Tally

@@ -11,18 +11,18 @@ from hypothesis.stateful import precondition, rule
 from core.money import Money
 from payments import accounts
 from payments.models import Account, Adjustment, FxQuote, PlatformPay, TimeEntry
-from payments.operations import (
+from payments.operations.exchange import exchanges
+from payments.operations.pay import (
     adjustments,
     bonuses,
     clawbacks,
-    exchanges,
     holdbacks,
     platform_pay,
     referrals,
     true_ups,
     write_offs,
 )
-from payments.operations.bonuses import Bonus
+from payments.operations.pay.bonuses import Bonus
 from tests.payments import ledger_story as story
 from tests.payments.ledger_story import SYSTEM, platform
 from tests.properties.money.book import Taken, half_up

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from payments.models import Payout, PayRun, TaxProfile
-from payments.operations import pay_runs, payouts, sending, tracking
+from payments.operations.rails import payouts, sending, tracking
+from payments.operations.runs import pay_runs
 from tests.payments import ledger_story as story
 from tests.payments.ledger_story import platform
 from tests.properties.money.beside import Beside

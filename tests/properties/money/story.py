@@ -18,7 +18,7 @@ from experts.public import Expert
 from marketplace.models import Lab
 from marketplace.public import Contract, RateSnapshot
 from payments.models import AdjustmentProposal, JournalEntry, Payout, PayRun, Referral, TaxProfile, Timesheet
-from payments.operations import four_eyes, referrals
+from payments.operations.pay import four_eyes, referrals
 from tests.marketplace import world
 from tests.payments import ledger_story as story
 from tests.payments.ledger_story import platform

@@ -10,7 +10,8 @@ from hypothesis.stateful import precondition, rule
 
 from core.money import Money
 from payments.models import Dispute, Funding, Refund, TimeEntry, Timesheet
-from payments.operations import clocks, disputes, funding, refunds, reservations, time_entries, timesheets
+from payments.operations.hours import clocks, disputes, time_entries, timesheets
+from payments.operations.labs import funding, refunds, reservations
 from tests.payments.ledger_story import SYSTEM, platform
 from tests.properties.money.book import Stretch
 from tests.properties.money.story import AMOUNTS, DAY, WHICH, Story, sheet_of

@@ -1,0 +1,129 @@
+"""The round that keeps providers' books and ours together: read, follow, match, close, alarm."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Final
+
+import structlog
+from django.conf import settings
+from django.db.models import Exists, Min, OuterRef
+
+from core.public import unit_of_work
+from payments import turns
+from payments.models import (
+    BankFile,
+    BankMessage,
+    BankStatement,
+    Payout,
+    PayoutAttempt,
+    ProviderEntry,
+    ReconciliationItem,
+)
+from payments.operations.bank import bank_files, bank_messages, day_close, matching, reconciliation
+from payments.operations.bank.reconciliation import RECONCILER
+from payments.operations.rails import tracking
+from payments.operations.runs import statement_chain
+from payments.providers import registry
+from payments.providers.port import Movement, ProviderUnavailable
+from payments.providers.sepa_file import NAME as BANK
+
+LONGEST_LOOK_BACK: Final = dt.timedelta(days=90)
+log = structlog.get_logger(__name__)
+
+
+def read_bank(*, now: dt.datetime) -> int:
+    """Everything the bank left since the last time; how many files. Does nothing where no bank account is set up."""
+    if not settings.BANK_ACCOUNT_IBAN:
+        return 0
+    count = bank_messages.collect(provider=BANK, now=now)
+    bank_files.hand_over_unfinished(now=now)  # afterwards: the bank may just have said that it has them
+    if count:
+        tracking.follow_settlements(now=now)
+        reconcile(provider=BANK, now=now)
+    return count
+
+
+def reconcile_all(*, now: dt.datetime) -> None:
+    """Every provider that moved or holds our money, and the alarms about what nobody looks after."""
+    with unit_of_work(RECONCILER):
+        paid = Payout.objects.filter(created_at__gte=now - LONGEST_LOOK_BACK)
+        names = {*paid.values_list("provider", flat=True).distinct()}
+        names |= {*ProviderEntry.objects.values_list("provider", flat=True).distinct()}
+    for name in sorted(names):
+        reconcile(provider=name, now=now)
+    with unit_of_work(RECONCILER):
+        alarm(now=now)
+
+
+def reconcile(*, provider: str, now: dt.datetime) -> None:
+    """One provider: take down what it settled, match it, look for what is missing, close days; one at a time.
+
+    Days stay open while a provider that has to be asked does not answer: silence is not its word.
+    """
+    movements = _settlements(provider, now)
+    with unit_of_work(RECONCILER):
+        # What comes while another worker closes days is counted before they close, or on the day after them.
+        turns.take("reconcile", provider)
+        if provider != BANK:
+            reconciliation.take_settlements(provider=provider, movements=movements or [], now=now)
+        matching.match_all(provider=provider, now=now)
+        for currency in day_close.accounts_of(provider):
+            statement_chain.check(provider=provider, currency=currency, now=now)
+            day_close.find_missing(provider=provider, currency=currency, now=now)
+            if movements is not None:
+                day_close.close_days(provider=provider, currency=currency, now=now)
+
+
+def alarm(*, now: dt.datetime) -> list[str]:
+    """Say loudly what waits for too long; the same things stand in the desk's queues. Returns what was said."""
+    said = []
+    silent = now - dt.timedelta(days=settings.BANK_ANSWER_DAYS)
+    overdue = now - dt.timedelta(hours=settings.RECONCILE_ALARM_HOURS)
+    waits = {
+        "bank_file_without_answer": BankFile.objects.unanswered(handed_over_by=silent, written_by=overdue),
+        "bank_message_not_applied": BankMessage.objects.filter(
+            status=BankMessage.Status.RECEIVED, created_at__lte=now - dt.timedelta(hours=1)
+        ),
+        "reconciliation_item_open": ReconciliationItem.objects.filter(
+            status=ReconciliationItem.Status.OPEN, created_at__lte=overdue
+        ),
+    }
+    for event, rows in waits.items():
+        if count := rows.count():
+            log.error(event, count=count)
+            said.append(event)
+    latest = BankStatement.objects.filter(provider=BANK).order_by("-day").first()
+    if latest is not None and latest.day < silent.date() - dt.timedelta(days=2):  # a weekend has no statements
+        log.error("bank_statement_missing", last=latest.day.isoformat())
+        said.append("bank_statement_missing")
+    return said
+
+
+def _settlements(provider: str, now: dt.datetime) -> list[Movement] | None:
+    """What a provider without statements settled lately; None when it cannot be asked."""
+    if provider == BANK:
+        return []
+    try:
+        return registry.provider(provider).settlements(since=_since(provider, now), now=now)
+    except ProviderUnavailable as error:
+        log.warning("provider_unavailable", provider=provider, error=str(error))
+        return None
+
+
+def _since(provider: str, now: dt.datetime) -> dt.datetime:
+    """Two weeks ago, or when the first payout was paid of which we never took down the movement.
+
+    The rounds may have stood still for longer than that: an outage, or a clock that was moved on.
+    """
+    told = ProviderEntry.objects.filter(provider=provider, kind=ProviderEntry.Kind.PAYOUT, key=OuterRef("idem_key"))
+    untold = PayoutAttempt.objects.filter(
+        ~Exists(told),
+        payout__provider=provider,
+        payout__paid_at__gte=now - LONGEST_LOOK_BACK,
+        outcome=PayoutAttempt.Outcome.ACCEPTED,
+    )
+    with unit_of_work(RECONCILER):
+        first: dt.datetime | None = untold.aggregate(first=Min("payout__paid_at"))["first"]
+    usual = now - tracking.LOOK_BACK
+    return min(usual, first - dt.timedelta(days=1)) if first else usual

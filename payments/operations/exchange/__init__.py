@@ -1,0 +1,1 @@
+"""Exchange of currencies: who quotes, and who takes a quote."""

@@ -1,0 +1,1 @@
+"""Time: measured, written, capped, handed in, approved, contested, and settled as money."""

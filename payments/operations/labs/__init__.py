@@ -1,0 +1,1 @@
+"""The money of labs: paid in, set aside, lent, billed, given back."""

@@ -1,0 +1,261 @@
+"""Bill labs: an invoice per currency and closed month, and credit notes for what was taken back after its invoice."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Max, Min, Sum
+from django.utils.translation import gettext as _
+
+from core import outbox, scope, states
+from core.money import fee_for
+from core.public import Principal, unit_of_work
+from payments import accounts, ledger, vat
+from payments.billing_calendar import Month, closed_months
+from payments.ledger import NewEntry
+from payments.models import Account, CreditNote, DocumentSeries, Invoice, JournalEntry, LabBillingProfile, Posting
+from payments.operations.labs import billing, series
+from payments.queries import charges
+from payments.queries.charges import Bill, Charge
+
+ISSUE: Final = "payments.issue_invoices"
+Ledger = tuple[int, str]
+"""A lab's tenant and a currency."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A lab's stretch of the journal in one currency: the entries after one up to another."""
+
+    tenant_id: int
+    currency: str
+    after: int
+    upto: int
+
+
+def issue_due(*, now: dt.datetime, tenant_id: int | None = None) -> int:
+    """Issue whatever closed months lack, of all labs or one; each month is a unit of work of its own. How many papers."""
+    made = 0
+    for owner, currency in _billable(tenant_id):
+        for month in _unbilled_months(owner, currency, now=now):
+            with unit_of_work(Principal.system(ISSUE)):
+                made += len(issue(tenant_id=owner, currency=currency, month=month, now=now))
+    return made
+
+
+@transaction.atomic
+def issue(*, tenant_id: int, currency: str, month: Month, now: dt.datetime) -> list[Invoice | CreditNote]:
+    """Bill what the journal charged up to the end of a closed month and no paper bills yet; nothing twice.
+
+    The lab's accounts are locked, so that the range of the journal is complete. Without any charge there is no paper,
+    and the next month's begins where this one would have.
+    """
+    with scope.as_platform():
+        keys = [accounts.lab_prepaid(tenant_id, currency), accounts.lab_receivable(tenant_id, currency)]
+        ledger.lock(keys=keys, now=now)
+        span = _span(tenant_id, currency, month)
+        if span is None:
+            return []
+        bill, _sources = charges.bill_of(tenant_id=tenant_id, currency=currency, after=span.after, upto=span.upto)
+        papers: list[Invoice | CreditNote] = []
+        if sum(charge.total_minor for charge in bill.billed) > 0:
+            papers.append(_invoice(span, month, bill, now=now))
+        for invoice_id, taken in sorted(bill.credits.items()):
+            papers.append(_credit(span, Invoice.objects.get(pk=invoice_id), taken, now=now))
+        return papers
+
+
+def follow_payments(*, now: dt.datetime) -> int:
+    """Note which invoices have been paid by now: debts are paid oldest first. How many."""
+    paid = 0
+    with scope.as_platform():
+        open_ones = Invoice.objects.filter(status=Invoice.Status.ISSUED).select_for_update(
+            no_key=True, of=("self",), skip_locked=True
+        )
+        for invoice in open_ones.order_by("pk"):
+            if _is_paid(invoice):
+                _mark_paid(invoice, now=now)
+                paid += 1
+    return paid
+
+
+def credit_fully(invoice: Invoice) -> None:
+    """Mark an invoice whose every part was credited."""
+    credited = invoice.credit_notes.aggregate(total=Sum("total_minor"))["total"] or 0
+    if credited >= invoice.total_minor and states.can_move(invoice, Invoice.Status.CREDITED):
+        states.move(invoice, Invoice.Status.CREDITED)
+        invoice.save(update_fields=["status"])
+
+
+def vat_back(invoice: Invoice, minor: int) -> int:
+    """The VAT on so much more that is credited: rounded once for all credit notes, so that they never exceed the invoice's."""
+    given = invoice.credit_notes.aggregate(gross=Sum("gross_minor"), fee=Sum("fee_minor"), vat=Sum("vat_minor"))
+    net = (given["gross"] or 0) + (given["fee"] or 0) + minor
+    return fee_for(net, invoice.vat_bp or 0) - (given["vat"] or 0)
+
+
+def tell(event: str, paper: Invoice | CreditNote, *, now: dt.datetime) -> None:
+    """News for the lab."""
+    outbox.publish(
+        event, subject=paper.public_id, tenant_id=paper.tenant_id, payload={"reference": paper.reference}, now=now
+    )
+
+
+def numbered(kind: DocumentSeries.Kind, *, now: dt.datetime) -> dict[str, Any]:
+    """The next number of the platform's own series, by the year in its zone."""
+    year = now.astimezone(ZoneInfo(settings.PLATFORM_ZONE)).year
+    prefix = {"invoice": "INV", "credit_note": "CRN"}[str(kind)]
+    issuer = settings.ISSUER["key"]
+    return series.take(
+        kind=kind, issuer=issuer, year=year, prefix=f"{issuer}-{prefix}-{year}-" if issuer else f"{prefix}-{year}-"
+    )
+
+
+def _billable(tenant_id: int | None) -> list[Ledger]:
+    with unit_of_work(Principal.system(ISSUE)):
+        found = Account.objects.filter(kind__in=charges.LAB, tenant__live=None)
+        if tenant_id is not None:
+            found = found.filter(tenant=tenant_id)
+        return sorted(set(found.values_list("tenant_id", "currency")))
+
+
+def _unbilled_months(tenant_id: int, currency: str, *, now: dt.datetime) -> list[Month]:
+    with unit_of_work(Principal.system(ISSUE)):
+        first = _entries(tenant_id, currency, _billed_upto(tenant_id, currency)).aggregate(at=Min("created_at"))["at"]
+    return closed_months(first, now=now, zone=ZoneInfo(settings.PLATFORM_ZONE)) if first else []
+
+
+def _billed_upto(tenant_id: int, currency: str) -> int:
+    papers = (model.objects.filter(tenant=tenant_id, currency=currency) for model in (Invoice, CreditNote))
+    return max(rows.aggregate(last=Max("upto_entry"))["last"] or 0 for rows in papers)
+
+
+def _entries(tenant_id: int, currency: str, after: int) -> Any:
+    legs = Posting.objects.filter(
+        account__tenant=tenant_id, account__kind__in=charges.LAB, currency=currency, entry_id__gt=after
+    )
+    return JournalEntry.objects.filter(pk__in=legs.values("entry"))
+
+
+def _span(tenant_id: int, currency: str, month: Month) -> Span | None:
+    after = _billed_upto(tenant_id, currency)
+    end = month.closes_at(ZoneInfo(settings.PLATFORM_ZONE))
+    upto = _entries(tenant_id, currency, after).filter(created_at__lt=end).aggregate(last=Max("pk"))["last"]
+    return Span(tenant_id, currency, after, upto) if upto else None
+
+
+def _invoice(span: Span, month: Month, bill: Bill, *, now: dt.datetime) -> Invoice:
+    profile = billing.profile_of(span.tenant_id)
+    issuer = settings.ISSUER
+    taxed = vat.treatment(
+        issuer=issuer["country"], lab=profile.country, has_vat_id=bool(profile.vat_id), rates=settings.VAT_RATES
+    )
+    net = sum(charge.total_minor for charge in bill.billed)
+    vat_minor = fee_for(net, taxed.bp) if taxed.bp else 0
+    invoice = Invoice(
+        **numbered(DocumentSeries.Kind.INVOICE, now=now),
+        tenant_id=span.tenant_id,
+        currency=span.currency,
+        period_start=month.start,
+        period_end=month.end,
+        after_entry=span.after,
+        upto_entry=span.upto,
+        **_figures(bill),
+        vat_bp=taxed.bp,
+        vat_minor=vat_minor,
+        total_minor=net + vat_minor,
+        parties={"issuer": dict(issuer), "lab": _address(profile), "vat_note": taxed.note},
+        issued_at=now,
+    )
+    invoice.due_minor = min(max(vat_minor - _balance_at(span), 0), invoice.total_minor)
+    invoice.save(force_insert=True)
+    _charge_vat(invoice, now=now)
+    tell("invoice.issued", invoice, now=now)
+    if not invoice.due_minor:
+        _mark_paid(invoice, now=now)
+    return invoice
+
+
+def _figures(bill: Bill) -> dict[str, int]:
+    return {
+        "work_minor": charges.gross_of(bill.work),
+        "work_fee_minor": charges.fee_of(bill.work),
+        "extra_minor": charges.gross_of(bill.extras),
+        "extra_fee_minor": charges.fee_of(bill.extras),
+        "correction_minor": charges.gross_of(bill.corrections),
+        "correction_fee_minor": charges.fee_of(bill.corrections),
+    }
+
+
+def _address(profile: LabBillingProfile) -> dict[str, str]:
+    names = ("legal_name", "street", "postal_code", "city", "country", "vat_id", "email", "purchase_order")
+    return {name: getattr(profile, name) for name in names}
+
+
+def _charge_vat(invoice: Invoice, *, now: dt.datetime) -> None:
+    """Post the VAT that comes on top; what the lab's money does not cover is its debt."""
+    if not invoice.vat_minor:
+        return
+    tenant_id, currency = invoice.tenant_id, invoice.currency
+    prepaid, owing = accounts.lab_prepaid(tenant_id, currency), accounts.lab_receivable(tenant_id, currency)
+    drawn = min(max(ledger.lock(keys=[prepaid, owing], now=now)[prepaid], 0), invoice.vat_minor)
+    legs = [
+        (prepaid, -drawn),
+        (owing, drawn - invoice.vat_minor),
+        (accounts.vat(settings.ISSUER["country"], currency), invoice.vat_minor),
+    ]
+    ledger.post(entries=[NewEntry("vat_charged", invoice.public_id, now, legs, tenant_id=tenant_id)], now=now)
+
+
+def _credit(span: Span, invoice: Invoice, taken: Sequence[Charge], *, now: dt.datetime) -> CreditNote:
+    """Credit what the journal took back: the money is with the lab already, only its VAT follows."""
+    gross, fee = -charges.gross_of(taken), -charges.fee_of(taken)
+    vat_minor = vat_back(invoice, gross + fee)
+    note = CreditNote.objects.create(
+        **numbered(DocumentSeries.Kind.CREDIT_NOTE, now=now),
+        tenant_id=span.tenant_id,
+        invoice=invoice,
+        currency=span.currency,
+        after_entry=span.after,
+        upto_entry=span.upto,
+        gross_minor=gross,
+        fee_minor=fee,
+        vat_minor=vat_minor,
+        total_minor=gross + fee + vat_minor,
+        reason=_("Pay that was corrected or taken back after the invoice."),
+        issued_at=now,
+    )
+    if vat_minor:
+        legs = [
+            (accounts.vat(invoice.parties["issuer"]["country"], span.currency), -vat_minor),
+            (accounts.lab_prepaid(span.tenant_id, span.currency), vat_minor),
+        ]
+        ledger.post(entries=[NewEntry("vat_credited", note.public_id, now, legs, tenant_id=span.tenant_id)], now=now)
+    credit_fully(Invoice.objects.select_for_update(no_key=True, of=("self",)).get(pk=invoice.pk))
+    tell("credit_note.issued", note, now=now)
+    return note
+
+
+def _balance_at(span: Span) -> int:
+    """The lab's money at the end of a range: prepaid and reserved, less what it owed. Below zero it owes for work."""
+    return charges.balance_at(tenant_id=span.tenant_id, currency=span.currency, upto=span.upto)
+
+
+def _is_paid(invoice: Invoice) -> bool:
+    """Whether as much came in since its range as was owed then, its VAT included: debts are paid oldest first."""
+    span = Span(invoice.tenant_id, invoice.currency, invoice.after_entry, invoice.upto_entry)
+    came_in = charges.came_in(tenant_id=span.tenant_id, currency=span.currency, after=span.upto)
+    return came_in >= invoice.vat_minor - _balance_at(span)
+
+
+def _mark_paid(invoice: Invoice, *, now: dt.datetime) -> None:
+    states.move(invoice, Invoice.Status.PAID)
+    invoice.paid_at = now
+    invoice.save(update_fields=["status", "paid_at"])
+    tell("invoice.paid", invoice, now=now)

@@ -1,0 +1,179 @@
+"""Pay beside the hours, and pay taken back or set aside, as journal entries. Every event is written once.
+
+Amounts are minor units. A lab pays from what it has prepaid and then from its credit, the platform from its own pocket.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+
+from core import scope
+from core.money import Money
+from core.public import Tenant
+from marketplace.ports import InsufficientFunds
+from payments import accounts, ledger
+from payments.accounts import AccountKey
+from payments.ledger import Leg, NewEntry
+from payments.models import JournalEntry
+from payments.operations.labs import lab_funds, reservations
+from payments.operations.labs.lab_funds import LabFunds
+
+BONUS = "bonus"
+REFERRAL_BONUS = "referral_bonus"
+CLAWBACK_REVERSED = "clawback_reversed"
+WRITE_OFF = "write_off"
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Pay beside the hours, or pay taken back: ``source_id`` is the adjustment's (or dispute's) public id.
+
+    All amounts are positive; ``fee_minor`` is the platform's, on top. Without ``tenant_id`` the platform pays itself.
+    """
+
+    source_id: str
+    expert_id: int
+    currency: str
+    gross_minor: int
+    effective_at: dt.datetime
+    tenant_id: int | None = None
+    fee_minor: int = 0
+
+
+def bonuses_paid(*, bonuses: Sequence[Grant], now: dt.datetime, kind: str = BONUS) -> None:
+    """Pay bonuses of one lab or of the platform: all or none, in one write. Raises InsufficientFunds."""
+    with scope.as_platform():
+        fresh = _unpaid(kind, bonuses)
+        payers = sorted({(bonus.tenant_id, bonus.currency) for bonus in fresh if bonus.tenant_id is not None})
+        sandboxes = Tenant.objects.sandboxes_among({tenant_id for tenant_id, _currency in payers})
+        payables = [
+            accounts.payable(bonus.expert_id, bonus.currency, sandbox=bonus.tenant_id in sandboxes) for bonus in fresh
+        ]
+        ledger.lock(keys=[*payables, *(key for payer in payers for key in lab_funds.keys(*payer))], now=now)
+        funds = {payer: lab_funds.locked(tenant_id=payer[0], currency=payer[1], now=now) for payer in payers}
+        _require_covered(fresh, funds)
+        entries = []
+        for bonus, payable in zip(fresh, payables, strict=True):
+            cost = bonus.gross_minor + bonus.fee_minor
+            payer = None if bonus.tenant_id is None else funds[bonus.tenant_id, bonus.currency]
+            legs = [
+                *(payer.draw(cost) if payer else [(_giver(bonus), -cost)]),
+                (payable, bonus.gross_minor),
+                (accounts.fee_income(bonus.currency, sandbox=bonus.tenant_id in sandboxes), bonus.fee_minor),
+            ]
+            entries.append(NewEntry(kind, bonus.source_id, bonus.effective_at, legs, tenant_id=bonus.tenant_id))
+        ledger.post(entries=entries, now=now)
+
+
+def _require_covered(bonuses: Sequence[Grant], funds: dict[tuple[int, str], LabFunds]) -> None:
+    """Raise InsufficientFunds unless each lab can pay what is drawn on it, altogether."""
+    for (tenant_id, currency), held in funds.items():
+        mine = [bonus for bonus in bonuses if (bonus.tenant_id, bonus.currency) == (tenant_id, currency)]
+        cost = sum(bonus.gross_minor + bonus.fee_minor for bonus in mine)
+        if cost > held.available:
+            raise InsufficientFunds(
+                _("The balance does not cover the bonus and its fee."),
+                required=dict(Money(cost, currency).as_json()),
+                available=dict(Money(held.available, currency).as_json()),
+            )
+
+
+def _unpaid(kind: str, bonuses: Sequence[Grant]) -> list[Grant]:
+    written = set(
+        JournalEntry.objects.filter(kind=kind, source_id__in=[bonus.source_id for bonus in bonuses]).values_list(
+            "source_id", flat=True
+        )
+    )
+    return [bonus for bonus in bonuses if bonus.source_id not in written]
+
+
+def clawback(*, grant: Grant, now: dt.datetime) -> None:
+    """Take pay back for the lab: the payable may go below zero and is netted later, never collected."""
+    _give_back("clawback", grant, taken_from=_payable(grant), now=now)
+
+
+def clawback_reversed(*, grant: Grant, now: dt.datetime) -> None:
+    """Give the expert back what a clawback took; the lab pays from its prepaid balance, and owes what is not there."""
+    if grant.tenant_id is None:
+        legs = [(_giver(grant), -grant.gross_minor), _to_payable(grant)]
+        _post(CLAWBACK_REVERSED, grant, legs, now=now)
+        return
+    prepaid, owing = _giver(grant), accounts.lab_receivable(grant.tenant_id, grant.currency)
+    total = grant.gross_minor + grant.fee_minor
+    drawn = min(max(ledger.lock(keys=[prepaid, owing, _payable(grant)], now=now)[prepaid], 0), total)
+    legs = [(prepaid, -drawn), (owing, drawn - total), _to_payable(grant), (_fees(grant), grant.fee_minor)]
+    _post(CLAWBACK_REVERSED, grant, legs, now=now)
+
+
+def written_off(*, debtor: AccountKey, source_id: str, minor: int, now: dt.datetime) -> None:
+    """Give up ``minor`` of what an expert or a lab owes: the platform's loss."""
+    ledger.lock(keys=[debtor], now=now)
+    legs = [(accounts.expense("write_off", debtor.currency), -minor), (debtor, minor)]
+    ledger.post(entries=[NewEntry(WRITE_OFF, source_id, now, legs, tenant_id=debtor.tenant_id)], now=now)
+
+
+def dispute_opened(*, dispute: Grant, now: dt.datetime) -> None:
+    """Set pay that was posted already aside while its entry is contested."""
+    key = _payable(dispute)
+    legs = [(key, -dispute.gross_minor), (_holdback(dispute), dispute.gross_minor)]
+    _post("dispute_opened", dispute, legs, now=now)
+
+
+def dispute_resolved(*, dispute: Grant, now: dt.datetime) -> None:
+    """Give back what was set aside. What a decision takes from it is a correction of the entry, in the same breath."""
+    ledger.lock(keys=[_holdback(dispute), _payable(dispute)], now=now)
+    _post("dispute_resolved", dispute, [(_holdback(dispute), -dispute.gross_minor), _to_payable(dispute)], now=now)
+
+
+def _give_back(kind: str, grant: Grant, *, taken_from: AccountKey, now: dt.datetime) -> None:
+    """Return pay and fee to whoever gave them; what comes back to a lab pays its debt first."""
+    total = grant.gross_minor + grant.fee_minor
+    if grant.tenant_id is not None:
+        owing = accounts.lab_receivable(grant.tenant_id, grant.currency)
+        ledger.lock(keys=[taken_from, _giver(grant), owing], now=now)
+    legs = [(taken_from, -grant.gross_minor), (_fees(grant), -grant.fee_minor), (_giver(grant), total)]
+    _post(kind, grant, legs, now=now)
+    if grant.tenant_id is not None:
+        reservations.settle_debt(tenant_id=grant.tenant_id, currency=grant.currency, source_id=grant.source_id, now=now)
+
+
+def _post(kind: str, grant: Grant, legs: Sequence[Leg], *, now: dt.datetime) -> None:
+    entry = NewEntry(
+        kind=kind,
+        source_id=grant.source_id,
+        effective_at=grant.effective_at,
+        legs=legs,
+        tenant_id=grant.tenant_id,
+    )
+    ledger.post(entries=[entry], now=now)
+
+
+def _payable(grant: Grant) -> AccountKey:
+    return accounts.payable(grant.expert_id, grant.currency, sandbox=_plays_in(grant.tenant_id))
+
+
+def _holdback(grant: Grant) -> AccountKey:
+    return accounts.holdback(grant.expert_id, grant.currency, sandbox=_plays_in(grant.tenant_id))
+
+
+def _fees(grant: Grant) -> AccountKey:
+    return accounts.fee_income(grant.currency, sandbox=_plays_in(grant.tenant_id))
+
+
+def _to_payable(grant: Grant) -> Leg:
+    return _payable(grant), grant.gross_minor
+
+
+def _giver(grant: Grant) -> AccountKey:
+    if grant.tenant_id is None:
+        return accounts.expense("bonus", grant.currency)
+    return accounts.lab_prepaid(grant.tenant_id, grant.currency)
+
+
+def _plays_in(tenant_id: int | None) -> bool:
+    """Whether this is a sandbox's play money, which has accounts of its own."""
+    return tenant_id is not None and bool(Tenant.objects.sandboxes_among({tenant_id}))

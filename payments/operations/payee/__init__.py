@@ -1,0 +1,1 @@
+"""Whom we pay: methods, accounts at providers, tax papers."""

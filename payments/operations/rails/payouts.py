@@ -1,0 +1,262 @@
+"""What becomes of a payout: every move of its state with the entry in the ledger that belongs to it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar, Final
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from core import outbox, scope, states
+from core.money import Money
+from core.problems import Conflict, InvalidTransition
+from core.public import User
+from core.wake import wake_after_commit
+from experts.public import require_other, send_notice
+from payments import accounts, ledger, payout_reasons
+from payments.ledger import NewEntry
+from payments.models import Payout, PayoutMethod
+from payments.operations.pay.pay_notices import PayNews, tell
+from payments.operations.runs import owed_invoices
+from payments.operations.runs.pay_runs import initiation, note_progress
+
+FITS: Final[dict[str, frozenset[str]]] = {
+    "retry": frozenset({Payout.Status.FAILED}),
+    "resume": frozenset({Payout.Status.ON_HOLD}),
+    "cancel": frozenset({Payout.Status.READY, Payout.Status.FAILED, Payout.Status.ON_HOLD}),
+}
+"""What finance may do in which state. A retry books the payout anew, since its money was given back; to let one go on
+books nothing, since its money never came back. The one in the place of the other would pay twice, or take twice."""
+
+
+class NoLongerOwed(Conflict):
+    """The amount is not owed any more: another run paid it, or it was taken back. Cancel this payout instead."""
+
+    code = "no_longer_owed"
+    title = gettext_lazy("This is not owed any more")
+    example_members: ClassVar[dict[str, Any]] = {"owed": {"amount": "0.00", "currency": "USD"}}
+
+
+class OutcomeOpen(Conflict):
+    """It was given to the provider, and whether that was executed is not proven yet: wait for the next look-up."""
+
+    code = "payout_outcome_open"
+    title = gettext_lazy("The outcome is not known yet")
+
+
+class NoUsableMethod(Conflict):
+    """The expert has no payout method of this currency that is verified and past its hold; he has to add one first."""
+
+    code = "no_usable_payout_method"
+    title = gettext_lazy("There is no payout method to send it to")
+
+
+def locked(pks: Iterable[int], *, now: dt.datetime) -> list[Payout]:
+    """Payouts locked until the transaction ends, in one order, with what their experts are owed.
+
+    A refused payout gives its money back; whoever releases a run meanwhile locks the same accounts, all at once too.
+    """
+    rows = Payout.objects.select_for_update(no_key=True, of=("self",)).select_related("expert", "payout_method")
+    found = list(rows.filter(pk__in=list(pks)).order_by("pk"))
+    ledger.lock(keys=[accounts.payable(payout.expert_id, payout.currency) for payout in found], now=now)
+    return found
+
+
+def submitted(payout: Payout, *, movement_id: str, now: dt.datetime) -> None:
+    """The provider accepted it; ask soon what became of it."""
+    states.move(payout, Payout.Status.SUBMITTED)
+    payout.provider_reference = movement_id
+    payout.lease_until, payout.next_attempt_at = None, now
+    payout.reason_code = ""
+    payout.save()
+
+
+def in_transit(payout: Payout, *, ask_again: dt.datetime) -> None:
+    """The provider says that it is on its way."""
+    if payout.status != Payout.Status.IN_TRANSIT:
+        states.move(payout, Payout.Status.IN_TRANSIT)
+    payout.next_attempt_at = ask_again
+    payout.save()
+
+
+def settled(payout: Payout, *, now: dt.datetime) -> None:
+    """The money arrived."""
+    states.move(payout, Payout.Status.PAID)
+    payout.paid_at = now
+    payout.save()
+    currency, amount = payout.currency, payout.amount_minor
+    legs = [(accounts.transit(payout.provider, currency), -amount), (accounts.cash(payout.provider, currency), amount)]
+    ledger.post(entries=[_entry(payout, "payout_settled", legs, now)], now=now)
+    owed_invoices.note(payout)
+    _tell(payout, "payout.paid", _("You were paid %(amount)s"), "", now=now)
+
+
+def failed(payout: Payout, *, code: str, now: dt.datetime) -> None:
+    """The provider refused it for good, or it failed on the way: the money is the expert's payable again."""
+    states.move(payout, Payout.Status.FAILED)
+    payout.reason_code, payout.lease_until = code, None
+    payout.save()
+    _give_back(payout, "payout_rejected", accounts.transit(payout.provider, payout.currency), now=now)
+    body = _("The provider answered %(code)s. Check your payout method; the money stays yours.") % {"code": code}
+    _tell(payout, "payout.failed", _("Your payout of %(amount)s failed"), body, now=now)
+
+
+def returned(payout: Payout, *, code: str, now: dt.datetime) -> None:
+    """The bank sent paid money back: it is the expert's payable again, for the next run."""
+    states.move(payout, Payout.Status.RETURNED)
+    payout.reason_code = code
+    payout.save()
+    _give_back(payout, "payout_returned", accounts.cash(payout.provider, payout.currency), now=now)
+    body = _("The bank sent it back (%(code)s). Check your payout method; the next run pays it.") % {"code": code}
+    _tell(payout, "payout.returned", _("Your payout of %(amount)s came back"), body, now=now)
+
+
+def held(payout: Payout, *, code: str, now: dt.datetime) -> None:
+    """It waits for a person, and the expert hears why; where a decision holds his payouts, that has told him."""
+    states.move(payout, Payout.Status.ON_HOLD)
+    payout.reason_code, payout.lease_until = code, None
+    payout.save()
+    if code != payout_reasons.BLOCKED:
+        body = _("%(reason)s\n\nIt is not sent before finance has looked into it. The money stays yours.")
+        tell(_news(payout, "payout.on_hold", _("Your payout of %(amount)s waits"), body), now=now)
+
+
+def give_back_unsent(rows: Sequence[Payout], *, code: str = payout_reasons.METHOD_CHANGED, now: dt.datetime) -> None:
+    """Give up locked payouts that no provider ever heard of: no money can move by it, so it takes no two people.
+
+    What they carried is owed again, and the next run pays it, to the method that the expert has then and under the
+    hold that new methods wait out. PostgreSQL refuses it where there was an attempt.
+    """
+    if rows:
+        ledger.lock(keys=[accounts.payable(payout.expert_id, payout.currency) for payout in rows], now=now)
+    for payout in rows:
+        states.move(payout, Payout.Status.CANCELLED)
+        payout.reason_code, payout.lease_until = code, None
+        payout.save()
+        _give_back(payout, "payout_rejected", accounts.transit(payout.provider, payout.currency), now=now)
+        body = _("%(reason)s\n\nNothing was sent. The money stays yours, and the next pay run pays it.")
+        tell(_news(payout, "payout.cancelled", _("Your payout of %(amount)s was not sent"), body), now=now)
+        outbox.publish("payout.cancelled", subject=payout.public_id, for_lab=False, now=now)
+    note_progress(run_ids={payout.run_id for payout in rows}, now=now)
+
+
+def retry(*, payout: Payout, by: User, now: dt.datetime) -> Payout:
+    """Finance sends a failed payout again, to the method the expert has now.
+
+    Raises NoLongerOwed when another run paid it meanwhile, NoUsableMethod, OwnWork.
+    """
+    payout = _for_finance(payout, "retry", by, now=now)
+    states.move(payout, Payout.Status.READY)
+    method = PayoutMethod.objects.filter(
+        expert=payout.expert_id, currency=payout.currency, status=PayoutMethod.Status.ACTIVE
+    ).first()
+    if method is None or not method.is_usable(now=now):
+        raise NoUsableMethod
+    payout.payout_method, payout.provider = method, method.provider
+    payout.initiations += 1
+    payout.reason_code, payout.next_attempt_at = "", now
+    payout.save()
+    owed_key = accounts.payable(payout.expert_id, payout.currency)
+    with scope.as_platform():
+        owed = ledger.lock(keys=[owed_key], now=now)[owed_key]
+        if owed < payout.gross_minor:
+            raise NoLongerOwed(owed=dict(Money(owed, payout.currency).as_json()))
+        ledger.post(entries=[initiation(payout, now=now)], now=now)
+    _follow(payout, "payout.retried", by=by, now=now)
+    return payout
+
+
+def resume(*, payout: Payout, by: User, now: dt.datetime) -> Payout:
+    """Finance lets a held payout go on, to the method it was released to. Raises NoUsableMethod."""
+    payout = _for_finance(payout, "resume", by, now=now)
+    states.move(payout, Payout.Status.READY)
+    if not payout.payout_method.is_usable(now=now):
+        raise NoUsableMethod(_("Its payout method is not in use any more: cancel it, and the next run pays."))
+    payout.reason_code, payout.next_attempt_at = "", now
+    payout.save()
+    _follow(payout, "payout.resumed", by=by, now=now)
+    return payout
+
+
+def cancel(*, payout: Payout, by: User, now: dt.datetime) -> Payout:
+    """Finance gives a payout up that was not sent or has failed; what is owed stays owed and is in the next run.
+
+    Raises OutcomeOpen while a provider may still execute it.
+    """
+    payout = _for_finance(payout, "cancel", by, now=now)
+    if payout.attempts.filter(finished_at=None).exists():
+        raise OutcomeOpen
+    was_under_way = payout.status in Payout.UNDER_WAY
+    states.move(payout, Payout.Status.CANCELLED)
+    payout.save()
+    if was_under_way:
+        _give_back(payout, "payout_rejected", accounts.transit(payout.provider, payout.currency), now=now)
+    _follow(payout, "payout.cancelled", by=by, now=now)
+    return payout
+
+
+def require_fit(payout: Payout, act: str) -> None:
+    """Raises InvalidTransition where the act is not for a payout in this state."""
+    if payout.status not in FITS[act]:
+        detail = _("This payout is %(current)s; that is for one that is %(states)s.") % {
+            "current": payout.get_status_display(),
+            "states": ", ".join(str(Payout.Status(state).label) for state in sorted(FITS[act])),
+        }
+        raise InvalidTransition(detail, current_state=str(payout.status), allowed_transitions=states.allowed(payout))
+
+
+def _for_finance(payout: Payout, act: str, by: User, *, now: dt.datetime) -> Payout:
+    """The payout, locked. Raises OwnWork when it is the operator's own pay, InvalidTransition."""
+    payout = locked([payout.pk], now=now)[0]
+    require_other(payout.expert, by)
+    require_fit(payout, act)
+    return payout
+
+
+def _follow(payout: Payout, event: str, *, by: User, now: dt.datetime) -> None:
+    actor = f"user:{by.public_id}"
+    outbox.publish(event, subject=payout.public_id, for_lab=False, actor=actor, now=now)
+    note_progress(run_ids=[payout.run_id], now=now)
+    wake_after_commit("payments.send_payouts")
+
+
+def _give_back(payout: Payout, kind: str, taken_from: accounts.AccountKey, *, now: dt.datetime) -> None:
+    """Owe the expert all of it again: what was sent, and the tax that was withheld from it."""
+    legs = [
+        (taken_from, -payout.amount_minor),
+        (accounts.tax_withheld(payout.currency), -payout.withheld_minor),
+        (accounts.payable(payout.expert_id, payout.currency), payout.gross_minor),
+    ]
+    ledger.post(entries=[_entry(payout, kind, legs, now)], now=now)
+
+
+def _entry(payout: Payout, kind: str, legs: list[ledger.Leg], now: dt.datetime) -> NewEntry:
+    return NewEntry(kind, payout.public_id, now, legs, seq=payout.initiations)
+
+
+def _news(payout: Payout, kind: str, title: str, body: str) -> PayNews:
+    """What is told of an act on a payout, which is contested by its id."""
+    return PayNews(
+        expert=payout.expert,
+        kind=kind,
+        subject=payout.public_id,
+        title=title % {"amount": Money(payout.amount_minor, payout.currency)},
+        body=body % {"reason": payout_reasons.text_of(payout.reason_code)},
+        link=f"/api/v1/expert/payouts/{payout.public_id}",
+    )
+
+
+def _tell(payout: Payout, event: str, title: str, body: str, *, now: dt.datetime) -> None:
+    amount = Money(payout.amount_minor, payout.currency)
+    send_notice(
+        expert=payout.expert,
+        kind=event,
+        subject=payout.public_id,
+        title=title % {"amount": amount},
+        body=body,
+        link="/api/v1/expert/payouts",
+        now=now,
+    )
+    outbox.publish(event, subject=payout.public_id, user_id=payout.expert.user_id, for_lab=False, now=now)

@@ -1,0 +1,222 @@
+"""Finding out what became of payouts: those whose outcome is unknown, those under way, those that come back."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Final
+
+import structlog
+from django.conf import settings
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+
+from core import states
+from core.money import Money
+from core.public import Principal, unit_of_work
+from core.wake import wake_after_commit
+from payments.models import Payout, PayoutAttempt, PayoutMethod
+from payments.operations.bank import bank_charges
+from payments.operations.rails import payouts, sending, sending_latch
+from payments.operations.runs.pay_runs import note_progress
+from payments.providers import registry
+from payments.providers.port import Answer, Movement, Provider, ProviderUnavailable, Standing, Verdict
+
+BATCH: Final = 100
+ASK_AGAIN: Final = dt.timedelta(minutes=5)
+LONGEST_WAIT: Final = dt.timedelta(hours=6)
+PATIENCE: Final = 12
+"""What has been under way for an hour is asked about every five minutes, for a day every two hours."""
+LOOK_BACK: Final = dt.timedelta(days=14)
+"""How long after a payment its return is looked for."""
+
+TRACKER: Final = Principal.system("payments.track_payouts")
+log = structlog.get_logger(__name__)
+
+_LOST = Q(status=Payout.Status.SENDING)  # its lease is over: whoever sent it died or hangs
+_HELD = Q(status=Payout.Status.ON_HOLD) & Exists(PayoutAttempt.objects.filter(payout=OuterRef("pk"), finished_at=None))
+_OPEN = Q(status__in=(Payout.Status.UNKNOWN, Payout.Status.SUBMITTED, Payout.Status.IN_TRANSIT))
+
+
+def track_due(*, now: dt.datetime) -> int:
+    """Ask about every payout that is due to be asked about; returns how many."""
+    asked, last_pk = 0, 0
+    while True:
+        with unit_of_work(TRACKER):
+            provider, keys, last_pk = _take(now=now, after=last_pk)
+        if not last_pk:
+            return asked
+        asked += len(keys)
+        try:
+            if keys:
+                look_up(provider, keys, now=now)
+        except ProviderUnavailable as error:
+            log.warning("provider_unavailable", provider=provider, error=str(error))
+
+
+def follow_settlements(*, now: dt.datetime) -> int:
+    """Read what providers settled lately, and catch up with whatever no answer told us: above all, returned money."""
+    moved = 0
+    for name, movements in settled_lately(now=now).items():
+        with unit_of_work(TRACKER):
+            sending_latch.fall_before_strangers([movement.key for movement in movements], now=now)
+            moved += _apply(name, {movement.key: movement for movement in movements}, now=now)
+            _book_fees(name, movements, now=now)
+    return moved
+
+
+def _book_fees(name: str, movements: list[Movement], *, now: dt.datetime) -> None:
+    """What a provider took for our movements, each once: the movement's id is the fee's reference."""
+    charged = {movement.key: movement for movement in movements if movement.fee_minor > 0}
+    ours = PayoutAttempt.objects.filter(idem_key__in=charged, payout__provider=name).order_by("pk")
+    for key in ours.values_list("idem_key", flat=True):
+        movement = charged[key]
+        amount = Money(movement.fee_minor, movement.currency)
+        try:
+            bank_charges.fee(provider=name, reference=movement.movement_id, amount=amount, now=now)
+        except bank_charges.ChargeRecorded:  # must not keep returned money from its owners
+            log.error("provider_fee_differs", provider=name, reference=movement.movement_id)
+
+
+def look_up(name: str, keys: list[str], *, now: dt.datetime) -> None:
+    """Ask a provider about keys and move their payouts to where its books have them. Raises ProviderUnavailable."""
+    provider = registry.provider(name)
+    movements = provider.lookup(keys, now=now)
+    movements |= _barred(provider, [key for key in keys if key not in movements], now=now)
+    with unit_of_work(TRACKER):
+        _apply(name, movements, now=now)
+        _send_again([key for key in keys if key not in movements], now=now)
+
+
+def stuck(*, now: dt.datetime) -> QuerySet[Payout]:
+    """Payouts that are open long after a provider was given them, or after their release if none was: a person must act."""
+    late = now - dt.timedelta(hours=settings.PAYOUT_STUCK_HOURS)
+    dark = now - dt.timedelta(hours=settings.PAYOUT_UNKNOWN_HOURS)
+    last = PayoutAttempt.objects.filter(payout=OuterRef("pk")).order_by("-n").values("first_sent_at")[:1]
+    given = Payout.objects.annotate(given_at=Coalesce(Subquery(last), F("created_at")))
+    unknown = Q(status=Payout.Status.UNKNOWN, given_at__lte=dark)
+    return given.filter(unknown | Q(status__in=Payout.UNDER_WAY, given_at__lte=late))
+
+
+def report_stuck(*, now: dt.datetime) -> int:
+    """Log an error for each payout that is stuck; returns how many. The queue at the desk shows them too."""
+    rows = list(stuck(now=now).order_by("pk")[:BATCH])
+    for payout in rows:
+        log.error("payout_stuck", payout=payout.public_id, status=payout.status, provider=payout.provider)
+    return len(rows)
+
+
+def settled_lately(*, now: dt.datetime) -> dict[str, list[Movement]]:
+    """What each provider that we pay through settled within LOOK_BACK; those that do not answer are left out.
+
+    Providers are found by payout methods, not by payouts: a database that was restored may have lost all of those.
+    """
+    with unit_of_work(TRACKER):
+        names = set(PayoutMethod.objects.values_list("provider", flat=True).distinct())
+        names |= set(Payout.objects.filter(created_at__gte=now - LOOK_BACK).values_list("provider", flat=True))
+    found = {}
+    for name in sorted(names):
+        try:
+            found[name] = list(registry.provider(name).settlements(since=now - LOOK_BACK, now=now))
+        except ProviderUnavailable as error:
+            log.warning("provider_unavailable", provider=name, error=str(error))
+    return found
+
+
+def _take(*, now: dt.datetime, after: int) -> tuple[str, list[str], int]:
+    """Keys of one provider to be asked about, pushed away so that nobody else asks meanwhile; 0 when none is left."""
+    due = Payout.objects.filter(_LOST | _OPEN | _HELD, next_attempt_at__lte=now, pk__gt=after).order_by("pk")
+    rows = list(due.select_for_update(no_key=True, skip_locked=True, of=("self",))[:BATCH])
+    if not rows:
+        return "", [], 0
+    provider = rows[0].provider
+    mine = []
+    for payout in rows:
+        if payout.provider != provider:
+            break
+        if payout.status == Payout.Status.SENDING:
+            states.move(payout, Payout.Status.UNKNOWN)
+            payout.reason_code = "lease_expired"
+        payout.lease_until, payout.next_attempt_at = None, now + ASK_AGAIN
+        payout.save()
+        mine.append(payout)
+    return provider, _current_keys(mine), mine[-1].pk
+
+
+def _barred(provider: Provider, missing: list[str], *, now: dt.datetime) -> dict[str, Movement]:
+    """Keys that the provider forgets soon, or that wait for a person, are barred, and so proven unexecuted."""
+    with unit_of_work(TRACKER):
+        old = Q(first_sent_at__lte=now - provider.key_window / 2) | Q(payout__status=Payout.Status.ON_HOLD)
+        quiet = Q(last_sent_at=None) | Q(last_sent_at__lte=now - provider.quiet)
+        found = PayoutAttempt.objects.filter(old & quiet, idem_key__in=missing)
+        keys = list(found.values_list("idem_key", flat=True))
+    return {key: provider.cancel(key, now=now) for key in keys}
+
+
+def _send_again(missing: list[str], *, now: dt.datetime) -> None:
+    """The provider has never seen these keys: the same keys are sent again."""
+    attempts = PayoutAttempt.objects.filter(idem_key__in=missing, finished_at=None)
+    rows = payouts.locked(attempts.values_list("payout_id", flat=True), now=now)
+    unknown = [payout for payout in rows if _is_unknown(payout)]
+    for payout in unknown:
+        sending.send_again(payout, at=now)
+    if unknown:
+        wake_after_commit("payments.send_payouts")
+
+
+def _apply(provider: str, movements: dict[str, Movement], *, now: dt.datetime) -> int:
+    """Move payouts to where the provider's books have them; returns how many moved."""
+    later = PayoutAttempt.objects.filter(payout=OuterRef("payout"), n__gt=OuterRef("n"))
+    attempts = PayoutAttempt.objects.filter(~Exists(later), idem_key__in=movements, payout__provider=provider)
+    by_payout = {attempt.payout_id: attempt for attempt in attempts.order_by("pk")}
+    moved = set()
+    for payout in payouts.locked(by_payout, now=now):
+        attempt = by_payout[payout.pk]
+        movement, before = movements[attempt.idem_key], payout.status
+        if (movement.amount_minor, movement.currency) not in {(payout.amount_minor, payout.currency), (0, "")}:
+            log.error("amount_differs_at_provider", payout=payout.public_id, key=movement.key)
+            continue
+        _follow(payout, attempt, movement, now=now)
+        if payout.status != before:
+            moved.add(payout.run_id)
+    note_progress(run_ids=moved, now=now)
+    return len(moved)
+
+
+def _is_unknown(payout: Payout) -> bool:
+    return payout.status == Payout.Status.UNKNOWN
+
+
+def _follow(payout: Payout, attempt: PayoutAttempt, movement: Movement, *, now: dt.datetime) -> None:
+    standing = movement.standing
+    if payout.status == Payout.Status.ON_HOLD and standing in {Standing.REJECTED, Standing.CANCELLED}:
+        attempt.outcome, attempt.code = PayoutAttempt.Outcome.REJECTED, movement.code[:40]
+        attempt.finished_at = attempt.finished_at or now
+        attempt.save()
+    elif payout.status == Payout.Status.UNKNOWN or (payout.status == Payout.Status.ON_HOLD and not attempt.finished_at):
+        refused = standing in {Standing.REJECTED, Standing.CANCELLED}
+        verdict = Verdict.REJECTED if refused else Verdict.ACCEPTED
+        word = Answer(movement.key, verdict, movement_id=movement.movement_id, code=movement.code)
+        sending.apply(payout, attempt, word, now=now)
+    if payout.status in {Payout.Status.SUBMITTED, Payout.Status.IN_TRANSIT}:
+        _settle(payout, attempt, movement, now=now)
+    if payout.status == Payout.Status.PAID and standing in {Standing.RETURNED, Standing.FAILED}:
+        payouts.returned(payout, code=movement.code, now=now)
+
+
+def _settle(payout: Payout, attempt: PayoutAttempt, movement: Movement, *, now: dt.datetime) -> None:
+    if movement.standing in {Standing.PAID, Standing.RETURNED}:
+        payouts.settled(payout, now=now)
+    elif movement.standing is Standing.FAILED:
+        payouts.failed(payout, code=movement.code, now=now)
+    elif movement.standing in {Standing.ACCEPTED, Standing.IN_TRANSIT}:
+        payouts.in_transit(payout, ask_again=now + _wait(attempt, now))
+
+
+def _wait(attempt: PayoutAttempt, now: dt.datetime) -> dt.timedelta:
+    return min(max((now - attempt.first_sent_at) / PATIENCE, ASK_AGAIN), LONGEST_WAIT)
+
+
+def _current_keys(rows: list[Payout]) -> list[str]:
+    """The last attempt's key of each payout."""
+    last = PayoutAttempt.objects.filter(payout__in=rows).order_by("payout_id", "-n").distinct("payout_id")
+    return [attempt.idem_key for attempt in last]

@@ -1,0 +1,1 @@
+"""Pay runs from the cutoff to the statement, and the papers that a payout needs."""

@@ -1,0 +1,96 @@
+"""Holding one expert's line back from a release: with a reason he reads, and a door to contest it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Final
+
+from django.utils.translation import gettext as _
+
+from core.ids import new_id
+from core.money import Money
+from core.public import User
+from experts.ports import Contestable
+from experts.public import Appeal, record_decision, require_other, send_notice
+from payments.models import PayRun, PayRunLine
+from payments.operations.runs import pay_run_calculation
+from payments.operations.runs.pay_run_calculation import PayRunChanged
+
+PREFIX: Final = "hld"
+WON: Final = frozenset({Appeal.Status.OVERTURNED, Appeal.Status.RESOLVED_BY_TIMEOUT})
+
+
+def hold(*, line: PayRunLine, reason: str, by: User, now: dt.datetime) -> PayRunLine:
+    """Keep a line out of the release; what is owed stays owed. Raises PayRunChanged, OwnWork, ReasonMissing."""
+    run, line = _in_review(line)
+    if line.is_held:
+        raise PayRunChanged(_("This line is held already."), changed=0)
+    line.hold_id, line.held_reason, line.held_by = new_id(PREFIX), reason.strip()[:300], by
+    record_decision(
+        expert=line.expert,
+        act="pay_held",
+        subject=line.hold_id,
+        reason_code="held_by_finance",
+        explanation=reason,
+        evidence={"pay_run": run.public_id, "amount": dict(Money(line.gross_minor, run.currency).as_json())},
+        decided_by=by,
+        now=now,
+    )
+    return _marked(run, line)
+
+
+def release(*, line: PayRunLine, by: User | None, now: dt.datetime) -> PayRunLine:
+    """Put a held line back into the run, and tell the expert. Raises PayRunChanged, OwnWork."""
+    run, line = _in_review(line)
+    if not line.is_held:
+        raise PayRunChanged(_("This line is not held."), changed=0)
+    if by is not None:
+        require_other(line.expert, by)
+    line.held_reason, line.held_by = "", None
+    send_notice(
+        expert=line.expert,
+        kind="pay_run.line_released",
+        subject=line.hold_id,
+        title=_("Your pay is no longer held"),
+        body=_("%(amount)s are in the pay run of %(day)s again.")
+        % {"amount": Money(line.gross_minor, run.currency), "day": run.pays_on.isoformat()},
+        link="/api/v1/expert/earnings",
+        now=now,
+    )
+    return _marked(run, line)
+
+
+def find(*, subject: str, expert_id: int) -> Contestable | None:
+    """The hold with this id when it is this expert's."""
+    line = PayRunLine.objects.filter(hold_id=subject, expert=expert_id).exclude(held_reason="").first()
+    return None if line is None else Contestable(None, line.held_by_id)
+
+
+def apply_outcome(*, subject: str, outcome: str, decided_by: User | None, now: dt.datetime) -> None:
+    """Put back a line whose hold was contested and did not stand, if its run is not released yet.
+
+    After the release nothing needs doing: what was held is owed still, and the next run pays it.
+    """
+    if outcome not in WON or not subject.startswith(f"{PREFIX}_"):
+        return
+    held = PayRunLine.objects.filter(hold_id=subject, run__status=PayRun.Status.REVIEW).exclude(held_reason="")
+    line = held.select_related("run", "expert").first()
+    if line is not None:
+        release(line=line, by=decided_by, now=now)
+
+
+def _in_review(line: PayRunLine) -> tuple[PayRun, PayRunLine]:
+    """The run, locked, and the line as it stands now: somebody may have held it, or calculated the run again."""
+    run = pay_run_calculation.locked_in_review(line.run_id)
+    now = PayRunLine.objects.select_related("run", "expert").filter(pk=line.pk).first()
+    if now is None:
+        raise PayRunChanged(_("The run was calculated again: look at it anew."), changed=0)
+    return run, now
+
+
+def _marked(run: PayRun, line: PayRunLine) -> PayRunLine:
+    line.save(update_fields=["hold_id", "held_reason", "held_by"])
+    found = pay_run_calculation.totals(run)
+    run.line_count, run.total_minor, run.lines_digest = found.line_count, found.total_minor, found.digest
+    run.save(update_fields=["line_count", "total_minor", "lines_digest"])
+    return line
