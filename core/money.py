@@ -1,14 +1,15 @@
 """Money as whole minor units of one ISO 4217 currency; no float ever.
 
-Rounding happens in exactly two places, `pay_for` and `fee_for`; everything
-else is exact integer arithmetic, so totals are sums of rounded lines and a
-split always adds up to the whole.
+Only what multiplies or divides is rounded, half up and once: time by a rate
+(`pay_for`), an amount by basis points (`share`), and any other quotient by
+`divide_half_up`. Everything else is exact integer arithmetic, so totals are
+sums of rounded lines. The table in docs/money.md names every place.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, Self, TypedDict
@@ -133,22 +134,6 @@ class Money:
         """The wire form used by every endpoint."""
         return {"amount": self.amount, "currency": self.currency}
 
-    def allocate(self, weights: Sequence[int]) -> list[Money]:
-        """Split by `weights` (whole, not negative, not all zero); parts sum to the whole.
-
-        Largest remainder, ties to the earlier position. A negative amount is
-        split like its mirror image.
-        """
-        if any(weight < 0 for weight in weights) or sum(weights) <= 0:
-            raise ValueError("Weights must be whole numbers from 0, with at least one above 0.")
-        whole, total = abs(self.minor), sum(weights)
-        shares = [whole * weight // total for weight in weights]
-        by_remainder = sorted(range(len(weights)), key=lambda i: (-(whole * weights[i] % total), i))
-        for i in by_remainder[: whole - sum(shares)]:
-            shares[i] += 1
-        sign = -1 if self.minor < 0 else 1
-        return [Money(sign * share, self.currency) for share in shares]
-
     def __add__(self, other: Money) -> Money:
         return Money(self.minor + self._same(other), self.currency)
 
@@ -198,9 +183,11 @@ def pay_for(seconds: int, rate_minor: int) -> int:
     return divide_half_up(seconds * rate_minor, SECONDS_PER_HOUR)
 
 
-def fee_for(gross_minor: int, bp: int) -> int:
-    """The platform's fee in minor units: ROUND_HALF_UP(gross x bp / 10000).
+def share(minor: int, bp: int) -> int:
+    """`bp` basis points of an amount, in its minor units: ROUND_HALF_UP(minor x bp / 10000)."""
+    return divide_half_up(minor * bp, BASIS_POINTS)
 
-    `gross_minor` is the already rounded pay; `bp` counts basis points.
-    """
-    return divide_half_up(gross_minor * bp, BASIS_POINTS)
+
+def fee_for(gross_minor: int, bp: int) -> int:
+    """The platform's fee in minor units: the `share` of the already rounded pay."""
+    return share(gross_minor, bp)

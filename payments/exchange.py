@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal, localcontext
 from fractions import Fraction
-from typing import Final
 
-from core.money import Money, divide_half_up, exponent_of
-
-BASIS_POINTS: Final = 10_000
+from core.money import BASIS_POINTS, Money, divide_half_up, exponent_of
 
 
 def exchanged(sold: Money, *, buy: str, rate: Decimal, spread_bp: int) -> Money:

@@ -13,6 +13,8 @@ from stdnum.eu import vat
 from stdnum.exceptions import ValidationError
 from stdnum.us import ein, itin, ssn, tin
 
+from core.money import BASIS_POINTS, share
+
 UNITED_STATES: Final = "US"
 _GREECE: Final = {"GR": "EL"}  # Greek VAT ids begin with EL
 MEMBER_STATES: Final = frozenset(state.upper() for state in vat.MEMBER_STATES) - {"XI"}
@@ -96,12 +98,12 @@ def backup_rate(day: date) -> int:
 
 def withheld(gross: int, *, bp: int) -> int:
     """Tax kept back from a gross amount of minor units, rounded half up: 2,400 of 10,000 at 2,400 basis points."""
-    return (gross * bp + 5_000) // 10_000
+    return share(gross, bp)
 
 
 def least_gross(net: int, *, bp: int) -> int:
     """The smallest gross of which at least ``net`` is left once tax at ``bp`` (below 5,000) was kept back."""
-    gross = net * 10_000 // (10_000 - bp)
+    gross = net * BASIS_POINTS // (BASIS_POINTS - bp)
     while gross - withheld(gross, bp=bp) < net:
         gross += 1
     while gross > 0 and gross - 1 - withheld(gross - 1, bp=bp) >= net:

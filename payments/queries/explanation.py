@@ -11,7 +11,7 @@ from django.apps import apps
 from django.db.models import Q, Sum
 
 from core import scope
-from core.money import SECONDS_PER_HOUR, divide_half_up, fee_for, pay_for
+from core.money import SECONDS_PER_HOUR, divide_half_up, fee_for, pay_for, share
 from payments import allowance, exchange
 from payments.models import (
     Adjustment,
@@ -68,7 +68,7 @@ def price_of(entry: TimeEntry) -> Price:
         fee_bp=fee_bp,
         fee_minor=fee_for(gross, fee_bp) if entry.fee_minor is None else entry.fee_minor,
         holdback_bp=terms.holdback_bp,
-        holdback_minor=fee_for(gross, terms.holdback_bp) if entry.holdback_minor is None else entry.holdback_minor,
+        holdback_minor=share(gross, terms.holdback_bp) if entry.holdback_minor is None else entry.holdback_minor,
     )
 
 
@@ -159,7 +159,7 @@ def contested_by(dispute: Dispute) -> Contested:
 
     def here(seconds: int) -> int:
         gross = pay_for(seconds, entry.snapshot.rate_minor if entry.rate_minor is None else entry.rate_minor)
-        return gross - fee_for(gross, holdback_bp)
+        return gross - share(gross, holdback_bp)
 
     decided = Q(decided_at=dispute.decided_at) if dispute.decided_at else Q(pk=None)
     taken = entry.adjustments.filter(decided, kind=Adjustment.Kind.CORRECTION)

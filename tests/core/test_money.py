@@ -13,6 +13,7 @@ from core.money import (
     exponent_of,
     fee_for,
     pay_for,
+    share,
 )
 
 
@@ -97,21 +98,6 @@ def test_sums_and_comparisons() -> None:
     assert str(Money(1999, "EUR")) == "19.99 EUR"
 
 
-def test_a_split_gives_the_odd_cents_to_the_largest_remainders_then_by_position() -> None:
-    assert [p.minor for p in Money(100, "USD").allocate([1, 1, 1])] == [34, 33, 33]
-    assert [p.minor for p in Money(5, "USD").allocate([3, 7])] == [2, 3]
-    assert [p.minor for p in Money(-100, "USD").allocate([1, 1, 1])] == [-34, -33, -33]
-    assert [p.minor for p in Money(1, "JPY").allocate([0, 0, 5])] == [0, 0, 1]
-
-
-@pytest.mark.parametrize("weights", [[], [0, 0], [1, -1]])
-def test_a_split_needs_a_positive_weight_and_no_negative_one(
-    weights: list[int],
-) -> None:
-    with pytest.raises(ValueError, match="Weights"):
-        Money(100, "USD").allocate(weights)
-
-
 def test_pay_rounds_half_a_minor_unit_up() -> None:
     assert pay_for(3600, 11_000) == 11_000
     assert pay_for(1800, 1) == 1  # exactly half a cent
@@ -126,6 +112,15 @@ def test_the_fee_is_taken_from_the_rounded_gross() -> None:
     assert fee_for(25, 200) == 1  # exactly half
     assert fee_for(-25, 200) == -1
     assert fee_for(100, 0) == 0
+
+
+def test_a_share_is_rounded_half_up_like_its_mirror_image() -> None:
+    assert share(27_498, 1_900) == 5_225  # 5224.62
+    assert share(50, 1_000) == 5
+    assert share(45, 1_000) == 5  # exactly half
+    assert share(-45, 1_000) == -5
+    assert share(44, 1_000) == 4
+    assert share(12_345, 10_000) == 12_345
 
 
 def test_a_division_needs_a_positive_denominator() -> None:

@@ -7,11 +7,10 @@ from decimal import ROUND_HALF_UP, Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.money import EXPONENTS, LARGEST_INPUT_MINOR, Money, fee_for, pay_for
+from core.money import EXPONENTS, LARGEST_INPUT_MINOR, Money, fee_for, pay_for, share
 
 currencies = st.sampled_from(sorted(EXPONENTS))
 inputs = st.integers(-LARGEST_INPUT_MINOR, LARGEST_INPUT_MINOR)
-weights = st.lists(st.integers(0, 10**12), min_size=1, max_size=30).filter(any)
 
 
 @given(minor=inputs, currency=currencies)
@@ -30,17 +29,6 @@ def test_any_text_is_read_canonically_or_refused(text: str, currency: str) -> No
     assert money.amount == text or (money.minor == 0 and text == f"-{money.amount}")
 
 
-@given(minor=inputs, shares=weights)
-def test_the_parts_of_a_split_sum_to_the_whole(minor: int, shares: list[int]) -> None:
-    whole = Money(minor, "USD")
-    parts = whole.allocate(shares)
-    assert Money.total(parts, "USD") == whole
-    for part, share in zip(parts, shares, strict=True):
-        exact = Decimal(minor) * share / sum(shares)
-        assert abs(part.minor - exact) < Decimal("1.000001")
-        assert share > 0 or part.minor == 0
-
-
 @given(seconds=st.integers(-(10**7), 10**7), rate=st.integers(0, 10**7))
 def test_pay_is_decimals_half_up(seconds: int, rate: int) -> None:
     exact = Decimal(seconds * rate) / 3600
@@ -49,6 +37,6 @@ def test_pay_is_decimals_half_up(seconds: int, rate: int) -> None:
 
 
 @given(gross=st.integers(-(10**14), 10**14), bp=st.integers(0, 10_000))
-def test_the_fee_is_decimals_half_up(gross: int, bp: int) -> None:
+def test_a_share_is_decimals_half_up(gross: int, bp: int) -> None:
     exact = Decimal(gross * bp) / 10_000
-    assert fee_for(gross, bp) == int(exact.quantize(Decimal(1), ROUND_HALF_UP))
+    assert share(gross, bp) == fee_for(gross, bp) == int(exact.quantize(Decimal(1), ROUND_HALF_UP))

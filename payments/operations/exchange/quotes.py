@@ -16,7 +16,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from core.money import Money, exponent_of
+from core.money import BASIS_POINTS, Money, exponent_of
 from core.problems import Conflict, InvalidInput, map_constraint
 from core.public import User
 from payments import exchange
@@ -102,7 +102,7 @@ def is_near(offered: Offered) -> bool:
     if decided is None:
         return False
     former, pays = (Fraction(exchange.all_in(row.rate, row.spread_bp)) for row in (decided, offered))
-    return abs(pays - former) * exchange.BASIS_POINTS <= former * settings.FX_QUOTE_ALONE_BP
+    return abs(pays - former) * BASIS_POINTS <= former * settings.FX_QUOTE_ALONE_BP
 
 
 @four_eyes.carries_out(ACT)
@@ -120,7 +120,7 @@ def _require_sense(offered: Offered, *, now: dt.datetime) -> None:
             exponent_of(currency)
         except ValueError as error:
             raise InvalidInput(str(error)) from None
-    is_pair = offered.sell != offered.buy and offered.rate > 0 and 0 <= offered.spread_bp < exchange.BASIS_POINTS
+    is_pair = offered.sell != offered.buy and offered.rate > 0 and 0 <= offered.spread_bp < BASIS_POINTS
     if not is_pair or offered.valid_until <= now:
         raise InvalidInput(_("A quote has two currencies, a positive rate, a spread below 10000 and an end to come."))
     if offered.rate != round(offered.rate, 12):

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core.durations import format_duration
-from core.money import Money, fee_for, pay_for
+from core.money import Money, fee_for, pay_for, share
 from core.problems import Conflict, FieldError, InvalidInput
 from payments.models import Adjustment, Dispute, TimeEntry
 from payments.operations.hours import settlement
@@ -80,7 +80,7 @@ def priced(entry: TimeEntry, seconds: int) -> ApprovedTime:
         frozen,
         gross_minor=gross,
         fee_minor=fee_for(gross, entry.fee_bp or 0),
-        holdback_minor=0 if released else fee_for(gross, entry.snapshot.holdback_bp),
+        holdback_minor=0 if released else share(gross, entry.snapshot.holdback_bp),
     )
 
 

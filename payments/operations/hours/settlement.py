@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 
 from core import states
-from core.money import fee_for, pay_for
+from core.money import fee_for, pay_for, share
 from payments.models import TimeEntry
 from payments.operations.pay import postings
 from payments.operations.pay.postings import ApprovedTime
@@ -64,5 +64,5 @@ def _price(entry: TimeEntry, *, now: dt.datetime) -> None:
     entry.currency = terms.currency
     entry.gross_minor = gross
     entry.fee_minor = fee_for(gross, terms.fee_bp)
-    entry.holdback_minor = fee_for(gross, terms.holdback_bp)
+    entry.holdback_minor = share(gross, terms.holdback_bp)
     entry.approved_at = now

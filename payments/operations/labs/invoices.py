@@ -14,7 +14,7 @@ from django.db.models import Max, Min, Sum
 from django.utils.translation import gettext as _
 
 from core import outbox, scope, states
-from core.money import fee_for
+from core.money import share
 from core.public import Principal, unit_of_work
 from payments import accounts, ledger, vat
 from payments.billing_calendar import Month, closed_months
@@ -97,7 +97,7 @@ def vat_back(invoice: Invoice, minor: int) -> int:
     """The VAT on so much more that is credited: rounded once for all credit notes, so that they never exceed the invoice's."""
     given = invoice.credit_notes.aggregate(gross=Sum("gross_minor"), fee=Sum("fee_minor"), vat=Sum("vat_minor"))
     net = (given["gross"] or 0) + (given["fee"] or 0) + minor
-    return fee_for(net, invoice.vat_bp or 0) - (given["vat"] or 0)
+    return share(net, invoice.vat_bp or 0) - (given["vat"] or 0)
 
 
 def tell(event: str, paper: Invoice | CreditNote, *, now: dt.datetime) -> None:
@@ -157,7 +157,7 @@ def _invoice(span: Span, month: Month, bill: Bill, *, now: dt.datetime) -> Invoi
         issuer=issuer["country"], lab=profile.country, has_vat_id=bool(profile.vat_id), rates=settings.VAT_RATES
     )
     net = sum(charge.total_minor for charge in bill.billed)
-    vat_minor = fee_for(net, taxed.bp) if taxed.bp else 0
+    vat_minor = share(net, taxed.bp) if taxed.bp else 0
     invoice = Invoice(
         **numbered(DocumentSeries.Kind.INVOICE, now=now),
         tenant_id=span.tenant_id,
