@@ -11,7 +11,8 @@ from types import MappingProxyType
 from typing import Any, Final, Literal, TypedDict
 
 from core.money import BASIS_POINTS
-from marketplace.rates import ACTIVITIES, RESERVED_WEEKS, all_in_rate
+from marketplace import rates
+from marketplace.rates import ACTIVITIES, RESERVED_WEEKS
 
 Pay = Literal["paid", "capped", "unpaid"]
 PAYS: Final = ("paid", "capped", "unpaid")
@@ -70,15 +71,16 @@ def _line(activity: str, line: Mapping[str, Any]) -> Line:
     return {"pay": pay, "cap_seconds": cap}
 
 
-def true_hourly_rate(*, rate_minor: int, policy: Mapping[str, Line], weekly_cap_seconds: int) -> int:
-    """Minor units an hour of the first two weeks pays, with unpaid and capped time counted.
+def planned_hourly_rate(*, rate_minor: int, policy: Mapping[str, Line], weekly_cap_seconds: int) -> int:
+    """Minor units that an hour of the first two weeks is planned to pay, with unpaid and capped time counted.
 
-    The plan is two full weeks at the cap, of which ``FIRST_WEEKS_SECONDS`` go into what surrounds the work.
+    An estimate; what hours have paid is the effective rate of payments. The plan is two full weeks at the cap, of which
+    ``FIRST_WEEKS_SECONDS`` go into what surrounds the work.
     """
     around = dict(FIRST_WEEKS_SECONDS)
     plan = {**around, "task": max(RESERVED_WEEKS * weekly_cap_seconds - sum(around.values()), 0)}
     shares = {activity: _share(policy[activity], plan.get(activity, 0)) for activity in ACTIVITIES}
-    return all_in_rate(rate_minor=rate_minor, policy=shares, planned_seconds=plan)
+    return rates.planned_hourly_rate(rate_minor=rate_minor, policy=shares, planned_seconds=plan)
 
 
 def _share(line: Line, planned: int) -> int:

@@ -68,9 +68,9 @@ def first_pause(contract_id: int, start: dt.datetime, end: dt.datetime) -> dt.da
     return None if found is None else max(start, found.period.lower)
 
 
-def planned_rate(snapshot: RateSnapshot) -> int:
-    """Minor units an hour of the first two weeks pays under these terms, all in: unpaid and capped time counted."""
-    return pay_policy.true_hourly_rate(
+def planned_hourly_rate(snapshot: RateSnapshot) -> int:
+    """Minor units that an hour is planned to pay under these terms: see ``pay_policy.planned_hourly_rate``."""
+    return pay_policy.planned_hourly_rate(
         rate_minor=snapshot.rate_minor,
         policy=pay_policy.complete({}, former=snapshot.pay_policy),
         weekly_cap_seconds=snapshot.week_cap_seconds,

@@ -241,8 +241,8 @@ def reservation_for(*, weekly_cap_seconds: int, rate_minor: int, fee_bp: int, we
     return weeks * (gross + fee_for(gross, fee_bp))
 
 
-def all_in_rate(*, rate_minor: int, policy: Mapping[str, int], planned_seconds: Mapping[str, int]) -> int:
-    """What an hour truly pays, unpaid activities included, in minor units per hour.
+def planned_hourly_rate(*, rate_minor: int, policy: Mapping[str, int], planned_seconds: Mapping[str, int]) -> int:
+    """What an hour of a plan pays, unpaid activities included, in minor units per hour.
 
     `policy` gives each activity's share of the rate in basis points (0 unpaid,
     10000 full rate); `planned_seconds` how long each activity is expected to

@@ -30,7 +30,14 @@ from core.problems import InvalidTransition
 from experts.public import OwnWork
 from marketplace import rates
 from marketplace.api.contracts import ContractId, mine
-from marketplace.api.terms import CeilingField, PaidActivityOut, PayPolicyIn, render_activities, render_true_rate
+from marketplace.api.terms import (
+    CeilingField,
+    PaidActivityOut,
+    PayPolicyIn,
+    PlannedRate,
+    render_activities,
+    render_planned_rate,
+)
 from marketplace.models import Amendment, RateSnapshot
 from marketplace.operations import amendments, later_terms
 from marketplace.operations.amendments import AmendmentStands, ContractNotAmendable
@@ -48,7 +55,7 @@ class ChangedTermsOut(TypedDict):
     weekly_cap: Annotated[Duration, Example("PT10H")]
     daily_cap: Annotated[Duration | None, Example("PT3H30M")]
     paid_activities: list[PaidActivityOut]
-    true_hourly_rate: Annotated[RateOut, Doc("What an hour pays when unpaid and capped activities are counted in.")]
+    planned_hourly_rate: PlannedRate
 
 
 class AmendmentOut(TypedDict):
@@ -118,7 +125,7 @@ def render_terms_of(row: Amendment | RateSnapshot) -> ChangedTermsOut:
         "weekly_cap": render_duration(row.week_cap_seconds),
         "daily_cap": render_duration(daily) if daily is not None else None,
         "paid_activities": render_activities(row.pay_policy),
-        "true_hourly_rate": render_true_rate(row.rate, row.pay_policy, row.week_cap_seconds),
+        "planned_hourly_rate": render_planned_rate(row.rate, row.pay_policy, row.week_cap_seconds),
     }
 
 

@@ -27,7 +27,7 @@ from core.money import Money
 from marketplace import feasibility, quotes
 from marketplace.api.openings import OpeningId, openings_of
 from marketplace.api.projects import projects_of
-from marketplace.api.terms import render_true_rate
+from marketplace.api.terms import render_planned_rate
 from marketplace.matching import COMPONENT_CEILINGS
 from marketplace.models import Match
 from marketplace.operations import matches
@@ -91,8 +91,10 @@ class OpeningQuoteOut(TypedDict):
     seats_left: int
     weekly_cap: Duration
     lowest_rate: Annotated[RateOut, Doc("In the lowest location band.")]
-    true_hourly_rate: Annotated[RateOut, Doc("What an hour of the highest rate pays, unpaid and capped time counted.")]
     highest_rate: Annotated[RateOut, Doc("In the highest location band; the sums count with it.")]
+    planned_hourly_rate: Annotated[
+        RateOut, Doc("What an hour at the highest rate is planned to pay, unpaid and capped activities counted in.")
+    ]
     cost_per_hour: Annotated[MoneyOut, Doc("The highest rate with the fee.")]
     weekly: Annotated[MoneyOut, Doc("All seats at the weekly cap, with the fee.")]
     reserve: Annotated[MoneyOut, Doc("What accepting all seats would set aside: two such weeks.")]
@@ -208,7 +210,7 @@ def _render_line(line: quotes.OpeningQuote, currency: str) -> OpeningQuoteOut:
         "weekly_cap": render_duration(line.opening.weekly_cap_seconds),
         "lowest_rate": render_rate(Money(line.lowest_minor, currency)),
         "highest_rate": render_rate(Money(line.highest_minor, currency)),
-        "true_hourly_rate": render_true_rate(
+        "planned_hourly_rate": render_planned_rate(
             Money(line.highest_minor, currency), line.opening.project.pay_policy, line.opening.weekly_cap_seconds
         ),
         "cost_per_hour": render_money(Money(line.cost_per_hour_minor, currency)),

@@ -20,7 +20,7 @@ from marketplace.api.candidates import CandidateId
 from marketplace.api.filters import CreatedFilters, narrowed
 from marketplace.api.openings import OpeningId
 from marketplace.api.projects import ProjectId
-from marketplace.api.terms import PaidActivityOut, render_activities, render_true_rate
+from marketplace.api.terms import PaidActivityOut, PlannedRate, render_activities, render_planned_rate
 from marketplace.models import Contract, RateSnapshot
 from marketplace.operations import contracts
 from marketplace.operations.contracts import StoppedByPlatform
@@ -52,7 +52,7 @@ class ContractOut(TypedDict):
     end_reason: Annotated[str | None, Example(None)]
     rate: RateOut
     next_terms: Annotated[NextTermsOut | None, Doc("Agreed for later.")]
-    true_hourly_rate: Annotated[RateOut, Doc("What an hour pays when unpaid and capped activities are counted in.")]
+    planned_hourly_rate: PlannedRate
     paid_activities: list[PaidActivityOut]
     fee_bp: Annotated[int, Example(3000)]
     weekly_cap: Annotated[Duration, Example("PT10H")]
@@ -128,7 +128,7 @@ def render_contract(contract: Contract, *, now: dt.datetime) -> ContractOut:
         "end_reason": contract.end_reason or None,
         "rate": render_rate(terms.rate),
         "next_terms": render_next_terms(contract, now=now),
-        "true_hourly_rate": render_true_rate(terms.rate, terms.pay_policy, terms.week_cap_seconds),
+        "planned_hourly_rate": render_planned_rate(terms.rate, terms.pay_policy, terms.week_cap_seconds),
         "paid_activities": render_activities(terms.pay_policy),
         "fee_bp": terms.fee_bp,
         "weekly_cap": render_duration(terms.week_cap_seconds),

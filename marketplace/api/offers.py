@@ -34,7 +34,7 @@ from marketplace.api.candidates import CandidateId
 from marketplace.api.filters import CreatedFilters, narrowed
 from marketplace.api.openings import OpeningId, openings_of
 from marketplace.api.projects import ProjectId
-from marketplace.api.terms import PaidActivityOut, render_activities, render_true_rate
+from marketplace.api.terms import PaidActivityOut, PlannedRate, render_activities, render_planned_rate
 from marketplace.models import LabExpert, Offer
 from marketplace.operations import offers
 from marketplace.operations.constraints import NotEligible
@@ -56,7 +56,7 @@ class OfferOut(TypedDict):
     status: Annotated[str, Doc("extended, accepted, declined, expired or withdrawn."), Example("extended")]
     rate: Annotated[RateOut, Doc("What the expert is paid.")]
     fee_bp: Annotated[int, Example(3000)]
-    true_hourly_rate: Annotated[RateOut, Doc("What an hour pays when unpaid and capped activities are counted in.")]
+    planned_hourly_rate: PlannedRate
     paid_activities: list[PaidActivityOut]
     cost_per_hour: Annotated[MoneyOut, Doc("The rate with the fee.")]
     reserve: Annotated[MoneyOut, Doc("What accepting it sets aside: two weeks at the cap, with the fee.")]
@@ -124,7 +124,7 @@ def render_offer(offer: Offer) -> OfferOut:
         "status": offer.status,
         "rate": render_rate(offer.rate),
         "fee_bp": offer.fee_bp,
-        "true_hourly_rate": render_true_rate(offer.rate, offer.pay_policy, offer.weekly_cap_seconds),
+        "planned_hourly_rate": render_planned_rate(offer.rate, offer.pay_policy, offer.weekly_cap_seconds),
         "paid_activities": render_activities(offer.pay_policy),
         "cost_per_hour": render_money(Money(cost, offer.currency)),
         "reserve": render_money(Money(reserve, offer.currency)),

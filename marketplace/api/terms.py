@@ -32,15 +32,19 @@ class HoldbackOut(TypedDict):
     first_release_on: Annotated[Day | None, Doc("When hours worked this week would be released."), Example(None)]
 
 
+PlannedRate = Annotated[
+    RateOut,
+    Doc("What an hour of the first two weeks is planned to pay, an estimate: unpaid and capped activities counted in."),
+]
+
+
 class TermsOut(TypedDict):
     """What is promised besides the rate."""
 
     weekly_cap: Annotated[Duration, Example("PT10H")]
     daily_cap: Annotated[Duration | None, Example("PT3H30M")]
     paid_activities: list[PaidActivityOut]
-    true_hourly_rate: Annotated[
-        RateOut, Doc("What an hour of the first two weeks pays when unpaid and capped activities are counted in.")
-    ]
+    planned_hourly_rate: PlannedRate
     approval_window: Annotated[Duration, Doc("Silence of the lab longer than this approves hours.")]
     holdback: HoldbackOut
     notice_days: Annotated[int, Doc("Days between the lab's notice and the end."), Example(7)]
@@ -109,16 +113,16 @@ def render_terms(terms: Mapping[str, Any], *, rate: Money, now: dt.datetime) -> 
         "weekly_cap": render_duration(terms["weekly_cap_seconds"]),
         "daily_cap": render_duration(daily) if daily is not None else None,
         "paid_activities": render_activities(terms["pay_policy"]),
-        "true_hourly_rate": render_true_rate(rate, terms["pay_policy"], terms["weekly_cap_seconds"]),
+        "planned_hourly_rate": render_planned_rate(rate, terms["pay_policy"], terms["weekly_cap_seconds"]),
         "approval_window": render_duration(terms["approval_window_seconds"]),
         "holdback": _holdback(terms, now=now),
         "notice_days": terms["notice_days"],
     }
 
 
-def render_true_rate(rate: Money, policy: Mapping[str, Any], weekly_cap_seconds: int) -> RateOut:
-    """What an hour of the first two weeks pays, all in, at ``rate``."""
-    minor = pay_policy.true_hourly_rate(
+def render_planned_rate(rate: Money, policy: Mapping[str, Any], weekly_cap_seconds: int) -> RateOut:
+    """What an hour of the first two weeks is planned to pay at ``rate``."""
+    minor = pay_policy.planned_hourly_rate(
         rate_minor=rate.minor, policy=pay_policy.complete({}, former=policy), weekly_cap_seconds=weekly_cap_seconds
     )
     return render_rate(Money(minor, rate.currency))

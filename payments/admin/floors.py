@@ -1,4 +1,4 @@
-"""The wage floor at the desk: what weeks paid an hour, all in, and what was added to them."""
+"""The wage floor at the desk: what weeks paid an hour, and what was added to them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from core.desk import CadreAdmin
 from core.money import SECONDS_PER_HOUR, Money, divide_half_up
-from marketplace.public import planned_rate
+from marketplace.public import planned_hourly_rate
 from payments.models import FloorCheck, TrueUp
 from payments.operations.pay import true_ups
 
@@ -45,8 +45,8 @@ class FloorCheckAdmin(CadreAdmin):
         "country",
         "earned",
         "nominal_rate",
-        "planned_rate",
-        "all_in_rate",
+        "planned_hourly_rate",
+        "effective_rate",
         "least",
         "added",
         "checked_at",
@@ -70,14 +70,14 @@ class FloorCheckAdmin(CadreAdmin):
         """An hour of paid work, at the end of the week."""
         return str(_terms(row).rate)
 
-    @admin.display(description=_("planned rate"))
-    def planned_rate(self, row: FloorCheck) -> str:
-        """What the terms plan for an hour when unpaid and capped time is counted in."""
+    @admin.display(description=_("planned hourly rate"))
+    def planned_hourly_rate(self, row: FloorCheck) -> str:
+        """What an hour of the first two weeks was planned to pay, unpaid and capped time counted in."""
         terms = _terms(row)
-        return str(Money(planned_rate(terms), terms.currency))
+        return str(Money(planned_hourly_rate(terms), terms.currency))
 
-    @admin.display(description=_("all-in rate"))
-    def all_in_rate(self, row: FloorCheck) -> str:
+    @admin.display(description=_("effective rate"))
+    def effective_rate(self, row: FloorCheck) -> str:
         """Pay with what was added, over all working time."""
         if not row.worked_seconds:
             return "–"

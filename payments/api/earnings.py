@@ -196,7 +196,7 @@ def render_contract_rate(contract: Contract, found: EffectiveRate) -> ContractRa
     return {
         "contract": contract.public_id,
         "nominal": shown["nominal"],
-        "planned": shown["planned"],
+        "planned_hourly_rate": shown["planned_hourly_rate"],
         "actual": shown["actual"],
         "link": f"/api/v1/expert/contracts/{contract.public_id}/effective-rate",
     }

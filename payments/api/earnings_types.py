@@ -87,7 +87,9 @@ class ContractRateOut(TypedDict):
 
     contract: ContractId
     nominal: Annotated[RateOut, Doc("The rate of paid time.")]
-    planned: Annotated[RateOut, Doc("What the first two weeks pay when unpaid and capped activities are counted in.")]
+    planned_hourly_rate: Annotated[
+        RateOut, Doc("What an hour of the first two weeks was planned to pay, unpaid and capped activities counted in.")
+    ]
     actual: Annotated[RateOut | None, Doc("What decided weeks paid over all tracked time.")]
     link: Annotated[Link, Doc("Week by week.")]
 

@@ -1,4 +1,4 @@
-"""`/contracts/{id}/effective-rate`, `/projects/{id}/effective-rates`: what an hour truly pays, all in."""
+"""`/contracts/{id}/effective-rate`, `/projects/{id}/effective-rates`: what an hour of all tracked time has paid."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ class EffectiveRateOut(TypedDict):
 
     contract: ContractId
     nominal: Annotated[RateOut, Doc("The rate of paid time.")]
-    planned: Annotated[RateOut, Doc("What the first two weeks pay when unpaid and capped activities are counted in.")]
+    planned_hourly_rate: Annotated[
+        RateOut, Doc("What an hour of the first two weeks was planned to pay, unpaid and capped activities counted in.")
+    ]
     actual: Annotated[RateOut | None, Doc("(earned + added) / tracked; null before any week was decided.")]
     tracked: Duration
     unpaid: Duration
@@ -62,7 +64,7 @@ def render_effective_rate(contract: Contract, found: EffectiveRate) -> Effective
     return {
         "contract": contract.public_id,
         "nominal": render_rate(terms.rate),
-        "planned": render_rate(Money(marketplace.planned_rate(terms), terms.currency)),
+        "planned_hourly_rate": render_rate(Money(marketplace.planned_hourly_rate(terms), terms.currency)),
         "actual": None if hourly is None else render_rate(hourly),
         "tracked": render_duration(total.tracked_seconds),
         "unpaid": render_duration(total.unpaid_seconds),

@@ -182,7 +182,7 @@ def test_an_opening_appears_on_the_board_with_pay_and_fit(opening: Any) -> None:
     assert (terms["weekly_cap"], terms["daily_cap"], terms["approval_window"]) == ("PT10H", "PT3H30M", "PT72H")
     assert terms["holdback"] == {"share_bp": 0, "released_after_days": 30, "first_release_on": None}
     # 20 h, of which 30 min of meetings and 30 min of reading beyond the cap are unpaid: 143.00 × 19/20.
-    assert terms["true_hourly_rate"]["amount"] == "135.85"
+    assert terms["planned_hourly_rate"]["amount"] == "135.85"
     assert listing["fit"]["eligible"] is True
     assert listing["fit"]["score"] == sum(part["points"] for part in listing["fit"]["why"])
     assert listing["fit"]["why_not"] == []

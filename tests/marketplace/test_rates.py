@@ -1,4 +1,4 @@
-"""The seed card, the reservation and the true hourly rate."""
+"""The seed card, the reservation and the planned hourly rate."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from marketplace.rates import (
     RateNotFound,
     RateRow,
     UnknownActivity,
-    all_in_rate,
     band_of,
     cost_per_hour,
     look_up,
+    planned_hourly_rate,
     reservation_for,
     seed_rate,
     seed_rows,
@@ -103,19 +103,19 @@ def test_the_lab_sees_rate_and_fee_of_an_hour() -> None:
     assert cost_per_hour(11_000, 2_000) == 13_200
 
 
-def test_unpaid_hours_lower_the_true_rate() -> None:
+def test_unpaid_hours_lower_the_planned_rate() -> None:
     policy = {"onboarding": 0, "instructions": 5_000, "task": 10_000}
     plan = {"onboarding": 3_600, "instructions": 7_200, "task": 25_200}
-    assert all_in_rate(rate_minor=11_000, policy=policy, planned_seconds=plan) == 8_800
+    assert planned_hourly_rate(rate_minor=11_000, policy=policy, planned_seconds=plan) == 8_800
 
 
 def test_a_plan_is_paid_as_its_policy_says_or_not_at_all() -> None:
     with pytest.raises(UnknownActivity, match="No pay policy for: rework"):
-        all_in_rate(rate_minor=1, policy={"task": 10_000}, planned_seconds={"task": 1, "rework": 1})
+        planned_hourly_rate(rate_minor=1, policy={"task": 10_000}, planned_seconds={"task": 1, "rework": 1})
     with pytest.raises(UnknownActivity, match="napping"):
-        all_in_rate(rate_minor=1, policy={"napping": 10_000}, planned_seconds={"task": 1})
+        planned_hourly_rate(rate_minor=1, policy={"napping": 10_000}, planned_seconds={"task": 1})
     with pytest.raises(ValueError, match="seconds"):
-        all_in_rate(rate_minor=1, policy={"task": 10_000}, planned_seconds={"task": 0})
+        planned_hourly_rate(rate_minor=1, policy={"task": 10_000}, planned_seconds={"task": 0})
 
 
 def test_an_unlisted_country_is_never_underpaid() -> None:

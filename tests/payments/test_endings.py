@@ -117,7 +117,7 @@ def test_each_activity_pays_what_was_promised_before_anybody_signed() -> None:
     labs_contract = ok(work.api("GET", f"{V1}/contracts/{work.contract.public_id}"))
     for told in (opening["terms"], offer["terms"], labs_offer, work.shown()["terms"], labs_contract):
         assert {row["activity"]: (row["pay"], row["cap"]) for row in told["paid_activities"]} == promised
-        assert told["true_hourly_rate"]["amount"] == "135.85"
+        assert told["planned_hourly_rate"]["amount"] == "135.85"
     for n, activity in enumerate(promised):
         cap = {"instructions": 30}.get(activity, 60)
         ok(work.log(activity, NOW + n * 2 * HOUR, cap), 201)
@@ -132,7 +132,7 @@ def test_each_activity_pays_what_was_promised_before_anybody_signed() -> None:
     assert (sheet["amount"]["amount"], sheet["fee"]["amount"]) == ("858.00", "257.40")
     with clock.frozen(SUBMITTED):
         rate = ok(work.me("GET", f"{V1}/expert/contracts/{work.contract.public_id}/effective-rate"))
-    assert (rate["planned"]["amount"], rate["actual"]["amount"]) == ("135.85", "107.25")
+    assert (rate["planned_hourly_rate"]["amount"], rate["actual"]["amount"]) == ("135.85", "107.25")
 
 
 def test_a_cap_counts_by_the_week_and_what_a_timer_measures_beyond_it_is_decided() -> None:

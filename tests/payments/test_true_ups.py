@@ -149,7 +149,7 @@ def test_the_effective_rate_is_shown_to_both_sides() -> None:
         "40.00",
         "29.50",
     )
-    assert mine["planned"]["amount"] < mine["nominal"]["amount"]
+    assert mine["planned_hourly_rate"]["amount"] < mine["nominal"]["amount"]
     assert [week["week"] for week in mine["weeks"]] == ["2026-W47"]
     assert story.effective(story.lab) == mine
     project = f"/projects/{story.world.contract.project.public_id}/effective-rates"
@@ -391,12 +391,12 @@ def test_a_statement_and_the_desk_name_it() -> None:
     assert "asks for 13.90 EUR" in page
     row = desk.client.get("/admin/payments/floorcheck/").content.decode()
     figures = re.findall(r'<td class="field-(\w+) [^>]*>([\d.]+) EUR', row)
-    planned = story.effective()["planned"]["amount"]
+    planned = story.effective()["planned_hourly_rate"]["amount"]
     assert figures == [
         ("earned", "0.00"),
         ("nominal_rate", "20.00"),
-        ("planned_rate", planned),
-        ("all_in_rate", "13.90"),
+        ("planned_hourly_rate", planned),
+        ("effective_rate", "13.90"),
         ("least", "13.90"),
         ("added", "13.90"),
     ]

@@ -18,7 +18,7 @@ from marketplace.matching import (
     score,
     shrunk_quality,
 )
-from marketplace.rates import ACTIVITIES, all_in_rate, reservation_for
+from marketplace.rates import ACTIVITIES, planned_hourly_rate, reservation_for
 
 DOMAINS = ("law", "medicine", "stem")
 LANGUAGES = ("de", "en", "fr")
@@ -91,11 +91,13 @@ def test_shrinking_lies_between_prior_and_mean(mean: int, n: int) -> None:
     policy=st.fixed_dictionaries({activity: st.integers(0, 10_000) for activity in ACTIVITIES}),
     plan=st.dictionaries(st.sampled_from(ACTIVITIES), st.integers(1, 10**6), min_size=1),
 )
-def test_the_true_rate_never_exceeds_the_promised_one(rate: int, policy: dict[str, int], plan: dict[str, int]) -> None:
-    paid = all_in_rate(rate_minor=rate, policy=policy, planned_seconds=plan)
+def test_the_planned_rate_never_exceeds_the_promised_one(
+    rate: int, policy: dict[str, int], plan: dict[str, int]
+) -> None:
+    paid = planned_hourly_rate(rate_minor=rate, policy=policy, planned_seconds=plan)
     assert 0 <= paid <= rate
     full = dict.fromkeys(ACTIVITIES, 10_000)
-    assert all_in_rate(rate_minor=rate, policy=full, planned_seconds=plan) == rate
+    assert planned_hourly_rate(rate_minor=rate, policy=full, planned_seconds=plan) == rate
 
 
 @given(cap=st.integers(0, 604_800), rate=st.integers(0, 100_000), fee=st.integers(0, 5_000))
