@@ -31,7 +31,7 @@ from experts.public import OwnWork
 from marketplace import rates
 from marketplace.api.contracts import ContractId, mine
 from marketplace.api.terms import (
-    CeilingField,
+    HourlyRateField,
     PaidActivityOut,
     PayPolicyIn,
     PlannedRate,
@@ -87,7 +87,7 @@ class AmendmentIn(serializers.Serializer[None]):
     """What is to be different; members that are left out stay as they are."""
 
     decided_by = StrictCharField(max_length=254, help_text="A member of the lab: mem_… or e-mail address.")
-    rate = CeilingField(required=False)
+    rate = HourlyRateField(required=False)
     weekly_cap = DurationField(required=False, min_seconds=3600, max_seconds=LONGEST_CAP_SECONDS)
     daily_cap = DurationField(required=False, allow_null=True, min_seconds=60, max_seconds=A_DAY)
     pay_policy = PayPolicyIn(required=False)

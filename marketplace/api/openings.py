@@ -38,7 +38,7 @@ from core.problems import FieldError, InvalidInput, InvalidTransition
 from experts.public import Expert
 from marketplace.api.filters import CreatedFilters, narrowed
 from marketplace.api.projects import ProjectId, projects_of
-from marketplace.api.terms import CeilingField
+from marketplace.api.terms import HourlyRateField
 from marketplace.eligibility import RequirementOut, render_requirement
 from marketplace.matching import DEGREES
 from marketplace.models import Opening
@@ -143,7 +143,7 @@ class OpeningIn(serializers.Serializer[None]):
     work_type = WorkTypeField(required=False, allow_blank=True)
     weekly_cap = DurationField(min_seconds=60, max_seconds=WEEK_SECONDS)
     daily_cap = DurationField(required=False, allow_null=True, min_seconds=60, max_seconds=DAY_SECONDS)
-    rate_ceiling = CeilingField(required=False, allow_null=True)
+    rate_ceiling = HourlyRateField(required=False, allow_null=True)
     external_id = ExternalIdField()
     metadata = MetadataField()
 

@@ -83,7 +83,7 @@ class PayPolicyIn(serializers.Serializer[None]):
         return {activity: {"pay": line["pay"], "cap_seconds": line.get("cap")} for activity, line in given.items()}
 
 
-class CeilingField(RateField):
+class HourlyRateField(RateField):
     """A rate per hour; `per` may be left out, since there is nothing else it could be."""
 
     default_error_messages = {"per": _('Rates are per hour: write "per": "hour".')}
