@@ -45,8 +45,8 @@ class CreditLimitAdmin(CadreAdmin):
     """Limits with their history; the active one of a currency counts."""
 
     list_display = (
-        "public_id", "tenant", "limit", "status", "last_day", "reason", "proposed_by", "decided_by", "starts_at",
-        "ended_at",
+        "public_id", "tenant", "limit", "status", "last_day", "reason", "note", "proposed_by", "decided_by",
+        "starts_at", "ended_at",
     )  # fmt: skip
     list_filter = ("status", "currency")
     search_fields = ("public_id", "tenant__name")

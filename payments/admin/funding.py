@@ -23,6 +23,7 @@ from payments.operations.labs import funding_by_hand as by_hand
 
 CONFIRM = "payments.confirm_funding"
 REFUND = "payments.refund_lab"
+APPROVE = "payments.approve_refund"
 
 
 def amount_of(row: Funding | Refund) -> Money:
@@ -79,7 +80,7 @@ class FundingAdmin(CadreAdmin):
         made = by_hand.reverse(row=row, reason=reason, by=staff(request), now=clock.now())
         say_what_waits(request, made, about=row)
 
-    @confirmed(description=_("Refund: give the unused part back"), permission=CONFIRM, reason=True, amount=amount_of)
+    @confirmed(description=_("Refund: give the unused part back"), permission=REFUND, reason=True, amount=amount_of)
     def refund(self, request: HttpRequest, row: Funding, *, reason: str) -> None:
         """At most what the lab neither used nor reserved; above the threshold somebody else approves it."""
         require_proof(request)
@@ -112,22 +113,32 @@ class FundingAdmin(CadreAdmin):
 class RefundAdmin(CadreAdmin):
     """Money given back to labs, and what waits for a second person."""
 
-    list_display = ("public_id", "tenant", "amount", "status", "reason", "proposed_by", "decided_by", "refunded_at")
+    list_display = (
+        "public_id",
+        "tenant",
+        "amount",
+        "status",
+        "reason",
+        "note",
+        "proposed_by",
+        "decided_by",
+        "decided_at",
+    )
     list_filter = ("status", "currency")
     search_fields = ("public_id", "tenant__name", "funding__reference")
     list_select_related = ("tenant", "proposed_by", "decided_by")
     actions = ("approve", "refuse")
 
-    @confirmed(description=_("Approve: the money goes back"), permission=REFUND, amount=amount_of)
+    @confirmed(description=_("Approve: the money goes back"), permission=APPROVE, amount=amount_of)
     def approve(self, request: HttpRequest, row: Refund) -> None:
         """By somebody else than the proposer, with a fresh proof of who he is."""
         require_proof(request)
         refunds.approve(refund=row, by=staff(request), now=clock.now())
 
-    @confirmed(description=_("Refuse"), permission=REFUND, reason=True, amount=amount_of)
+    @confirmed(description=_("Refuse"), permission=APPROVE, reason=True, amount=amount_of)
     def refuse(self, request: HttpRequest, row: Refund, *, reason: str) -> None:
         """The money stays the lab's balance."""
-        refunds.refuse(refund=row, reason=reason, by=staff(request))
+        refunds.refuse(refund=row, reason=reason, by=staff(request), now=clock.now())
 
     @admin.display(description=_("amount"), ordering="amount_minor")
     def amount(self, row: Refund) -> str:
@@ -161,6 +172,6 @@ register_queue(
     name="payments.refunds",
     label=_("Refunds to approve"),
     path="/admin/payments/refund/?status__exact=proposed",
-    permission=REFUND,
+    permission=APPROVE,
     waiting=lambda: Refund.objects.filter(status=Refund.Status.PROPOSED),
 )

@@ -51,6 +51,8 @@ class RefundOut(TypedDict):
     amount: MoneyOut
     status: Annotated[str, Doc("proposed (a second person decides), paid or refused."), Example("paid")]
     reason: Annotated[str, Example("The project ended.")]
+    note: Annotated[str, Doc("Why it was refused; empty otherwise."), Example("")]
+    decided_at: Annotated[Timestamp | None, Doc("When it was paid or refused; null before.")]
     refunded_at: Timestamp | None
 
 
@@ -75,6 +77,8 @@ def render_refund(row: Refund) -> RefundOut:
         "amount": render_money(Money(row.amount_minor, row.currency)),
         "status": row.status,
         "reason": row.reason,
+        "note": row.note,
+        "decided_at": row.decided_at,
         "refunded_at": row.refunded_at,
     }
 

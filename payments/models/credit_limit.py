@@ -49,6 +49,7 @@ class CreditLimit(TenantModel):
     last_day = models.DateField(null=True, blank=True, help_text=_("It ends after this day (UTC)."))
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.PROPOSED)
     reason = models.CharField(max_length=300)
+    note = models.CharField(max_length=300, blank=True, help_text=_("Why it was refused."))
     proposed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     decided_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"

@@ -102,19 +102,24 @@ class Refund(TenantModel):
     amount_minor = models.BigIntegerField()
     currency = models.CharField(max_length=3)
     reason = models.CharField(max_length=300)
+    note = models.CharField(max_length=300, blank=True, help_text=_("Why it was refused; its lab reads it."))
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.PROPOSED)
     needs_two = models.BooleanField(default=False, help_text=_("Above the threshold: somebody else decides."))
     proposed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
     decided_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
+    decided_at = models.DateTimeField(null=True, blank=True)
     refunded_at = models.DateTimeField(null=True, blank=True)
 
     objects = WalledQuerySet["Refund"].as_manager()
 
     class Meta:
         verbose_name = _("refund")
-        permissions = (("refund_lab", _("Can give money back to labs")),)
+        permissions = (
+            ("refund_lab", _("Can give money back to labs")),
+            ("approve_refund", _("Can approve that money goes back to a lab")),
+        )
         constraints = (
             models.CheckConstraint(condition=Q(amount_minor__gt=0), name="payments_refund_positive"),
             models.CheckConstraint(
@@ -122,7 +127,7 @@ class Refund(TenantModel):
                 name="payments_refund_paid_when",
             ),
             models.CheckConstraint(
-                condition=Q(decided_by__isnull=True) | Q(needs_two=False) | ~Q(decided_by=F("proposed_by")),
+                condition=~Q(status="paid") | Q(needs_two=False) | ~Q(decided_by=F("proposed_by")),
                 name="payments_refund_two_people",
             ),
         )

@@ -40,7 +40,7 @@ from tests.payments.hours_world import Caller
 from tests.payments.ledger_story import NOW, SYSTEM, platform
 
 pytestmark = pytest.mark.django_db(transaction=True)
-RIGHTS = ("confirm_funding", "refund_lab")
+RIGHTS = ("confirm_funding", "refund_lab", "approve_refund")
 ROUNDS = 3
 WEEK = dt.timedelta(days=7)
 

@@ -233,7 +233,7 @@ def money_of_labs(tenant: Tenant) -> None:
         funding.reverse(funding=reversed_, reason="-", by=one, now=NOW)
         for row in (paid, large):
             refunds.refund(funding=row, reason="-", by=one, now=NOW)
-        refunds.refuse(refund=refunds.refund(funding=refused, reason="-", by=one, now=NOW), reason="-", by=two)
+        refunds.refuse(refund=refunds.refund(funding=refused, reason="-", by=one, now=NOW), reason="-", by=two, now=NOW)
         for minor in (1_000, 2_000, 3_000, 4_000):
             limit_of(tenant, minor, by=one)
         former, present, unwanted, _waits = CreditLimit.objects.order_by("pk")

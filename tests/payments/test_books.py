@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
 from django.core.management import call_command
 from django.db import connections
 from pytest_django import Settings
 
+from config import groups
 from core import clock, tokens
 from core.money import Money
-from core.public import Tenant
+from core.public import Tenant, User
 from payments import accounts, journal_csv, ledger
 from payments.models import Account, Funding, Refund
 from payments.operations.labs import funding, refunds
@@ -190,7 +192,7 @@ def test_another_amount_arrives(arrived: str, announced: str, settings: Settings
 def test_a_large_refund_needs_a_second_person(settings: Settings) -> None:
     settings.REFUND_ALONE_MINOR = {"*": 50_000}
     lab = story.new_lab(funded=60_000)
-    one, other = Desk("confirm_funding", "refund_lab"), Desk("refund_lab")
+    one, other = Desk("refund_lab", "approve_refund"), Desk("approve_refund")
     paid_in = only_funding()
     one.act("funding", "refund", paid_in.pk, confirmed="yes", reason="The project ended.")
     with platform():
@@ -204,6 +206,45 @@ def test_a_large_refund_needs_a_second_person(settings: Settings) -> None:
     assert (row.status, row.decided_by, story.prepaid(lab)) == ("paid", other.user, 0)
     (listed,) = caller_of(lab)("GET", "/api/v1/refunds").json()["results"]
     assert (listed["status"], listed["amount"]["amount"]) == ("paid", "600.00")
+
+
+def test_a_refused_refund_tells_the_lab_why_and_not_who(settings: Settings) -> None:
+    settings.REFUND_ALONE_MINOR = {"*": 0}
+    lab = story.new_lab(funded=60_000)
+    one, other = Desk("refund_lab"), Desk("approve_refund")
+    User.objects.filter(pk=other.user.pk).update(name="Ottilie Finanz")
+    why = "w" * 290
+    one.act("funding", "refund", only_funding().pk, confirmed="yes", reason=why)
+    with platform():
+        row = Refund.objects.get()
+    too_long = other.act("refund", "refuse", row.pk, confirmed="yes", reason="x" * 301)
+    assert "too long" in too_long.content.decode()
+    with clock.frozen(NOW):
+        other.act("refund", "refuse", row.pk, confirmed="yes", reason="An offer needs it.")
+    with platform():
+        row.refresh_from_db()
+    assert (row.status, row.decided_by, row.decided_at, row.refunded_at) == ("refused", other.user, NOW, None)
+    assert "An offer needs it." in other.get(f"refund/{row.pk}/history/").content.decode()
+    answer = caller_of(lab)("GET", "/api/v1/refunds")
+    (listed,) = answer.json()["results"]
+    assert (listed["reason"], listed["note"]) == (why, "An offer needs it.")
+    assert (dt.datetime.fromisoformat(listed["decided_at"]), listed["refunded_at"]) == (NOW, None)
+    for name in ("Ottilie", other.user.email, one.user.email, other.user.public_id):
+        assert name not in answer.content.decode()
+    assert story.prepaid(lab) == 60_000
+
+
+def test_who_may_give_back_is_not_who_may_let_it_go() -> None:
+    groups.bring_up_to_date()
+    for right, group in (("refund_lab", "finance_prepare"), ("approve_refund", "finance_release")):
+        assert list(Group.objects.filter(permissions__codename=right).values_list("name", flat=True)) == [group]
+    paid_in = story.new_lab(funded=500)
+    clerk = Desk("confirm_funding", "approve_refund")
+    assert "give the unused part back" not in clerk.get("funding/").content.decode()
+    clerk.act("funding", "refund", only_funding().pk, confirmed="yes", reason="x")
+    assert story.prepaid(paid_in) == 500
+    Desk("refund_lab").act("funding", "refund", only_funding().pk, confirmed="yes", reason="x")
+    assert story.prepaid(paid_in) == 0
 
 
 def test_a_small_refund_goes_at_once_and_a_second_proposal_waits_its_turn(settings: Settings) -> None:
@@ -220,7 +261,7 @@ def test_a_small_refund_goes_at_once_and_a_second_proposal_waits_its_turn(settin
     with platform(), pytest.raises(OwnProposal):
         refunds.approve(refund=waits, by=by, now=NOW)
     with platform():
-        refunds.refuse(refund=waits, reason="it is needed", by=story.new_user())
+        refunds.refuse(refund=waits, reason="it is needed", by=story.new_user(), now=NOW)
     assert (story.prepaid(small), story.prepaid(large, "EUR")) == (0, 1)
 
 

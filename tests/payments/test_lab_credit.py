@@ -169,7 +169,8 @@ def test_a_refused_proposal_changes_nothing() -> None:
     lab = story.new_lab()
     with platform():
         row = credit.propose(tenant=lab, limit=Money(9, "USD"), reason="x", by=story.new_user(), now=NOW)
-        credit.refuse(limit=row, reason="no contract", by=story.new_user(), now=NOW)
+        refused = credit.refuse(limit=row, reason="no contract", by=story.new_user(), now=NOW)
+        assert (refused.reason, refused.note, refused.ended_at) == ("x", "no contract", NOW)
         with pytest.raises(DomainError), transaction.atomic():
             credit.approve(limit=row, by=story.new_user(), now=NOW)
         assert not JournalEntry.objects.exists()

@@ -68,8 +68,7 @@ def refuse(*, limit: CreditLimit, reason: str, by: User, now: dt.datetime) -> Cr
     """The proposal is dropped, by whoever decides or by the proposer himself."""
     limit = _locked(limit)
     states.move(limit, CreditLimit.Status.REFUSED)
-    limit.reason = f"{limit.reason} / {reason}"[:300]
-    limit.decided_by, limit.ended_at = by, now
+    limit.note, limit.decided_by, limit.ended_at = reason, by, now
     limit.save()
     return limit
 

@@ -74,11 +74,11 @@ def approve(*, refund: Refund, by: User, now: dt.datetime) -> Refund:
     return refund
 
 
-def refuse(*, refund: Refund, reason: str, by: User) -> Refund:
-    """The money stays where it is."""
+def refuse(*, refund: Refund, reason: str, by: User, now: dt.datetime) -> Refund:
+    """The money stays where it is. The lab reads why, and not who decided."""
     refund = _lock(refund)
     states.move(refund, Refund.Status.REFUSED)
-    refund.reason = f"{refund.reason} / {by}: {reason}"[:300]
+    refund.note, refund.decided_by, refund.decided_at = reason, by, now
     refund.save()
     return refund
 
@@ -100,7 +100,7 @@ def _left_of(funding: Funding, *, now: dt.datetime) -> int:
 
 def _pay(refund: Refund, *, by: User, now: dt.datetime) -> None:
     states.move(refund, Refund.Status.PAID)
-    refund.decided_by, refund.refunded_at = by, now
+    refund.decided_by, refund.decided_at, refund.refunded_at = by, now, now
     refund.save()
     minor, funding = refund.amount_minor, refund.funding
     legs = [

@@ -86,7 +86,9 @@ class Working(Story):
             "approve one's own refund", lambda: refunds.approve(refund=made, by=one, now=self.now), allowed=False
         )
         if is_refused:
-            self.attempt("refuse a refund", lambda: refunds.refuse(refund=made, reason="-", by=two), allowed=True)
+            self.attempt(
+                "refuse a refund", lambda: refunds.refuse(refund=made, reason="-", by=two, now=self.now), allowed=True
+            )
         for allowed in (not is_refused, False):
             self.attempt(
                 "approve a refund",
