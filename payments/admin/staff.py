@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from core.desk import staff
-from payments.operations.runs.pay_runs import StepUpRequired
+from payments.operations.pay.four_eyes import StepUpRequired
 
 
 def recently_authenticated(request: HttpRequest) -> bool:

@@ -15,7 +15,7 @@ from core.money import Money
 from payments import calendar
 from payments.models import Account, DayClose, Payout, PayRunExclusion, ReconciliationItem
 from payments.operations.runs import pay_run_calculation
-from payments.operations.runs.pay_runs import payday_of, schedule_of
+from payments.paydays import payday_of, schedule_of
 
 AGES: Final = (7, 30, 90)
 """Upper ends, in days, of the buckets of age; the last bucket is open."""

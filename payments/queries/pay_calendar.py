@@ -17,7 +17,7 @@ from marketplace.ports import FirstPaydays, PayDate
 from payments import calendar, timekeeping
 from payments.models import PayRun, Statement, Timesheet
 from payments.operations.hours.weeks import SUBMISSION_WINDOW
-from payments.operations.runs.pay_runs import closings_of, open_day, payday_of, schedule_of
+from payments.paydays import closings_of, open_day, payday_of, schedule_of
 
 _WEEK = dt.timedelta(days=7)
 

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from core.money import EXPONENTS, Money
 from payments import calendar
 from payments.models import AccountBalance, PayRun, PayRunExclusion, PayRunLine
-from payments.operations.runs.pay_runs import payday_of, schedule_of
+from payments.paydays import payday_of, schedule_of
 
 PAGE: Final = 50
 

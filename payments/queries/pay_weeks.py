@@ -14,7 +14,7 @@ from payments import calendar
 from payments.calendar import PaySchedule
 from payments.models import PayRun
 from payments.operations.runs import pay_run_calculation
-from payments.operations.runs.pay_runs import closings_of, schedule_of
+from payments.paydays import closings_of, schedule_of
 from payments.queries import ledger_findings, pay_calendar
 
 _WEEK = dt.timedelta(days=7)

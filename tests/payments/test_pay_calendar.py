@@ -13,7 +13,7 @@ from core.public import unit_of_work
 from experts.public import Expert
 from payments import bank_holidays
 from payments.operations.runs import pay_run_holds, pay_runs
-from payments.operations.runs.pay_runs import payday_of
+from payments.paydays import payday_of
 from tests.core.api.conftest import Caller
 from tests.payments import ledger_story as story
 from tests.payments.ledger_story import NOW, SYSTEM

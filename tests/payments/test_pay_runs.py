@@ -11,9 +11,10 @@ from core import clock, tokens
 from core.public import User, unit_of_work
 from core.states import InvalidTransition
 from payments.models import Payout, PayoutMethod, PayRun, PayRunExclusion, Statement
+from payments.operations.pay.four_eyes import SamePerson, StepUpRequired
 from payments.operations.runs import pay_run_holds, pay_runs
 from payments.operations.runs.pay_run_calculation import PayRunChanged
-from payments.operations.runs.pay_runs import NothingToPay, PayRunExists, SamePerson, StepUpRequired
+from payments.operations.runs.pay_runs import NothingToPay, PayRunExists
 from payments.queries import ledger_findings
 from payments.queries.next_payout import next_payout
 from payments.queries.pay_run_recomputation import recompute

@@ -12,10 +12,10 @@ from core.public import User, unit_of_work
 from core.states import InvalidTransition
 from experts.public import Expert, Notice, OwnWork, ReasonMissing
 from payments.models import Payout, PayoutDecision, ProviderFault, ProviderMovement
+from payments.operations.pay.four_eyes import SamePerson, StepUpRequired
 from payments.operations.rails import payout_decisions, payouts, sending
 from payments.operations.rails.payout_decisions import DecisionPending, DestinationChanged
 from payments.operations.rails.payouts import OutcomeOpen
-from payments.operations.runs.pay_runs import SamePerson, StepUpRequired
 from payments.queries import ledger_findings
 from tests.payments import ledger_story as story
 from tests.payments.ledger_story import NOW, SYSTEM

@@ -25,7 +25,7 @@ from payments import calendar
 from payments.models import ExchangeInstruction, PayoutMethod
 from payments.operations.exchange import exchanges, fx
 from payments.operations.exchange.exchanges import NowhereToPay, PayInRun
-from payments.operations.runs.pay_runs import schedule_of
+from payments.paydays import schedule_of
 
 log = structlog.get_logger(__name__)
 

@@ -57,6 +57,25 @@ class ProposalLapsed(Conflict):
     example_members: ClassVar[Mapping[str, Any]] = {"expires_at": "2026-11-30T09:30:00Z"}
 
 
+class SamePerson(DomainError):
+    """Sending money takes two people: who prepared a pay run or proposed something about a payout does not decide it.
+
+    Nor does anybody release a run that pays himself. The database refuses it as well: ask a colleague who holds the right.
+    """
+
+    code = "same_person"
+    status = 403
+    title = gettext_lazy("Somebody else has to decide this")
+
+
+class StepUpRequired(DomainError):
+    """What moves money needs a proof of who you are that is not older than ten minutes. Authenticate again."""
+
+    code = "step_up_required"
+    status = 403
+    title = gettext_lazy("Prove again who you are")
+
+
 map_constraint("payments_proposal_two_people", OwnProposal)
 
 

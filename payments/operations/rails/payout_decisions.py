@@ -17,9 +17,9 @@ from experts.ports import Contestable
 from experts.public import Appeal, ReasonMissing, Restriction, require_other
 from payments import payout_reasons
 from payments.models import Payout, PayoutAttempt, PayoutDecision, PayoutMethod
+from payments.operations.pay.four_eyes import SamePerson, StepUpRequired
 from payments.operations.pay.pay_notices import PayNews, tell_decision
 from payments.operations.rails import payouts
-from payments.operations.runs.pay_runs import SamePerson, StepUpRequired
 
 PREFIX: Final = "pay"
 WON: Final = frozenset({Appeal.Status.OVERTURNED, Appeal.Status.RESOLVED_BY_TIMEOUT})

@@ -5,44 +5,24 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 
-from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core import outbox, scope, states
 from core.money import exponent_of
-from core.problems import Conflict, DomainError, InvalidInput, map_constraint
+from core.problems import Conflict, InvalidInput, map_constraint
 from core.public import User
 from core.wake import wake_after_commit
 from experts.public import ReasonMissing
-from payments import accounts, bank_holidays, calendar
-from payments.bank_holidays import Closings
-from payments.calendar import PaySchedule
+from payments import accounts, calendar
 from payments.ledger import NewEntry
 from payments.models import Payout, PayRun
+from payments.operations.pay.four_eyes import SamePerson, StepUpRequired
 from payments.operations.runs import pay_run_calculation, pay_run_news, pay_run_release
 from payments.operations.runs.pay_run_calculation import PayRunChanged
+from payments.paydays import open_day, payday_of, schedule_of
 
 EDITABLE = (PayRun.Status.DRAFT, PayRun.Status.CALCULATING, PayRun.Status.REVIEW)
-
-
-class SamePerson(DomainError):
-    """One person prepares a pay run, another one releases it; and nobody releases a run that pays himself.
-
-    The database refuses it as well. Ask a colleague who holds the right to release.
-    """
-
-    code = "same_person"
-    status = 403
-    title = gettext_lazy("Somebody else has to release this")
-
-
-class StepUpRequired(DomainError):
-    """Releasing money needs a proof of who you are that is not older than ten minutes. Authenticate again."""
-
-    code = "step_up_required"
-    status = 403
-    title = gettext_lazy("Prove again who you are")
 
 
 class NothingToPay(Conflict):
@@ -62,28 +42,6 @@ class PayRunExists(Conflict):
 map_constraint("payments_payrun_cutoff", PayRunExists)
 map_constraint("payments_payrun_one_open", PayRunExists)
 map_constraint("payments_payrun_two_people", SamePerson)
-
-
-def schedule_of(currency: str) -> PaySchedule:
-    """When a currency is paid."""
-    schedules: dict[str, tuple[int, int, int]] = settings.PAY_SCHEDULES
-    return PaySchedule(*schedules.get(currency, schedules["*"]))
-
-
-def payday_of(currency: str, cutoff: dt.datetime) -> dt.date:
-    """The day on which a run of this currency and cutoff is paid, known in advance to everybody."""
-    return calendar.payday(schedule_of(currency), cutoff, closed=closings_of(currency, cutoff))
-
-
-def open_day(currency: str, now: dt.datetime) -> dt.date:
-    """Today, or the next day on which banks work."""
-    return calendar.payday(PaySchedule(days_to_payday=0), now, closed=closings_of(currency, now))
-
-
-def closings_of(currency: str, since: dt.date) -> Closings:
-    """Days of this year and the next one on which no money of a currency moves, by name."""
-    system, extra = settings.PAY_CLOSED.get(currency, ""), tuple(settings.PAY_CLOSED_DAYS)
-    return bank_holidays.closings(system, since.year, extra)
 
 
 def prepare(*, currency: str, by: User, now: dt.datetime, off_cycle: bool = False) -> PayRun:
