@@ -1,7 +1,8 @@
 """What must hold of money after anything whatever: asked of the product, and counted again without it.
 
 The second count is SQL of its own over the raw rows and over the sandbox provider's books, which are another
-institution's. Every fault test, race and property ends with `assert_money_is_whole`.
+institution's. The tests of `docs/faults.md` end with it by themselves (`conftest.py`); races and properties call
+`assert_money_is_whole`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ COUNTER: Final = Principal.system("tests.invariants")
 
 _UNDER_WAY: Final = "('ready', 'sending', 'unknown', 'submitted', 'in_transit', 'on_hold')"
 
-LAWS: Final = {
+JOURNAL: Final = {
     "legs of an entry sum to zero": """
         SELECT entry_id, currency, sum(amount) FROM payments_posting GROUP BY 1, 2 HAVING sum(amount) <> 0""",
     "all legs of a currency sum to zero": """
@@ -38,6 +39,10 @@ LAWS: Final = {
     "nothing but a payable, a debt falls below zero": """
         SELECT a.key, sum(p.amount) FROM payments_posting p JOIN payments_account a ON a.id = p.account_id
         WHERE a.kind IN ('lab_prepaid', 'lab_reserved', 'expert_holdback') GROUP BY 1 HAVING sum(p.amount) < 0""",
+}
+"""Laws of the journal alone: each query finds what breaks one."""
+
+PAYOUTS: Final = {
     "what is in transit is one payout's, while it is under way": f"""
         SELECT o.public_id, o.status, o.amount_minor, COALESCE(sum(p.amount), 0)
         FROM payments_payout o
@@ -54,6 +59,10 @@ LAWS: Final = {
             AND p.account_id IN (SELECT id FROM payments_account WHERE kind = 'cash')
         GROUP BY o.id
         HAVING COALESCE(sum(p.amount), 0) <> CASE WHEN o.status = 'paid' THEN o.amount_minor ELSE 0 END""",
+}
+"""Payouts and the journal."""
+
+PROVIDER: Final = {
     "the provider moves the money of a payout once at most": """
         SELECT reference, count(*) FROM payments_providermovement
         WHERE state IN ('accepted', 'paid', 'returned') GROUP BY 1 HAVING count(*) > 1""",
@@ -76,6 +85,10 @@ LAWS: Final = {
         SELECT m.idem_key FROM payments_providermovement m
         WHERE m.reference LIKE 'pay_%%' AND m.state <> 'cancelled'
             AND NOT EXISTS (SELECT 1 FROM payments_payoutattempt t WHERE t.idem_key = m.idem_key)""",
+}
+"""The provider's own books, and ours about it."""
+
+BUSINESS: Final = {
     "approved hours are in the journal for what they and their corrections come to": """
         SELECT t.public_id, t.gross_minor, COALESCE(c.amount, 0), COALESCE(j.amount, 0)
         FROM payments_timeentry t
@@ -112,7 +125,8 @@ LAWS: Final = {
         SELECT o.public_id FROM payments_payout o JOIN payments_payrun r ON r.id = o.run_id
         WHERE r.status IN ('draft', 'calculating', 'review')""",
 }
-"""What nothing may break, even for an instant between two commits: each query finds what does."""
+"""The rest of our tables and the journal."""
+
 
 STUCK: Final = f"""
     SELECT public_id, status, reason_code, next_attempt_at FROM payments_payout
@@ -130,10 +144,11 @@ BOOKS: Final = """
 """When nothing is under way, the provider has sent exactly what we call paid."""
 
 
-def broken(*, now: dt.datetime | None = None, at_rest: bool = False) -> list[str]:
+def broken(*, now: dt.datetime | None = None, at_rest: bool = False, provider: bool = True) -> list[str]:
     """Everything that does not hold. ``now`` asks as well whether open payouts progress; ``at_rest`` whether both books
-    agree to the cent, which they do when nothing is under way."""
-    laws = dict(LAWS)
+    agree to the cent, which they do when nothing is under way; without ``provider`` its books are not looked at, where a
+    rolled back test left movements in them."""
+    laws = {**JOURNAL, **PAYOUTS, **BUSINESS} | (PROVIDER if provider else {})
     if now is not None:
         laws["an open payout progresses or alarms"] = STUCK
     if at_rest:
@@ -147,7 +162,15 @@ def broken(*, now: dt.datetime | None = None, at_rest: bool = False) -> list[str
     return found
 
 
-def assert_money_is_whole(*, now: dt.datetime | None = None, at_rest: bool = False) -> None:
+def assert_the_journal_holds() -> None:
+    """For tests that post events which nothing in our tables stands for."""
+    with unit_of_work(COUNTER), connection.cursor() as cursor:
+        for law, query in JOURNAL.items():
+            cursor.execute(query)
+            assert cursor.fetchall() == [], law
+
+
+def assert_money_is_whole(*, now: dt.datetime | None = None, at_rest: bool = False, provider: bool = True) -> None:
     """See the module, and `broken`."""
-    found = broken(now=now, at_rest=at_rest)
+    found = broken(now=now, at_rest=at_rest, provider=provider)
     assert not found, "\n".join(found)

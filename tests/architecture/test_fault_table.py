@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import ast
-import re
 
 from tests.architecture.source import ROOT
-
-PAGE = ROOT / "docs" / "faults.md"
-NAMED = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
-
+from tests.fault_table import table, tests
 
 OF_MONEY = (
     "kill -9 before the provider call",
@@ -63,14 +59,6 @@ OF_MONEY = (
 """What must be in the list, whatever else is."""
 
 
-def table() -> dict[str, list[tuple[str, str]]]:
-    """Fault → the tests (file, name) that inject it."""
-    rows = [line.strip("| \n").split(" | ") for line in PAGE.read_text(encoding="utf-8").splitlines() if "::" in line]
-    found = {row[0]: NAMED.findall(row[1]) for row in rows}
-    assert len(found) == len(rows), "a fault has two rows"
-    return found
-
-
 def names_in(path: str) -> set[str]:
     """Names of the test functions of a file."""
     tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
@@ -91,7 +79,7 @@ def test_every_fault_names_a_test_that_exists() -> None:
 
 def test_every_test_that_injects_a_fault_is_in_the_table() -> None:
     """Those marked as fault tests of the folder of faults: none is forgotten."""
-    named = {name for tests in table().values() for _path, name in tests}
+    named = {name for _path, name in tests()}
     found = {
         name
         for path in (ROOT / "tests" / "faults").glob("test_*.py")

@@ -16,7 +16,7 @@ from payments.ledger import NewEntry
 from payments.models import AccountBalance, JournalEntry, Posting
 
 NOW = dt.datetime(2026, 11, 16, 9, 30, tzinfo=dt.UTC)
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.invented_books("the journal alone")]
 
 
 @pytest.fixture

@@ -273,6 +273,7 @@ class TestProvidersWithoutStatements:
         ] == [("payout", -20_000, True)]
         assert (world.open_items(), world.days()) == ([], [("2026-11-16", "closed", "")])
 
+    @pytest.mark.invented_books("the provider moved what nobody asked for")
     def test_a_movement_that_we_know_nothing_of_is_before_people(self) -> None:
         expert = story.new_expert(account="acct-ada")
         story.earn(expert, 20_000, lab=story.new_lab(funded=100_000), fee=6_000)

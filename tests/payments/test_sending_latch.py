@@ -76,6 +76,7 @@ def test_the_name_of_a_database_says_cluster_timeline_and_number() -> None:
     assert (int(cluster) > 0, timeline, int(number) > 0) == (True, "00000001", True)
 
 
+@pytest.mark.invented_books("a restored database lacks what its provider has")
 def test_a_provider_that_knows_payouts_unknown_here_closes_it(ada: Expert) -> None:
     """A snapshot of the files was put back: the name is the same, the newest attempts are gone."""
     story.send_and_track()
