@@ -38,7 +38,8 @@ class LoneActSort(models.TextChoices):
 class WithinThreshold(guards.Guard):
     """All that one person did alone to one person or lab since ``since`` stays within the row's threshold.
 
-    Acts of one sort by one person wait for each other, so two at once cannot both be the last that fits.
+    Acts of one sort by one person wait for each other, so two at once cannot both be the last that fits: the
+    lock is that of `lone_acts.take_turn`.
     """
 
     when = pgtrigger.Before

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from pytest_django import Settings
 
 from core.money import Money
@@ -130,6 +130,25 @@ def test_postgresql_keeps_the_sum_when_nobody_asked_before() -> None:
     assert sorted(together([write] * 4)) == ["done", *["so much takes a second person"] * 3]
     with platform(), pytest.raises(Exception, match=r"append-only|permission denied"), transaction.atomic():
         LoneAct.objects.update(amount_minor=1)
+
+
+def test_the_trigger_waits_for_the_same_turn_as_the_act() -> None:
+    held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
+    with platform(), connection.cursor() as cursor:
+        actor = story.new_user()
+        lone_acts.take_turn(act="bonus", by=actor)
+        assert cursor.execute(held).fetchone() == (1,)
+        LoneAct.objects.create(
+            sort="bonus",
+            actor=actor,
+            amount_minor=1,
+            currency="USD",
+            threshold_minor=1,
+            since=LATER,
+            done_at=LATER + DAY,
+            created_at=LATER + DAY,
+        )
+        assert cursor.execute(held).fetchone() == (1,)
 
 
 def test_a_bonus_of_the_platform_in_slices(world: World) -> None:

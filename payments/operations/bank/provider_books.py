@@ -64,7 +64,7 @@ def reconcile(*, provider: str, now: dt.datetime) -> None:
     movements = _settlements(provider, now)
     with unit_of_work(RECONCILER):
         # What comes while another worker closes days is counted before they close, or on the day after them.
-        turns.take("reconcile", provider)
+        turns.take(f"reconcile.{provider}")
         if provider != BANK:
             reconciliation.take_settlements(provider=provider, movements=movements or [], now=now)
         matching.match_all(provider=provider, now=now)

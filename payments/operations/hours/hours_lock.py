@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from django.db import connection
+from payments import turns
 
 
 def take(expert_id: int) -> None:
     """Wait for this expert's hours, until the end of the transaction. Taken before any row of them is locked."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('payments.hours', %s))", [expert_id])
+    turns.take("hours", expert_id)

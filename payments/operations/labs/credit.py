@@ -42,7 +42,7 @@ def propose(
 
 def approve(*, limit: CreditLimit, by: User, now: dt.datetime) -> CreditLimit:
     """It is in force from now on, in the place of the former one. Raises OwnProposal."""
-    turns.take("credit", (limit.tenant_id, limit.currency))
+    turns.take(f"credit.{limit.currency}", limit.tenant_id)
     limit = _locked(limit)
     states.move(limit, CreditLimit.Status.ACTIVE)
     if limit.proposed_by_id == by.pk:

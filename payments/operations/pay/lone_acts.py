@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from django.conf import settings
-from django.db import connection
 from django.db.models import Q, Sum
 from django.utils.translation import gettext_lazy
 
@@ -21,6 +20,7 @@ from core.money import Money
 from core.problems import Conflict, map_constraint
 from core.public import User
 from experts.public import Expert
+from payments import turns
 from payments.models import AdjustmentProposal, LoneAct
 from payments.models.lone_act import WITHIN
 
@@ -61,10 +61,7 @@ class Part:
 
 def take_turn(*, act: str, by: User) -> None:
     """Wait until no other act of this sort by this person is under way. Taken before any lock of what it changes."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended('payments.four_eyes.' || %s, %s))", [_sort(act), by.pk]
-        )
+    turns.take(f"four_eyes.{_sort(act)}", by.pk)
 
 
 def too_much(amount: Money) -> bool:
