@@ -117,8 +117,8 @@ def _annotated_schema(base: Any, marks: Sequence[Any], register: Register) -> Js
         elif isinstance(mark, Schema):
             schema.update(mark.keywords)
         elif isinstance(mark, IdOf):
-            schema.setdefault("description", f"Public id `{mark.prefix}_…`.")
-            schema["pattern"] = f"^{mark.prefix}_[0-9a-z]{{26}}$"
+            schema.setdefault("description", mark.text)
+            schema["pattern"] = mark.pattern
     return schema
 
 

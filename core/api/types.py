@@ -34,16 +34,30 @@ class Schema:
     keywords: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class IdOf:
-    """A public id with this prefix."""
+    """A public id with this prefix, or with one of several: what waits for a second person has another id first."""
 
-    prefix: str
+    prefixes: tuple[str, ...]
+
+    def __init__(self, first: str, *others: str) -> None:
+        object.__setattr__(self, "prefixes", (first, *others))
 
     @property
     def example(self) -> str:
         """An id that looks real."""
-        return f"{self.prefix}_01k9w3v6z8f2qr5t4h7xnm0ceg"
+        return f"{self.prefixes[0]}_01k9w3v6z8f2qr5t4h7xnm0ceg"
+
+    @property
+    def pattern(self) -> str:
+        """What every such id matches."""
+        either = "|".join(self.prefixes)
+        return f"^{either if len(self.prefixes) == 1 else f'({either})'}_[0-9a-z]{{26}}$"
+
+    @property
+    def text(self) -> str:
+        """In words."""
+        return f"Public id {' or '.join(f'`{prefix}_…`' for prefix in self.prefixes)}."
 
 
 Timestamp = Annotated[dt.datetime, Example("2026-11-16T09:30:00Z")]

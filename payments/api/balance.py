@@ -14,6 +14,7 @@ from core.api.lookup import get_or_404
 from core.api.types import Currency, Doc, Example, IdOf, MoneyOut, Timestamp, render_money
 from core.api.views import LabView
 from core.money import Money
+from core.problems import NotFound
 from marketplace.ports import BalanceView, InsufficientFunds
 from payments import accounts
 from payments.models import FundsReservation, FxConversion, FxQuote
@@ -180,6 +181,7 @@ class BalanceStatement(LabView):
         scope="balance:read",
         query=AccountStatementFilters,
         returns=AccountStatementOut,
+        errors=[NotFound],
     )
     def get(self, call: Call) -> AccountStatementOut:
         """Opening, movements and closing of what is prepaid, owed, or reserved for one contract (name its

@@ -23,7 +23,7 @@ ProposalId = Annotated[str, IdOf("prp")]
 class BonusOut(TypedDict):
     """A bonus that was paid, or that waits for a second member."""
 
-    id: Annotated[str, Doc("adj_… when it is paid, prp_… while another member has to approve it."), IdOf("adj")]
+    id: Annotated[str, Doc("adj_… when it is paid, prp_… while another member has to approve it."), IdOf("adj", "prp")]
     status: Annotated[str, Doc("paid or proposed."), Example("paid")]
     contract: ContractId
     expert: Pseudonym
@@ -49,7 +49,11 @@ class BonusProposalOut(TypedDict):
     counted_with: Annotated[MoneyOut | None, CountedWith]
     decided_at: Timestamp | None
     note: Annotated[str, Doc("The second member's reason.")]
-    outcome: Annotated[str | None, Doc("What it became."), IdOf("adj")]
+    outcome: Annotated[
+        str | None,
+        Doc("What it became: a bonus (adj_…), a milestone (mst_…), or the proposal itself (prp_…) for many bonuses."),
+        IdOf("adj", "mst", "prp"),
+    ]
 
 
 class BulkBonusesOut(TypedDict):

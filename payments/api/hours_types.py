@@ -163,7 +163,11 @@ class DisputeOut(TypedDict):
 class AdjustmentOut(TypedDict):
     """A change of pay beside or after the hours, with its reason."""
 
-    id: Annotated[str, IdOf("adj")]
+    id: Annotated[
+        str,
+        Doc("adj_… of a contract, ppy_… paid or taken back by the platform, wof_… a debt given up."),
+        IdOf("adj", "ppy", "wof"),
+    ]
     kind: Annotated[str, Doc("bonus, referral, correction, clawback, reinstatement or write_off."), Example("bonus")]
     status: Annotated[str, Doc("posted moved money; recorded documents hours cut before they were posted.")]
     time_entry: Annotated[str | None, IdOf("tme")]
@@ -174,6 +178,7 @@ class AdjustmentOut(TypedDict):
         str | None,
         Doc("The hours, bonus or referral that a clawback takes back, or the clawback that is given back."),
         Example("adj_01k9w3v6z8f2qr5t4h7xnm0cef"),
+        IdOf("adj", "tme", "ppy"),
     ]
     decided_at: Timestamp
 

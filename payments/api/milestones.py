@@ -31,7 +31,7 @@ EndReason = Annotated[str | None, Doc("Why its lab ended it before its budget wa
 class MilestoneOut(TypedDict):
     """A bonus promised beforehand."""
 
-    id: Annotated[str, Doc("prp_… while another member has to approve its budget."), IdOf("mst")]
+    id: Annotated[str, Doc("prp_… while another member has to approve its budget."), IdOf("mst", "prp")]
     status: Annotated[str, Doc("proposed, active, ending or ended."), Example("active")]
     project: Annotated[str, IdOf("prj")]
     opening: Annotated[str | None, IdOf("opn")]

@@ -198,7 +198,7 @@ def one_entry(scene: Hours) -> Iterator[Bad]:
     yield from at_every_door(f"/expert/time-entries/{scene.unconfirmed}/confirm", why, who="expert", at=NOW)
     blank = {"reason": " "}
     yield entry("confirm for no reason", scene.unconfirmed, 400, "invalid", "/reason", to="/confirm", body=blank)
-    yield entry("nothing to confirm", scene.stopped["id"], 400, "invalid", to="/confirm", body=why)
+    yield entry("nothing to confirm", scene.stopped["id"], 409, "nothing_unconfirmed", to="/confirm", body=why)
     for what, entry_id, who in (
         ("another's", scene.unconfirmed, "stranger"),
         ("no such entry", f"tme_{OTHER}", "expert"),
@@ -330,7 +330,8 @@ def test_what_was_done_once_is_not_done_again(scene: Hours, refuse: Refusals) ->
     refuse.all(over_caps(scene, decided=True))
     confirm = f"/expert/time-entries/{scene.unconfirmed}/confirm"
     refuse.once(confirm, {"reason": "Notes."}, status=200, who="expert", at=NOW)
-    refuse.all([Bad("confirm twice", confirm, {"reason": "Notes."}, 400, "invalid", who="expert", at=NOW)])
+    again = Bad("confirm twice", confirm, {"reason": "Notes."}, 409, "nothing_unconfirmed", who="expert", at=NOW)
+    refuse.all([again])
     contested = {**words, "proposed": "PT15M"}
     dispute = f"/time-entries/{scene.plain['id']}/dispute"
     refuse.once(dispute, contested, status=201, at=NOW)

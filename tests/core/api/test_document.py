@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from django.test import Client
@@ -16,7 +16,8 @@ from schemathesis.openapi import from_dict
 from core import clock
 from core.api import docs
 from core.api.schema import EndpointSchema
-from core.api.types import MoneyOut, RateOut
+from core.api.typed import example_of, schema_of
+from core.api.types import IdOf, MoneyOut, RateOut
 from tests.core.api.conftest import NOTES, Caller, pointers, problem
 
 
@@ -154,6 +155,15 @@ def test_one_name_is_one_type() -> None:
     schema._register("Money", MoneyOut, {})
     with pytest.raises(TypeError, match="rename one"):
         schema._register("Money", RateOut, {})
+
+
+def test_an_id_may_be_of_several_nouns() -> None:
+    """Where an answer stands for a thing or for its proposal, both prefixes are told, and no third."""
+    schema = schema_of(Annotated[str, IdOf("adj", "prp")], lambda _name, _hint, _schema: None)
+    assert schema["description"] == "Public id `adj_…` or `prp_…`."
+    kinds = {kind: re.match(schema["pattern"], f"{kind}_01k9w3v6z8f2qr5t4h7xnm0ceg") for kind in ("adj", "prp", "mst")}
+    assert [kind for kind, found in kinds.items() if found] == ["adj", "prp"]
+    assert re.match(schema["pattern"], example_of(Annotated[str, IdOf("adj", "prp")]))
 
 
 def test_the_docs_page_calls_nobody_else(client: Client) -> None:
