@@ -25,11 +25,12 @@ from core.models.user import User
 from core.money import Money
 from core.principal import Kind, Principal
 from core.problems import DomainError, constraint_error
+from core.row_history import recent_history
 
 M = TypeVar("M", bound=models.Model)
 Text = str | Promise
-SHOWN = 100
-"""So many history rows a page shows at most."""
+LISTED = 50
+"""So many rows a confirmation names one by one."""
 
 
 @dataclass(frozen=True)
@@ -177,6 +178,27 @@ class ReadOnlyInline(TabularInline):  # type: ignore[misc]  # unfold ships no ty
         return False
 
 
+@dataclass(frozen=True)
+class Question:
+    """What a button wants to know before it acts."""
+
+    description: Text
+    permission: str | Collection[str]
+    reason: bool
+    amount: Callable[[Any], Money | None] | None
+    choices: Callable[[], Sequence[tuple[str, Text]]] | None
+    asks: Text
+    about: Callable[[Any], str]
+
+    def answered(self, request: HttpRequest) -> dict[str, str] | None:
+        """The answers by name; None while anything is missing or was not among the choices."""
+        sent = {name: str(request.POST.get(name, "")).strip() for name in ("reason", "choice", "given")}
+        wanted = {"reason": self.reason, "choice": bool(self.choices), "given": bool(self.asks)}
+        answers = {name: text for name, text in sent.items() if wanted[name]}
+        is_chosen = self.choices is None or sent["choice"] in {str(code) for code, _label in self.choices()}
+        return answers if is_chosen and all(answers.values()) else None
+
+
 def confirmed(
     *,
     description: Text,
@@ -185,13 +207,16 @@ def confirmed(
     amount: Callable[[Any], Money | None] | None = None,
     choices: Callable[[], Sequence[tuple[str, Text]]] | None = None,
     asks: Text = "",
+    about: Callable[[Any], str] = str,
 ) -> Callable[[Callable[..., None]], Callable[..., HttpResponse | None]]:
     """Make ``method(self, request, obj, *, reason, choice, given)`` an action that shows count and sum before it acts.
 
     ``permission`` is one, or several of which one is enough; ``reason`` asks for a text, ``choices`` for one of several
-    codes, ``asks`` labels a line to fill in ("Amount"), ``amount`` gives the money an object moves. A code that was not among the choices is asked for again. Each object is its own savepoint: what the domain refuses is
-    told, the rest is done.
+    codes, ``asks`` labels a line to fill in ("Amount"), ``amount`` gives the money an object moves, ``about`` says in a
+    line what is asked about it. A code that was not among the choices is asked for again. Each object is its own
+    savepoint: what the domain refuses is told, the rest is done.
     """
+    question = Question(description, permission, reason, amount, choices, asks, about)
 
     def decorate(method: Callable[..., None]) -> Callable[..., HttpResponse | None]:
         @admin.action(description=cast(str, description))
@@ -199,16 +224,10 @@ def confirmed(
         def action(self: Any, request: HttpRequest, queryset: models.QuerySet[Any]) -> HttpResponse | None:
             if not _holds(request, permission):
                 raise PermissionDenied
-            given = str(request.POST.get("reason", "")).strip()
-            choice = str(request.POST.get("choice", ""))
-            is_chosen = choices is None or choice in {str(code) for code, _label in choices()}
-            line = str(request.POST.get("given", "")).strip()
-            ready = request.POST.get("confirmed") and (given or not reason) and is_chosen and (line or not asks)
-            if not ready:
-                return _ask(self, request, queryset, method.__name__, description, reason, amount, choices, asks)
-            extra = {"reason": given} if reason else {}
-            extra |= ({"choice": choice} if choices else {}) | ({"given": line} if asks else {})
-            _act(self, request, queryset, method, extra)
+            answers = question.answered(request) if request.POST.get("confirmed") else None
+            if answers is None:
+                return _ask(self, request, queryset, method.__name__, question)
+            _act(self, request, queryset, method, answers)
             return None
 
         action.needs = permission  # type: ignore[attr-defined]  # read by get_actions
@@ -224,29 +243,23 @@ def _holds(request: HttpRequest, permission: str | Collection[str] | None) -> bo
 
 
 def _ask(
-    model_admin: Any,
-    request: HttpRequest,
-    queryset: models.QuerySet[Any],
-    action: str,
-    description: Text,
-    reason: bool,
-    amount: Callable[[Any], Money | None] | None,
-    choices: Callable[[], Sequence[tuple[str, Text]]] | None,
-    asks: Text,
+    model_admin: Any, request: HttpRequest, queryset: models.QuerySet[Any], action: str, question: Question
 ) -> HttpResponse:
     rows = list(queryset)
+    moved = [question.amount(row) if question.amount else None for row in rows]
     context = {
         **model_admin.admin_site.each_context(request),
-        "title": description,
+        "title": question.description,
         "opts": model_admin.opts,
         "action": action,
-        "rows": rows[:50],
+        "rows": [(question.about(row), money) for row, money in zip(rows[:LISTED], moved, strict=False)],
         "count": len(rows),
-        "sums": _sums(filter(None, map(amount, rows))) if amount else [],
-        "needs_reason": reason,
+        "is_cut": len(rows) > LISTED,
+        "sums": _sums(filter(None, moved)),
+        "needs_reason": question.reason,
         "missing": bool(request.POST.get("confirmed")),
-        "choices": choices() if choices else [],
-        "asks": asks,
+        "choices": question.choices() if question.choices else [],
+        "asks": question.asks,
         "checkbox": ACTION_CHECKBOX_NAME,
         "selected": [row.pk for row in rows],
     }
@@ -293,32 +306,3 @@ def told(request: HttpRequest, act: Callable[[], object], *, about: str = "") ->
         messages.error(request, about + _("A value is too long, too large, or has characters that cannot be kept."))
         return False
     return True
-
-
-def recent_history(obj: models.Model) -> list[dict[str, Any]]:
-    """The last 100 history rows of an object, each with the fields that changed."""
-    for relation in type(obj)._meta.related_objects:
-        if hasattr(relation.related_model, "pgh_tracked_model") and relation.field.name == "pgh_obj":
-            events = relation.related_model._default_manager.filter(pgh_obj_id=obj.pk).order_by("-pgh_id")
-            # One more than is shown: the oldest is told by what changed in it, too.
-            return _differences(list(events.values()[: SHOWN + 1])[::-1])[:SHOWN]
-    return []
-
-
-def _differences(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    former: dict[str, Any] = {}
-    changes = []
-    for row in rows:
-        context = row["pgh_context"] or {}
-        fields = {name: value for name, value in row.items() if not name.startswith("pgh_")}
-        changes.append(
-            {
-                "at": row["pgh_created_at"],
-                "what": row["pgh_label"],
-                "who": context.get("actor", "–"),
-                "why": context.get("reason", ""),
-                "changes": [(n, former.get(n), v) for n, v in fields.items() if former.get(n) != v],
-            }
-        )
-        former = fields
-    return changes[::-1]

@@ -1,4 +1,4 @@
-"""ISO 8601 durations as whole seconds: `PT2H30M`, `P7D`, `PT0S`.
+"""Durations as whole seconds: `PT2H30M`, `P7D`, `PT0S` by ISO 8601, and `6:40` as people write it.
 
 Only units of a fixed length are read: weeks, days of 24 hours, hours, minutes
 and seconds. Years and months have none, and fractions would invite rounding.
@@ -17,6 +17,7 @@ _DURATION = re.compile(
     r"(?:T(?=\d)(?:(?P<hours>\d{1,6})H)?(?:(?P<minutes>\d{1,8})M)?(?:(?P<seconds>\d{1,10})S)?)?)",
     re.ASCII,
 )
+_CLOCK = re.compile(r"(?P<hours>\d{1,4}):(?P<minutes>[0-5]\d)(?::(?P<seconds>[0-5]\d))?", re.ASCII)
 _SECONDS: Final = {
     "weeks": 604_800,
     "days": 86_400,
@@ -39,6 +40,25 @@ def parse_duration(text: str) -> int:
     if total > LONGEST_SECONDS:
         raise ValueError("A duration may not exceed ten years.")
     return total
+
+
+def parse_clock(text: str) -> int:
+    """Whole seconds of hours and minutes, with seconds where there are any: `6:40`, `0:05`, `6:40:30`.
+
+    Raises ValueError for anything else: signs, fractions, 60 minutes, spaces, other digits, five digits of hours.
+    """
+    match = _CLOCK.fullmatch(text)
+    if match is None:
+        raise ValueError('A time looks like "6:40" or "6:40:30".')
+    return sum(int(number) * _SECONDS[unit] for unit, number in match.groupdict("0").items())
+
+
+def format_clock(seconds: int) -> str:
+    """`6:40`, or `6:40:30` where seconds are left; the contrary of `parse_clock`."""
+    if seconds < 0:
+        raise ValueError("A time is not negative.")
+    minutes, secs = divmod(seconds, 60)
+    return f"{minutes // 60}:{minutes % 60:02}" + (f":{secs:02}" if secs else "")
 
 
 def format_duration(seconds: int) -> str:

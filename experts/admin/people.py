@@ -13,7 +13,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from core import clock
-from core.desk import CadreAdmin, confirmed, recent_history, staff
+from core.desk import CadreAdmin, confirmed, staff
+from core.row_history import recent_history
 from experts.admin import inlines
 from experts.models import AgreementVersion, Domain, Expert, Notice, Restriction, Signature
 from experts.operations import agreements, restrictions, tiers

@@ -1,38 +1,30 @@
-"""Weeks, entries, time over caps and disputes. Approved hours are looked at, never edited."""
+"""Weeks, entries and time over caps. Approved hours are looked at, never edited."""
 
 from __future__ import annotations
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from core import clock
 from core.desk import CadreAdmin, ReadOnlyInline, confirmed, principal_of, register_queue, staff
-from core.durations import format_duration
+from core.durations import format_clock, format_duration, parse_clock
 from core.money import Money, fee_for, pay_for
+from core.problems import InvalidInput
 from payments.admin.adjustments import ADJUST, money_from
-from payments.models import Dispute, Overage, TimeEntry, Timesheet
+from payments.models import Overage, TimeEntry, Timesheet
 from payments.models.timesheet import TimesheetQuerySet
-from payments.operations.hours import counted_hours, disputes, overages, timesheets
+from payments.operations.hours import counted_hours, overages, timesheets
 from payments.operations.pay import adjustments, clawbacks
 from payments.queries.explanation import price_of
 
 APPROVE = "payments.approve_timesheet"
 OVERAGE = "payments.decide_overage"
-DISPUTE = "payments.decide_dispute"
 CORRECT = "payments.correct_hours"
-
-PARTS = (
-    ("3", _("Three quarters of the contested time count")),
-    ("2", _("Half of the contested time counts")),
-    ("1", _("A quarter of the contested time counts")),
-)
-CORRECTIONS = (
-    ("all", _("Count all that was measured")),
-    ("half", _("Count half of what counts now")),
-    ("none", _("Count nothing of it")),
-)
+HOW_MUCH = _("How much counts, such as 6:40")
+WORDS = _("How much counts, such as 6:40; or all, or none")
 
 
 def cost_of_week(sheet: Timesheet) -> Money | None:
@@ -52,10 +44,25 @@ def cost_of_seconds(entry: TimeEntry, seconds: int) -> Money:
     return Money(gross + fee_for(gross, entry.snapshot.fee_bp), entry.snapshot.currency)
 
 
-def contested(dispute: Dispute) -> Money:
-    """What the difference between both sides costs the lab, with the fee."""
-    entry = dispute.entry
-    return cost_of_seconds(entry, dispute.claimed(entry) - dispute.proposed_seconds)
+def time_from(text: str) -> int:
+    """Seconds of "6:40". Raises InvalidInput."""
+    try:
+        return parse_clock(text)
+    except ValueError:
+        detail = gettext("A time is written as hours and minutes, such as 6:40; with seconds, such as 6:40:30.")
+        raise InvalidInput(detail) from None
+
+
+def stretch(entry: TimeEntry) -> str:
+    """What a confirmation says about a stretch of work: whose, when, and how much of it counts now."""
+    return gettext("%(id)s: %(expert)s, %(day)s, %(activity)s. Entered: %(entered)s, counts now: %(counted)s") % {
+        "id": entry.public_id,
+        "expert": entry.expert,
+        "day": entry.local_day,
+        "activity": entry.get_activity_display(),
+        "entered": format_clock(counted_hours.measured(entry)),
+        "counted": format_clock(counted_hours.counted_now(entry)),
+    }
 
 
 class EntryInline(ReadOnlyInline):
@@ -140,15 +147,14 @@ class TimeEntryAdmin(CadreAdmin):
         description=_("Correct approved hours"),
         permission=CORRECT,
         reason=True,
-        choices=lambda: CORRECTIONS,
+        asks=WORDS,
+        about=stretch,
         amount=lambda entry: Money(price_of(entry).gross_minor, entry.snapshot.currency),
     )
-    def correct(self, request: HttpRequest, entry: TimeEntry, *, reason: str, choice: str) -> None:
+    def correct(self, request: HttpRequest, entry: TimeEntry, *, reason: str, given: str) -> None:
         """By an adjustment: the journal is reversed and posted anew, the entry stays as it was approved."""
-        counted = {
-            "all": entry.seconds + entry.disallowed_seconds + entry.unconfirmed_seconds,
-            "half": counted_hours.counted_now(entry) // 2,
-        }.get(choice, 0)
+        words = {"all": counted_hours.measured(entry), "none": 0}
+        counted = words[given] if given in words else time_from(given)
         adjustments.request_correction(
             entry=entry, counted=counted, reason=reason, decided_by=staff(request), now=clock.now()
         )
@@ -158,6 +164,7 @@ class TimeEntryAdmin(CadreAdmin):
         permission=ADJUST,
         reason=True,
         asks=_("How much to take back of each, such as 150.00"),
+        about=stretch,
         amount=lambda entry: Money(price_of(entry).gross_minor, entry.snapshot.currency),
     )
     def take_back(self, request: HttpRequest, entry: TimeEntry, *, reason: str, given: str) -> None:
@@ -212,86 +219,12 @@ class OverageAdmin(CadreAdmin):
         overages.decline(overage=overage, decided_by=staff(request), note=reason, now=clock.now())
 
 
-class UndecidedFilter(admin.SimpleListFilter):
-    """The queue: whatever still waits for a decision, answered or not."""
-
-    title = _("waiting")
-    parameter_name = "waiting"
-
-    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
-        """One choice."""
-        return [("yes", str(_("undecided")))]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Dispute]) -> QuerySet[Dispute]:
-        """Undecided ones."""
-        return queryset.filter(status__in=("open", "answered")) if self.value() == "yes" else queryset
-
-
-@admin.register(Dispute)
-class DisputeAdmin(CadreAdmin):
-    """Soonest due first; silence past the deadline pays the expert."""
-
-    list_display = (
-        "public_id", "expert", "status", "after_approval", "claimed", "proposed", "cost", "answer_by", "decide_by",
-    )  # fmt: skip
-    list_filter = (UndecidedFilter, "status", "after_approval")
-    search_fields = ("public_id", "entry__public_id", "expert__legal_name", "expert__public_id")
-    list_select_related = ("expert", "entry__snapshot", "opened_by", "decided_by")
-    ordering = ("decide_by",)
-    actions = ("uphold", "uphold_partly", "overturn")
-
-    @admin.display(description=_("logged"))
-    def claimed(self, dispute: Dispute) -> str:
-        """What the expert logged."""
-        return format_duration(dispute.claimed(dispute.entry))
-
-    @admin.display(description=_("the lab proposes"), ordering="proposed_seconds")
-    def proposed(self, dispute: Dispute) -> str:
-        """What the lab thinks should count."""
-        return format_duration(dispute.proposed_seconds)
-
-    @admin.display(description=_("contested, with fee"))
-    def cost(self, dispute: Dispute) -> str:
-        """What is at stake."""
-        return str(contested(dispute))
-
-    @confirmed(description=_("Uphold: what the lab proposes counts"), permission=DISPUTE, reason=True, amount=contested)
-    def uphold(self, request: HttpRequest, dispute: Dispute, *, reason: str) -> None:
-        """By a person who neither worked the hours nor contested them, after the expert could speak."""
-        self._decide(request, dispute, Dispute.Status.UPHELD, reason)
-
-    @confirmed(
-        description=_("Uphold in part"), permission=DISPUTE, reason=True, choices=lambda: PARTS, amount=contested
-    )
-    def uphold_partly(self, request: HttpRequest, dispute: Dispute, *, reason: str, choice: str) -> None:
-        """A part of what is contested counts."""
-        at_stake = dispute.claimed(dispute.entry) - dispute.proposed_seconds
-        quarters = int(choice) if choice in dict(PARTS) else 4
-        seconds = dispute.proposed_seconds + at_stake * quarters // 4
-        self._decide(request, dispute, Dispute.Status.PARTLY_UPHELD, reason, seconds)
-
-    @confirmed(description=_("Overturn: all of it counts"), permission=DISPUTE, reason=True, amount=contested)
-    def overturn(self, request: HttpRequest, dispute: Dispute, *, reason: str) -> None:
-        """The expert is paid in full."""
-        self._decide(request, dispute, Dispute.Status.OVERTURNED, reason)
-
-    @staticmethod
-    def _decide(request: HttpRequest, dispute: Dispute, outcome: str, note: str, seconds: int | None = None) -> None:
-        disputes.decide(
-            dispute=dispute, outcome=outcome, seconds=seconds, note=note, decided_by=staff(request), now=clock.now()
-        )
-
-
 def _weeks() -> QuerySet[Timesheet]:
     return Timesheet.objects.filter(status=Timesheet.Status.SUBMITTED)
 
 
 def _overages() -> QuerySet[Overage]:
     return Overage.objects.filter(status=Overage.Status.OPEN)
-
-
-def _disputes() -> QuerySet[Dispute]:
-    return Dispute.objects.undecided()
 
 
 register_queue(
@@ -308,11 +241,4 @@ register_queue(
     path="/admin/payments/overage/?status__exact=open",
     permission=OVERAGE,
     waiting=_overages,
-)
-register_queue(
-    name="payments.disputes",
-    label=_("Disputed hours"),
-    path="/admin/payments/dispute/?waiting=yes",
-    permission=DISPUTE,
-    waiting=_disputes,
 )

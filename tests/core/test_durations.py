@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.durations import format_duration, parse_duration
+from core.durations import format_clock, format_duration, parse_clock, parse_duration
 
 
 @pytest.mark.parametrize(
@@ -63,3 +63,36 @@ def test_writes_the_shortest_form() -> None:
     assert format_duration(3_601) == "PT1H1S"
     with pytest.raises(ValueError, match="negative"):
         format_duration(-1)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("6:40", 24_000), ("0:00", 0), ("0:05:09", 309), ("23:59:59", 86_399), ("168:00", 604_800)]
+)
+def test_reads_and_writes_what_people_write(text: str, seconds: int) -> None:
+    assert parse_clock(text) == seconds
+    assert format_clock(seconds) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        ":",
+        "6",
+        "6:4",
+        "6:60",
+        "6:40:60",
+        "6:40:",
+        "-6:40",
+        "+6:40",
+        " 6:40",
+        "6:40\n",
+        "6.5",
+        "6:40.5",
+        "٦:٤٠",
+        "10000:00",
+    ],
+)
+def test_refuses_what_is_no_time(text: str) -> None:
+    with pytest.raises(ValueError, match="time"):
+        parse_clock(text)

@@ -8,8 +8,8 @@ import pytest
 from django.test import Client
 
 from core import tokens
-from core.desk import recent_history
 from core.public import User
+from core.row_history import recent_history
 from experts.models import Expert, IdentityVerification
 from experts.operations import credentials, verifications
 from tests.experts.people import Api, make_user, upload

@@ -122,6 +122,8 @@ IDLE = {
 """Buttons for which the world has no row that allows them, and why."""
 ASKING = {"payments/adjustment/take_back", "payments/payee/pay_bonus", "payments/timeentry/take_back"}
 """Buttons that ask how much."""
+TIMING = {"payments/timeentry/correct", "payments/dispute/uphold_partly"}
+"""Buttons that ask how long."""
 NAMING = {"payments/owedinvoice/received"}
 """Buttons that ask for a text."""
 NO_AMOUNTS = (
@@ -142,8 +144,26 @@ NO_AMOUNTS = (
     ),
     *("9" * 30, f"{'9' * 15}.00"),
 )
-GIVEN = {"payments/payee/pay_bonus": "0.10 USD"}
-"""Where an amount needs its currency."""
+NO_TIMES = (
+    *(
+        "-0:01",
+        "+0:01",
+        "half",
+        "0",
+        "0.10",
+        "0:60",
+        "0:01.5",
+        "PT1M",
+        "1e3",
+        "NaN",
+        "\uff10:01",
+        "0:01 0:01",
+        "0:01\x00",
+    ),
+    *("9999:59", "9" * 30, f"{'9' * 30}:00"),
+)
+GIVEN = {"payments/payee/pay_bonus": "0.10 USD"} | dict.fromkeys(TIMING, "0:02")
+"""Where an amount needs its currency, or is a time."""
 PROVEN = {
     "payments/adjustmentproposal/approve",
     "payments/bankfile/send_again",
@@ -280,6 +300,11 @@ def states_for(page: Page, action: str) -> set[str]:
     return set(named.split()) if named else set(samples(page))
 
 
+def given_at(page: Page, action: str) -> str:
+    """What the line of a button takes."""
+    return GIVEN.get(f"{page.address}/{action}", "0.10")
+
+
 def samples(page: Page) -> dict[str, Any]:
     """One row of each state."""
     with unit_of_work(OURS):
@@ -290,7 +315,7 @@ def samples(page: Page) -> dict[str, Any]:
 def test_no_button_acts_unless_it_is_allowed_confirmed_and_complete(desk: Desk, page: Page) -> None:
     rows, tried = samples(page), 0
     for action in page.actions:
-        legal = states_for(page, action)
+        legal, given = states_for(page, action), given_at(page, action)
         some = next((row for state, row in rows.items() if state in legal), None) or next(iter(rows.values()))
         asked = question(desk.root, page, action, some.pk)
         for form in asked.half():
@@ -298,7 +323,7 @@ def test_no_button_acts_unless_it_is_allowed_confirmed_and_complete(desk: Desk, 
             tried += 1
         for state, row in rows.items():
             for choice in asked.choices or ("",) if state not in legal else ():
-                press(desk.root, page, action, row, asked.answers(choice=choice))
+                press(desk.root, page, action, row, asked.answers(choice=choice, given=given))
                 tried += 1
         for form in ({"_selected_action": "x"}, {"_selected_action": "9" * 40}, {"_selected_action": str(NOBODY)}):
             desk.root.post(page.url, asked.answers(action=action, **form))
@@ -321,8 +346,8 @@ def test_the_same_press_on_a_row_that_allows_it_is_noticed(desk: Desk, page: Pag
         for row in fit:
             with undone():
                 asked = question(desk.root, page, action, row.pk)
-                assert asked.asks == (name in ASKING | NAMING)
-                press(desk.root, page, action, row, asked.answers(given=GIVEN.get(name, "0.10")))
+                assert asked.asks == (name in ASKING | TIMING | NAMING)
+                press(desk.root, page, action, row, asked.answers(given=given_at(page, action)))
                 done |= Watch().seen != desk.watch.seen
         idle += [] if done or name in IDLE else [name]
     assert idle == []
@@ -344,6 +369,17 @@ def test_an_amount_that_is_none_moves_nothing(desk: Desk) -> None:
     assert desk.watch.changed() == []
 
 
+def test_a_time_that_is_none_corrects_nothing(desk: Desk) -> None:
+    """Signs, other units, other digits, more than was worked."""
+    timing = [(page, action) for page in BUTTONS for action in page.actions if f"{page.address}/{action}" in TIMING]
+    assert len(timing) == len(TIMING)
+    for page, action in timing:
+        for row in (row for state, row in samples(page).items() if state in states_for(page, action)):
+            for given in NO_TIMES:
+                press(desk.root, page, action, row, {"confirmed": "yes", "reason": "-", "given": given})
+    assert desk.watch.changed() == []
+
+
 def test_a_reason_that_cannot_be_kept_is_told_and_breaks_nothing(desk: Desk) -> None:
     """Text without end and U+0000, on rows that allow it: kept, or refused as a whole."""
     for page in BUTTONS:
@@ -352,7 +388,7 @@ def test_a_reason_that_cannot_be_kept_is_told_and_breaks_nothing(desk: Desk) -> 
             asked = question(desk.root, page, action, fit[0].pk)
             for reason in ("x" * 20_000, "a\x00b"):
                 with undone():
-                    press(desk.root, page, action, fit[0], asked.answers(reason=reason))
+                    press(desk.root, page, action, fit[0], asked.answers(reason=reason, given=given_at(page, action)))
     assert desk.watch.changed() == []
 
 
@@ -361,7 +397,7 @@ def test_an_old_proof_presses_no_button_that_moves_money(desk: Desk) -> None:
     for page in BUTTONS:
         for action in (action for action in page.actions if f"{page.address}/{action}" in PROVEN):
             for row in (row for state, row in samples(page).items() if state in states_for(page, action)):
-                answers = question(desk.root, page, action, row.pk).answers()
+                answers = question(desk.root, page, action, row.pk).answers(given=given_at(page, action))
                 for person in (desk.late, desk.late_root):
                     press(person, page, action, row, answers)
                 tried += 1

@@ -97,22 +97,22 @@ def test_withdrawn_by_the_lab_pays_the_expert(world: World, entry: TimeEntry, ca
 
 
 @pytest.mark.parametrize(
-    ("action", "choice", "status", "counted", "rest"),
+    ("action", "given", "status", "counted", "rest"),
     [
         ("uphold", "", "upheld", "PT30M", (4_950, 550)),
-        ("uphold_partly", "2", "partly_upheld", "PT45M", (7_425, 825)),
+        ("uphold_partly", "0:45", "partly_upheld", "PT45M", (7_425, 825)),
         ("overturn", "", "overturned", "PT1H", (9_900, 1_100)),
     ],
 )
 def test_a_person_decides_at_the_desk(
-    world: World, entry: TimeEntry, caller: Caller, action: str, choice: str, status: str, counted: str, rest: Any
+    world: World, entry: TimeEntry, caller: Caller, action: str, given: str, status: str, counted: str, rest: Any
 ) -> None:
     before = sum(lab(world))
     made = opened(world, entry, caller)
     desk = Desk("decide_dispute")
     with platform():
         dispute = Dispute.objects.get()
-    fields = {"reason": "I read both sides."} | ({"choice": choice} if choice else {})
+    fields = {"reason": "I read both sides."} | ({"given": given} if given else {})
     if action != "overturn":
         assert "may still answer" in desk.act("dispute", action, dispute.pk, LATER + DAY, **fields)
         assert pay(world) == (4_950, 6_050)
@@ -208,7 +208,7 @@ def test_what_cannot_be_disputed_is_told(world: World, entry: TimeEntry, caller:
 def test_contested_pay_is_neither_corrected_nor_taken_back(world: World, entry: TimeEntry, caller: Caller) -> None:
     opened(world, entry, caller)
     desk = Desk("correct_hours", "adjust_pay")
-    assert "being contested" in desk.act("timeentry", "correct", entry.pk, choice="none", reason="Wrong.")
+    assert "being contested" in desk.act("timeentry", "correct", entry.pk, given="none", reason="Wrong.")
     assert "being contested" in desk.act("timeentry", "take_back", entry.pk, given="10.00", reason="Wrong.")
     assert pay(world) == (4_950, 6_050)
     with platform(), connection.cursor() as cursor:

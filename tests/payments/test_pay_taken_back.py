@@ -112,7 +112,7 @@ def test_a_clawback_may_exceed_the_balance_and_is_netted(world: World, entry: Ti
         "decided_by": world.member.email,
     }
     made = caller("POST", "/bonuses", body).json()
-    desk.act("timeentry", "correct", entry.pk, choice="none", reason="Not worked.")
+    desk.act("timeentry", "correct", entry.pk, given="none", reason="Not worked.")
     with platform():
         bonus = Adjustment.objects.get(public_id=made["id"])
     desk.act("adjustment", "take_back", bonus.pk, given="900.00", reason=WHY)
@@ -126,7 +126,7 @@ def test_a_clawback_may_exceed_the_balance_and_is_netted(world: World, entry: Ti
 
 def test_hours_are_not_corrected_below_what_was_taken_back(world: World, entry: TimeEntry, desk: Desk) -> None:
     desk.act("timeentry", "take_back", entry.pk, given="60.00", reason=WHY)
-    page = desk.act("timeentry", "correct", entry.pk, choice="half", reason="Half of it.")
+    page = desk.act("timeentry", "correct", entry.pk, given="0:30", reason="Half of it.")
     assert "taken back already" in page
     assert pay(world) == (5_000, 0)
 
@@ -162,12 +162,12 @@ def test_the_proposer_does_not_approve_and_the_second_does(world: World, desk: D
 def test_a_refused_correction_in_favour_can_be_contested(world: World, desk: Desk, second: Desk) -> None:
     with platform():
         entry = approved(world, 600)
-    desk.act("timeentry", "correct", entry.pk, choice="none", reason="Not worked.")
+    desk.act("timeentry", "correct", entry.pk, given="none", reason="Not worked.")
     with platform():
         down = AdjustmentProposal.objects.get()
     second.act("adjustmentproposal", "approve", down.pk)
     assert pay(world) == (0, 0)
-    desk.act("timeentry", "correct", entry.pk, choice="all", reason="It was worked.", at=LATER + DAY)
+    desk.act("timeentry", "correct", entry.pk, given="all", reason="It was worked.", at=LATER + DAY)
     with platform():
         up = AdjustmentProposal.objects.get(status="proposed")
     second.act("adjustmentproposal", "refuse", up.pk, reason="No proof.", at=LATER + DAY)
@@ -184,7 +184,7 @@ def test_hours_that_changed_make_a_proposal_stale(world: World, desk: Desk, seco
     with platform():
         entry = approved(world, 600)
         from payments.operations.pay import adjustments
-    desk.act("timeentry", "correct", entry.pk, choice="none", reason="Not worked.")
+    desk.act("timeentry", "correct", entry.pk, given="none", reason="Not worked.")
     with platform():
         adjustments.correct(entry=entry, counted=9 * HOUR, reason="r", decided_by=somebody("z"), now=LATER)
         proposal = AdjustmentProposal.objects.get()

@@ -13,7 +13,7 @@ from django.test import Client
 
 from core import clock
 from core.public import User
-from payments.models import Adjustment, Dispute, JournalEntry, Overage, TimeEntry, Timesheet
+from payments.models import Adjustment, AdjustmentProposal, Dispute, JournalEntry, Overage, TimeEntry, Timesheet
 from payments.operations.hours import disputes, time_entries, timers, timesheets
 from tests.payments import hours_world as hours
 from tests.payments.hours_world import HOUR, MONDAY, PLATFORM, World, platform
@@ -137,26 +137,72 @@ def test_a_dispute_is_decided_with_a_reason(desk: Desk) -> None:
         )
     asked = desk.act("dispute", "uphold_partly", dispute)
     assert "143.00" in asked
-    desk.act("dispute", "uphold_partly", dispute, confirmed="yes", choice="2", reason="")
+    assert "Logged: 2:00, the lab proposes: 1:00, because: half" in asked
+    desk.act("dispute", "uphold_partly", dispute, confirmed="yes", given="1:40", reason="")
+    for given in ("1:00", "2:00", "2:01"):
+        told = desk.act("dispute", "uphold_partly", dispute, confirmed="yes", given=given, reason="x")
+        assert "counts more than PT1H and less than PT2H" in told, given
+    for given in ("all", "none", "1:40 h"):
+        told = desk.act("dispute", "uphold_partly", dispute, confirmed="yes", given=given, reason="x")
+        assert "such as 6:40" in told, given
     with platform():
         assert Dispute.objects.get().status == "open"
-    desk.act("dispute", "uphold_partly", dispute, confirmed="yes", choice="2", reason="half of it was waiting")
+    desk.act("dispute", "uphold_partly", dispute, confirmed="yes", given="1:40", reason="a third was waiting")
     with platform():
-        assert (Dispute.objects.get().status, Dispute.objects.get().decided_seconds) == ("partly_upheld", 5400)
+        assert (Dispute.objects.get().status, Dispute.objects.get().decided_seconds) == ("partly_upheld", 6_000)
         assert TimeEntry.objects.get().status == "adjusted"
 
 
-def test_approved_hours_are_corrected_by_an_adjustment(desk: Desk) -> None:
+def approved(minutes: int) -> TimeEntry:
     with platform():
         world = hours.build()
-        sheet = submitted(world, 60)
+        sheet = submitted(world, minutes)
         timesheets.approve(timesheet=sheet, decided_by=world.member, by=PLATFORM, now=LATER)
-        entry = sheet.entries.get()
-    desk.act("timeentry", "correct", entry, confirmed="yes", choice="half", reason="counted twice")
+        return sheet.entries.get()
+
+
+def test_seven_twelve_becomes_six_forty(desk: Desk) -> None:
+    entry = approved(432)
+    asked = desk.act("timeentry", "correct", entry)
+    assert "Entered: 7:12, counts now: 7:12" in asked
+    assert "792.00" in asked
+    desk.act("timeentry", "correct", entry, confirmed="yes", given="6:40", reason="counted twice")
     with platform():
-        assert Adjustment.objects.get().amount_minor == -5_500
-        assert TimeEntry.objects.get().gross_minor == 11_000
-        change = f"{ADMIN}/adjustment/{Adjustment.objects.get().pk}/change/"
-    page = desk.client.get(change).content.decode()
+        made = Adjustment.objects.get()
+        assert (made.seconds, made.amount_minor) == (-1_920, -5_867)
+        assert TimeEntry.objects.get().gross_minor == 79_200
+    assert "Entered: 7:12, counts now: 6:40" in desk.act("timeentry", "correct", entry)
+    page = desk.client.get(f"{ADMIN}/adjustment/{made.pk}/change/").content.decode()
     assert "counted twice" in page
     assert 'name="_save"' not in page
+
+
+def test_all_and_none_are_words(desk: Desk) -> None:
+    entry = approved(60)
+    for given, counted in (("none", 0), ("0:59:30", 3_570), ("all", 3_600), ("0:00", 0), ("1:00", 3_600)):
+        desk.act("timeentry", "correct", entry, confirmed="yes", given=given, reason="again")
+        with platform():
+            assert 3_600 + sum(Adjustment.objects.values_list("seconds", flat=True)) == counted, given
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["half", "ALL", "6", "-0:30", "+0:30", "0:60", "0:30:60", "0.5", "0:30.5", "PT30M", "0:3", ":30", "0:", "\uff10:30",
+     "\u0660:\u0663\u0660", "99999:00", "0" * 5_000 + ":30", "0:30 0:30", "0:30\x00"],
+)  # fmt: skip
+def test_what_is_no_time_is_told_and_corrects_nothing(desk: Desk, given: str) -> None:
+    entry = approved(60)
+    told = desk.act("timeentry", "correct", entry, confirmed="yes", given=given, reason="x")
+    assert "A time is written as hours and minutes, such as 6:40" in told
+    with platform():
+        assert not Adjustment.objects.exists()
+
+
+def test_never_more_counts_than_was_entered(desk: Desk) -> None:
+    entry = approved(60)
+    for given in ("1:00:01", "9999:59"):
+        told = desk.act("timeentry", "correct", entry, confirmed="yes", given=given, reason="x")
+        assert "The entry lasted PT1H." in told
+    with platform():
+        assert not Adjustment.objects.exists()
+        assert not AdjustmentProposal.objects.exists()

@@ -101,8 +101,8 @@ def refuse_contested(entry: TimeEntry) -> None:
 
 def require_within(entry: TimeEntry, counted: int) -> None:
     """Raise InvalidInput for more seconds than the entry holds."""
-    if not 0 <= counted <= _measured(entry):
-        detail = _("The entry lasted %(time)s.") % {"time": format_duration(_measured(entry))}
+    if not 0 <= counted <= measured(entry):
+        detail = _("The entry lasted %(time)s.") % {"time": format_duration(measured(entry))}
         raise InvalidInput(detail, errors=[FieldError("/counted", "out_of_range", detail)])
 
 
@@ -114,6 +114,6 @@ def require_above_taken(entry: TimeEntry, after: ApprovedTime, *, pointer: str) 
         raise InvalidInput(detail, errors=[FieldError(pointer, "taken_back_already", detail)])
 
 
-def _measured(entry: TimeEntry) -> int:
+def measured(entry: TimeEntry) -> int:
     """Everything the entry holds that could count."""
     return entry.seconds + entry.disallowed_seconds + entry.unconfirmed_seconds
