@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Callable
 from statistics import quantiles
+from typing import Final
 
 import pytest
 
@@ -37,15 +38,26 @@ def test_functions_keep_their_budget(sources: Callable[[], tuple[Source, ...]]) 
     assert _p95(list(sizes.values())) <= 25
 
 
+MOST_FIELDS: Final = 15
+WIDER: Final = {
+    "ExpertFacts": "a view: what matching asks of a person, one column each, so that one query ranks everybody",
+    "BankFile": "the request to a bank and its answer on one row, since the answer has no life without the request",
+    "Invoice": "a paper as it was issued: each figure that is printed stands on it, and none is computed again",
+    "RubricCriterion": "the union of what six formats of rubrics say of a criterion",
+}
+
+
 def test_models_keep_their_budget_of_fields() -> None:
     """Fields that a model declares itself; what it inherits and its keys to other tables do not count."""
-    too_wide = {}
-    for source in product():
-        if source.rooms[:1] == ("models",):
-            for node in ast.walk(source.tree):
-                if isinstance(node, ast.ClassDef) and (fields := _own_fields(node)) > 20:
-                    too_wide[f"{source.name}:{node.name}"] = fields
-    assert too_wide == {}
+    wide = {
+        node.name: fields
+        for source in product()
+        if source.rooms[:1] == ("models",)
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.ClassDef) and (fields := _own_fields(node)) > MOST_FIELDS
+    }
+    assert wide.keys() == WIDER.keys()
+    assert max(wide.values()) <= 20
 
 
 def _own_fields(node: ast.ClassDef) -> int:
@@ -53,6 +65,7 @@ def _own_fields(node: ast.ClassDef) -> int:
         isinstance(item, ast.Assign)
         and isinstance(item.value, ast.Call)
         and ast.unparse(item.value.func).endswith("Field")
+        and not ast.unparse(item.value.func).endswith("OneToOneField")
         for item in node.body
     )
 

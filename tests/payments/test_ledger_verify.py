@@ -16,7 +16,7 @@ from pytest_django import Settings
 from core.money import Money
 from payments import accounts
 from payments.models import Adjustment, CreditNote, Funding, Invoice, ProviderEntry
-from payments.operations.bank import bank_charges, bank_postings, matching
+from payments.operations.bank import bank_charges, bank_matching, bank_postings
 from payments.operations.exchange import exchanges, fx
 from payments.operations.hours import time_entries, timesheets
 from payments.operations.labs import credit_notes, invoices, refunds
@@ -146,7 +146,7 @@ def _paid_refunded_and_exchanged(world: World) -> None:
             created_at=NOW,
         )  # fmt: skip
         kept = bank_postings.booked_by_hand(entry=stray, against=accounts.suspense("sandbox", "USD"), now=NOW)
-        matching.link(stray, kept, now=NOW)
+        bank_matching.link(stray, kept, now=NOW)
 
 
 def _bonus(world: World) -> None:

@@ -20,7 +20,7 @@ from payments.models import (
     ProviderEntry,
     ReconciliationItem,
 )
-from payments.operations.bank import bank_files, bank_messages, day_close, matching, reconciliation
+from payments.operations.bank import bank_files, bank_matching, bank_messages, day_close, reconciliation
 from payments.operations.bank.reconciliation import RECONCILER
 from payments.operations.rails import tracking
 from payments.operations.runs import statement_chain
@@ -67,7 +67,7 @@ def reconcile(*, provider: str, now: dt.datetime) -> None:
         turns.take(f"reconcile.{provider}")
         if provider != BANK:
             reconciliation.take_settlements(provider=provider, movements=movements or [], now=now)
-        matching.match_all(provider=provider, now=now)
+        bank_matching.match_all(provider=provider, now=now)
         for currency in day_close.accounts_of(provider):
             statement_chain.check(provider=provider, currency=currency, now=now)
             day_close.find_missing(provider=provider, currency=currency, now=now)

@@ -1,7 +1,7 @@
 """Taking down what providers say moved, and raising an item for whatever does not fit.
 
 Rows of ours are found by what the provider repeats of them: a payout by its key, a funding by its reference. Nothing is
-posted here; `matching` lays movements beside the journal, and people decide about the rest.
+posted here; `bank_matching` lays movements beside the journal, and people decide about the rest.
 """
 
 from __future__ import annotations

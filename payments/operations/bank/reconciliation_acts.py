@@ -18,7 +18,7 @@ from core.public import User
 from payments import accounts, ledger
 from payments.accounts import AccountKey
 from payments.models import AdjustmentProposal, Funding, JournalEntry, ProviderEntry, ReconciliationItem
-from payments.operations.bank import bank_postings, matching
+from payments.operations.bank import bank_matching, bank_postings
 from payments.operations.bank.reconciliation import Kind
 from payments.operations.labs import funding, funding_by_hand
 from payments.operations.pay import four_eyes, lone_acts
@@ -216,7 +216,7 @@ def _post(
     to = ReconciliationItem.Status.WRITTEN_OFF if place == LOSS else ReconciliationItem.Status.EXPLAINED
     _decided(item, to, reason=f"{PLACES[place]}: {reason}", by=by, now=now)
     written = bank_postings.booked_by_hand(entry=entry, against=_account(place, entry), now=now)
-    matching.link(entry, written, now=now)
+    bank_matching.link(entry, written, now=now)
     return item
 
 
@@ -232,7 +232,7 @@ def _take_over(item: ReconciliationItem, reason: str, *, by: User, now: dt.datet
             "created_at": now,
         },
     )
-    matching.link(entry, bank_postings.balance_taken_over(entry=entry, now=now), now=now)
+    bank_matching.link(entry, bank_postings.balance_taken_over(entry=entry, now=now), now=now)
     return _decided(item, ReconciliationItem.Status.EXPLAINED, reason=reason, by=by, now=now)
 
 
@@ -271,7 +271,7 @@ def _announced(reference: str, entry: ProviderEntry) -> Funding:
 def _settle(entry: ProviderEntry, announced: Funding, *, by: User, now: dt.datetime) -> None:
     came = Money(entry.amount_minor, entry.currency)
     funding.confirm(funding=announced, by=by, now=now, received=came)
-    matching.link(entry, JournalEntry.objects.get(kind="lab_funded", source_id=announced.public_id), now=now)
+    bank_matching.link(entry, JournalEntry.objects.get(kind="lab_funded", source_id=announced.public_id), now=now)
 
 
 def _account(place: str, entry: ProviderEntry) -> AccountKey:
