@@ -80,12 +80,18 @@ def _faults(line: str, name: str) -> Iterator[str]:
     if name not in settings.PAYOUT_PROVIDERS:
         yield f"there is no provider {name}; PAYOUT_PROVIDERS has {', '.join(sorted(settings.PAYOUT_PROVIDERS))}."
         return
+    yield from _faults_of_provider(rail, name)
+
+
+def _faults_of_provider(rail: registry.Rail, name: str) -> Iterator[str]:
     try:
-        known = registry.provider(name).method_types
+        chosen = registry.provider(name)
     except ImportError:
         return
-    if rail.method_type in payout_details.FIELDS and rail.method_type not in known:
+    if rail.method_type in payout_details.FIELDS and rail.method_type not in chosen.method_types:
         yield f"{name} cannot pay to {rail.method_type}."
+    if rail.currency != registry.ANYWHERE and not chosen.takes(rail.currency):
+        yield f"{name} does not pay in {rail.currency}."
 
 
 @register()

@@ -29,7 +29,8 @@ _ROOTS: Final = {
     "PmtRtr": "pacs.004",
 }
 MOST_ENTRIES: Final = 200_000
-_DECIMAL = re.compile(r"[0-9]{1,18}(\.[0-9]{1,5})?", re.ASCII)
+_DECIMAL = re.compile(r"[0-9]{1,15}(\.[0-9]{1,5})?", re.ASCII)
+_NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
 _CHARGES: Final = frozenset({"CHRG", "COMM", "FEES", "COMT"})
 """Sub-families of bank transaction codes that are a price, whatever they are charged for."""
 
@@ -182,7 +183,7 @@ def _report(node: Element, kind: str) -> Report:
         account=account,
         statement_id=statement_id,
         entries=entries,
-        number=int(number) if number.isascii() and number.isdigit() else None,
+        number=int(number) if _NUMBER.fullmatch(number) else None,
         day=_date(closing.find("Dt")),
         currency=_currency(closing),
         opening_minor=_signed(opening),
@@ -206,7 +207,10 @@ def _balance_code(balance: Element) -> str:
 
 
 def _entries(node: Element) -> Iterator[Entry]:
-    """The movements of one booking: one for each detail when these carry amounts that add up to it, else one."""
+    """The movements of one booking: one for each detail when these carry amounts that add up to it, else one.
+
+    Nothing of nothing: banks book zeros too, such as the closing of an account's quarter.
+    """
     status = _text(node, "Sts/Cd") or _text(node, "Sts")
     if status and status != "BOOK":
         return
@@ -216,8 +220,9 @@ def _entries(node: Element) -> Iterator[Entry]:
     whole = sum(amount for amount in amounts if amount is not None)
     if len(details) > 1 and None not in amounts and whole == total:
         for number, (detail, amount) in enumerate(zip(details, amounts, strict=True), start=1):
-            yield _entry(node, detail, amount or 0, f"/{number}")
-    else:
+            if amount:
+                yield _entry(node, detail, amount, f"/{number}")
+    elif total:
         yield _entry(node, details[0] if len(details) == 1 else None, total, "")
 
 

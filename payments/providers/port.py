@@ -158,6 +158,10 @@ class Provider(Protocol):
     quiet: ClassVar[dt.timedelta]
     """How long after a send something of it may still be under way: a key is not barred before."""
 
+    def takes(self, currency: str) -> bool:
+        """Whether it pays in this currency at all, counted as ISO 4217 counts it."""
+        ...
+
     def submit(self, orders: Sequence[Order], *, now: dt.datetime) -> list[Answer]:
         """Send a batch; one answer for each order, in any order."""
         ...

@@ -69,9 +69,21 @@ def route(*, method_type: str, currency: str, country: str) -> str | None:
 
 def rails_for(*, currency: str, country: str) -> list[Rail]:
     """The rails that take this currency into this country: for each type of method the one that would be used."""
-    serving = [rail for rail in rails() if rail.serves(currency=currency, country=country)]
+    serving = [
+        rail
+        for rail in rails()
+        if rail.serves(currency=currency, country=country) and takes(rail.provider, currency=currency)
+    ]
     best = {rail.method_type: rail for rail in sorted(serving, key=lambda rail: rail.exactness)}
     return [best[method_type] for method_type in sorted(best)]
+
+
+def takes(name: str, *, currency: str) -> bool:
+    """Whether a provider pays in a currency; one that is not configured is found by the start-up check."""
+    try:
+        return provider(name).takes(currency)
+    except UnknownProvider:
+        return True
 
 
 def rails() -> Iterator[Rail]:

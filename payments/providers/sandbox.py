@@ -91,6 +91,10 @@ class SandboxProvider:
     key_window: ClassVar[dt.timedelta] = dt.timedelta(hours=24)
     quiet: ClassVar[dt.timedelta] = dt.timedelta(0)
 
+    def takes(self, currency: str) -> bool:
+        """Every one."""
+        return True
+
     def submit(self, orders: Sequence[Order], *, now: dt.datetime) -> list[Answer]:
         """Execute each order once."""
         answers = []

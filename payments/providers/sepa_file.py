@@ -53,6 +53,10 @@ class SepaFileProvider:
     """Keys are remembered in our own table, for ever: sending one again never makes a second transfer."""
     quiet: ClassVar[dt.timedelta] = dt.timedelta(minutes=5)
 
+    def takes(self, currency: str) -> bool:
+        """Euros."""
+        return currency == pain001.CURRENCY
+
     def submit(self, orders: Sequence[Order], *, now: dt.datetime) -> list[Answer]:
         """File what is in no file yet, hand over what was not, and say what became of each order."""
         _outside_a_transaction()

@@ -17,6 +17,10 @@ from payments.providers.port import Answer, ProviderUnavailable, Refused, Verdic
 API_VERSION: Final = "2023-08-16"
 """Stripe serves every version for good; ours is the one whose published description all our requests are tested with."""
 
+COUNTED_OTHERWISE: Final = frozenset({"BHD", "HUF", "ISK", "JOD", "KWD", "MGA", "OMR", "TND", "TWD", "UGX"})
+"""Currencies whose amounts Stripe counts in other units or steps than ISO 4217 (https://docs.stripe.com/currencies,
+zero-decimal and special cases): an amount of ours would be a hundredth of itself there, or refused."""
+
 CONNECT_SECONDS: Final = 5.0
 _GONE: Final = frozenset({"account_invalid", "resource_missing"})
 log = structlog.get_logger(__name__)

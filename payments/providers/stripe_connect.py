@@ -58,6 +58,10 @@ class StripeConnectProvider:
     key_window: ClassVar[dt.timedelta] = dt.timedelta(hours=24)
     quiet: ClassVar[dt.timedelta] = dt.timedelta(minutes=15)
 
+    def takes(self, currency: str) -> bool:
+        """Those whose amounts mean there what they mean here."""
+        return currency not in stripe_client.COUNTED_OTHERWISE
+
     def submit(self, orders: Sequence[Order], *, now: dt.datetime) -> list[Answer]:
         """Ask for the transfers."""
         return [_transfer(order) for order in orders]
@@ -153,6 +157,8 @@ class StripeConnectProvider:
 
 
 def _transfer(order: Order) -> Answer:
+    if order.currency in stripe_client.COUNTED_OTHERWISE:
+        return Answer(order.key, Verdict.REJECTED, code="currency_not_served")
     params: Any = {
         "amount": order.amount_minor,
         "currency": order.currency.lower(),

@@ -87,6 +87,7 @@ class TestReading:
             (statement(entry("1.001"), closing="1.00"), "malformed"),
             (statement(entry("-1.00"), closing="1.00"), "malformed"),
             (statement(entry("1e3"), closing="1.00"), "malformed"),
+            (statement(entry("1" + "0" * 15), closing="1.00"), "malformed"),
             (statement(entry("1.00", side="BOTH"), closing="1.00"), "malformed"),
             (statement(day="2026-13-16", closing="1.00"), "malformed"),
         ],
@@ -109,6 +110,12 @@ class TestReading:
     def test_two_equal_movements_without_a_reference_stay_two(self) -> None:
         (found,) = iso20022.read(statement(entry("1.00"), entry("1.00"), closing="2.00")).reports
         assert len({one.reference for one in found.entries}) == 2
+
+    def test_nothing_of_nothing_is_no_movement(self) -> None:
+        """Banks book zeros: a quarter's closing without a fee."""
+        zero, one = entry("0.00", text="Abschluss"), entry("1.00", reference="B1")
+        (found,) = iso20022.read(statement(zero, one, number=10**4000, closing="1.00")).reports
+        assert ([line.amount_minor for line in found.entries], found.number) == ([100], None)
 
     def test_what_is_only_expected_is_no_money(self) -> None:
         pending = entry("5.00").replace("<Sts>BOOK</Sts>", "<Sts>PDNG</Sts>")

@@ -37,6 +37,8 @@ def test_vault_keys_are_checked(settings: Settings, keys: list[str], found: list
         ("cheque:EUR:*", "sandbox", "no type of payout method cheque"),
         ("iban:euro:*", "sandbox", "euro is no currency"),
         ("iban:EUR:Germany", "sandbox", "Germany is no country"),
+        ("iban:USD:*", "sepa_file", "sepa_file does not pay in USD"),
+        ("stripe_account:ISK:*", "stripe_connect", "stripe_connect does not pay in ISK"),
     ],
 )
 def test_a_rail_that_leads_nowhere_stops_the_start(settings: Settings, line: str, name: str, said: str) -> None:

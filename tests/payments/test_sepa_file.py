@@ -13,7 +13,7 @@ from experts.public import Notice
 from payments.models import BankFile, BankTransfer, Payout, PayoutAttempt
 from payments.operations.bank import bank_files, provider_books
 from payments.operations.bank.bank_files import AlreadyBooked
-from payments.operations.rails import payouts
+from payments.operations.rails import payouts, sending
 from payments.providers.bank_channel import DirectoryChannel, NotDelivered
 from payments.providers.port import Standing
 from payments.providers.sepa_file import SepaFileProvider
@@ -125,6 +125,34 @@ def test_a_duplicate_s_refusal_that_comes_first_fails_nobody(bank: Bank) -> None
     world.give_back(first)
     we_collect(NOW + 2 * HOUR)
     assert (statuses(), len(bank.movements())) == (["paid"], 1)
+
+
+def test_a_file_that_cannot_be_handed_over_stops_no_other(
+    bank: Bank, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    deliver = DirectoryChannel.deliver
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    settings.PAYOUT_BATCHES = {}
+    monkeypatch.setattr(sending, "BATCH", 1)
+    paid_run(bank, ("Ada", GOOD, 20_000), ("Bob", GOOD, 10_000))
+    for _name in ("Ada", "Bob"):
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(DirectoryChannel, "deliver", die)
+            we_send()
+    first, second = BankFile.objects.order_by("pk")
+    assert (first.status, second.status) == ("sending", "sending")
+
+    def fail_first(self: DirectoryChannel, name: str, content: bytes) -> None:
+        if first.message_id in name:
+            raise RuntimeError
+        deliver(self, name, content)
+
+    monkeypatch.setattr(DirectoryChannel, "deliver", fail_first)
+    provider_books.read_bank(now=NOW + HOUR)
+    assert list(BankFile.objects.order_by("pk").values_list("status", flat=True)) == ["sending", "handed_over"]
 
 
 def test_a_death_after_the_hand_over_hands_the_same_bytes_over_again(

@@ -112,7 +112,10 @@ def hand_over_unfinished(*, now: dt.datetime) -> int:
         due = BankFile.objects.filter(status=BankFile.Status.SENDING, created_at__lte=now - lease)
         pks = list(due.order_by("pk").values_list("pk", flat=True))
     for pk in pks:
-        hand_over(file_id=pk, now=now)
+        try:
+            hand_over(file_id=pk, now=now)
+        except Exception:  # a seal that cannot be opened, a channel that fails: that must not stop the other files
+            log.exception("bank_file_not_handed_over", file=pk)
     return len(pks)
 
 
