@@ -23,11 +23,13 @@ from django.utils.translation import gettext_lazy as _
 from core.models.idempotency import IdempotencyRecord
 from core.principal import Principal
 from core.problems import DomainError, FieldError
+from core.unit_of_work import unit_of_work
 
 HEADER: Final = "Idempotency-Key"
 REPLAYED: Final = "Idempotent-Replayed"
 KEPT_FOR: Final = dt.timedelta(days=7)
 SWEEP_BATCH: Final = 5000
+SWEEPER: Final = Principal.system("core.forget_idempotency_keys")
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 
 
@@ -124,10 +126,15 @@ def once(attempt: Attempt, respond: Callable[[], HttpResponseBase]) -> HttpRespo
 
 
 def sweep(*, now: dt.datetime) -> int:
-    """Forget expired answers; how many were forgotten (at most one batch: the sweeper comes again)."""
-    expired = IdempotencyRecord.objects.filter(expires_at__lte=now).order_by("pk").values("pk")[:SWEEP_BATCH]
-    deleted, _by_model = IdempotencyRecord.objects.filter(pk__in=expired).delete()
-    return deleted
+    """Forget expired answers, a batch in each unit of work; how many were forgotten."""
+    forgotten = 0
+    while True:
+        with unit_of_work(SWEEPER):
+            expired = IdempotencyRecord.objects.filter(expires_at__lte=now).order_by("pk").values("pk")[:SWEEP_BATCH]
+            deleted, _by_model = IdempotencyRecord.objects.filter(pk__in=expired).delete()
+        forgotten += deleted
+        if deleted < SWEEP_BATCH:
+            return forgotten
 
 
 def lock_number(attempt: Attempt) -> int:

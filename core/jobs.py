@@ -12,6 +12,7 @@ from celery import shared_task
 from core import clock, idempotency, long_work, outbox
 from core.principal import Principal
 from core.unit_of_work import unit_of_work
+from core.wake import wake
 
 
 class Job(Protocol):
@@ -48,8 +49,9 @@ def job(*, name: str, bound: bool = True) -> Callable[[Callable[..., None]], Job
 
 @job(name="core.drain_outbox", bound=False)
 def drain_outbox() -> None:
-    """Deliver due news to its subscribers."""
-    outbox.drain(now=clock.now())
+    """Deliver due news to its subscribers, and come back for the rest."""
+    if outbox.drain(now=clock.now()) >= outbox.MOST:
+        wake("core.drain_outbox")
 
 
 @job(name="core.run_operation", bound=False)
@@ -64,7 +66,7 @@ def resume_operations() -> None:
     long_work.resume(now=clock.now())
 
 
-@job(name="core.forget_idempotency_keys")
+@job(name="core.forget_idempotency_keys", bound=False)
 def forget_idempotency_keys() -> None:
     """Delete answers that nobody may ask for again."""
     idempotency.sweep(now=clock.now())

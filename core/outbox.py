@@ -24,7 +24,8 @@ Handler = Callable[[Event, dt.datetime], None]
 
 FIRST_RETRY = dt.timedelta(seconds=10)
 LONGEST_WAIT = dt.timedelta(hours=1)
-BATCH = 50
+MOST = 1000
+"""So many debts are paid in one go."""
 
 log = structlog.get_logger(__name__)
 _subscribers: dict[str, tuple[str, Handler]] = {}
@@ -88,7 +89,7 @@ def publish_all(events: Sequence[Event]) -> None:
         wake_after_commit("core.drain_outbox")
 
 
-def drain(*, now: dt.datetime, limit: int = 1000) -> int:
+def drain(*, now: dt.datetime, limit: int = MOST) -> int:
     """Pay due debts, each in a unit of work of its own; return how many were tried."""
     tried = 0
     while tried < limit and (handling_id := _next_due(now=now)):

@@ -9,16 +9,16 @@ from core.jobs import job
 from marketplace.operations import amendments, conflicts, contracts, offers, projects
 
 
-@job(name="marketplace.expire_offers")
-def expire_offers() -> None:
+@job(name="marketplace.expire_offers", bound=False)
+def expire_offers(after: int = 0) -> None:
     """Expire offers whose time is over."""
-    offers.expire_due(now=clock.now())
+    offers.expire_due(now=clock.now(), after=after)
 
 
-@job(name="marketplace.expire_amendments")
-def expire_amendments() -> None:
+@job(name="marketplace.expire_amendments", bound=False)
+def expire_amendments(after: int = 0) -> None:
     """Expire proposals that nobody answered."""
-    amendments.expire_due(now=clock.now())
+    amendments.expire_due(now=clock.now(), after=after)
 
 
 @job(name="marketplace.enforce_walls")
@@ -27,16 +27,16 @@ def enforce_walls() -> None:
     conflicts.enforce(now=clock.now())
 
 
-@job(name="marketplace.finish_contracts")
-def finish_contracts() -> None:
+@job(name="marketplace.finish_contracts", bound=False)
+def finish_contracts(after: int = 0) -> None:
     """End contracts whose notice is over."""
-    contracts.finish_due(now=clock.now())
+    contracts.finish_due(now=clock.now(), after=after)
 
 
-@job(name="marketplace.complete_projects")
-def complete_projects() -> None:
+@job(name="marketplace.complete_projects", bound=False)
+def complete_projects(after: int = 0) -> None:
     """Complete projects that have nothing open any more."""
-    projects.complete_due(now=clock.now())
+    projects.complete_due(now=clock.now(), after=after)
 
 
 PERIODIC = {

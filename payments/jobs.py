@@ -1,4 +1,4 @@
-"""Jobs of the floor: thin, named, safe to run twice."""
+"""Jobs of the floor: thin, named, safe to run twice. ``after`` is where a sweep goes on that ran out of time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import datetime as dt
 
 from core import clock
 from core.jobs import job
-from core.public import Principal, unit_of_work
+from core.public import Principal
 from core.wake import wake
 from payments.operations.bank import provider_books
 from payments.operations.exchange import exchange_instructions
@@ -26,9 +26,9 @@ def send_payouts() -> None:
 
 
 @job(name="payments.give_back_unsent", bound=False)
-def give_back_unsent() -> None:
+def give_back_unsent(after: int = 0) -> None:
     """Let the next run pay what was released to a payout method that is not in use any more."""
-    sending.give_back_unsent(now=clock.now())
+    sending.give_back_unsent(now=clock.now(), after=after)
 
 
 @job(name="payments.track_payouts", bound=False)
@@ -67,97 +67,111 @@ def report_stuck_payouts() -> None:
     tracking.report_stuck(now=clock.now())
 
 
-@job(name="payments.release_holdbacks")
-def release_holdbacks() -> None:
+@job(name="payments.release_holdbacks", bound=False)
+def release_holdbacks(after: int = 0) -> None:
     """Pay out what was held back long enough."""
-    holdbacks.release_due(now=clock.now())
+    holdbacks.release_due(now=clock.now(), after=after)
 
 
-@job(name="payments.follow_terms")
-def follow_terms() -> None:
+@job(name="payments.follow_terms", bound=False)
+def follow_terms(after: int = 0) -> None:
     """Give labs back what contracts do not need any more under later terms."""
-    reservations.follow_terms_due(now=clock.now())
+    reservations.follow_terms_due(now=clock.now(), after=after)
 
 
 @job(name="payments.stop_silent_timers", bound=False)
-def stop_silent_timers() -> None:
+def stop_silent_timers(after: int = 0) -> None:
     """Stop timers that fell silent."""
-    clocks.stop_silent_timers(by=Principal.system("payments.stop_silent_timers"), now=clock.now())
+    by = Principal.system("payments.stop_silent_timers")
+    clocks.stop_silent_timers(by=by, now=clock.now(), after=after)
 
 
 @job(name="payments.submit_forgotten_weeks", bound=False)
-def submit_forgotten_weeks() -> None:
+def submit_forgotten_weeks(after: int = 0) -> None:
     """Hand in weeks whose expert forgot them."""
-    clocks.submit_forgotten_weeks(by=Principal.system("payments.submit_forgotten_weeks"), now=clock.now())
+    by = Principal.system("payments.submit_forgotten_weeks")
+    clocks.submit_forgotten_weeks(by=by, now=clock.now(), after=after)
 
 
 @job(name="payments.approve_silent_weeks", bound=False)
-def approve_silent_weeks() -> None:
+def approve_silent_weeks(after: int = 0) -> None:
     """Approve weeks whose lab was silent."""
-    clocks.approve_silent_weeks(by=Principal.system("payments.approve_silent_weeks"), now=clock.now())
+    by = Principal.system("payments.approve_silent_weeks")
+    clocks.approve_silent_weeks(by=by, now=clock.now(), after=after)
 
 
 @job(name="payments.remind_of_weeks", bound=False)
-def remind_of_weeks() -> None:
+def remind_of_weeks(after: int = 0) -> None:
     """Remind both sides of windows that end soon."""
-    clocks.remind_of_weeks(by=Principal.system("payments.remind_of_weeks"), now=clock.now())
+    by = Principal.system("payments.remind_of_weeks")
+    clocks.remind_of_weeks(by=by, now=clock.now(), after=after)
 
 
 @job(name="payments.approve_silent_overages", bound=False)
-def approve_silent_overages() -> None:
+def approve_silent_overages(after: int = 0) -> None:
     """Let undecided time over caps count."""
-    clocks.approve_silent_overages(by=Principal.system("payments.approve_silent_overages"), now=clock.now())
+    by = Principal.system("payments.approve_silent_overages")
+    clocks.approve_silent_overages(by=by, now=clock.now(), after=after)
 
 
 @job(name="payments.resolve_silent_disputes", bound=False)
-def resolve_silent_disputes() -> None:
+def resolve_silent_disputes(after: int = 0) -> None:
     """Pay disputed entries that nobody decided about."""
-    clocks.resolve_silent_disputes(by=Principal.system("payments.resolve_silent_disputes"), now=clock.now())
+    by = Principal.system("payments.resolve_silent_disputes")
+    clocks.resolve_silent_disputes(by=by, now=clock.now(), after=after)
 
 
 @job(name="payments.remind_of_tax_papers", bound=False)
-def remind_of_tax_papers() -> None:
+def remind_of_tax_papers(after: int = 0) -> None:
     """Ask for tax papers again before they expire."""
-    clocks.remind_of_tax_papers(by=Principal.system("payments.remind_of_tax_papers"), now=clock.now())
+    by = Principal.system("payments.remind_of_tax_papers")
+    clocks.remind_of_tax_papers(by=by, now=clock.now(), after=after)
 
 
-@job(name="payments.end_credit_limits")
-def end_credit_limits() -> None:
+@job(name="payments.end_credit_limits", bound=False)
+def end_credit_limits(after: int = 0) -> None:
     """Take away credit whose last day is over."""
-    credit.end_expired(now=clock.now())
+    credit.end_expired(now=clock.now(), after=after)
 
 
 @job(name="payments.follow_exchange_instructions", bound=False)
-def follow_exchange_instructions() -> None:
+def follow_exchange_instructions(after: int = 0) -> None:
     """Exchange what experts are owed, as they asked beforehand, in the last hour before a cutoff."""
     by = Principal.system("payments.follow_exchange_instructions")
-    exchange_instructions.follow_all(by=by, now=clock.now())
+    exchange_instructions.follow_all(by=by, now=clock.now(), after=after)
 
 
 @job(name="payments.write_self_billing", bound=False)
-def write_self_billing() -> None:
+def write_self_billing(after: int = 0) -> None:
     """Write invoices in the name of experts who agreed to it."""
-    clocks.write_self_billing(by=Principal.system("payments.write_self_billing"), now=clock.now())
+    by = Principal.system("payments.write_self_billing")
+    clocks.write_self_billing(by=by, now=clock.now(), after=after)
 
 
 @job(name="payments.true_up_weeks", bound=False)
-def true_up_weeks() -> None:
+def true_up_weeks(after: int = 0) -> None:
     """Add what decided weeks lack to the wage floor."""
-    clocks.true_up_weeks(by=Principal.system("payments.true_up_weeks"), now=clock.now())
+    by = Principal.system("payments.true_up_weeks")
+    clocks.true_up_weeks(by=by, now=clock.now(), after=after)
 
 
 @job(name="payments.issue_invoices", bound=False)
 def issue_invoices() -> None:
-    """Bill the months that are over, and note which invoices were paid."""
+    """Bill the months that are over."""
     invoices.issue_due(now=clock.now())
-    with unit_of_work(Principal.system("payments.issue_invoices")):
-        invoices.follow_payments(now=clock.now())
+
+
+@job(name="payments.follow_invoices", bound=False)
+def follow_invoices(after: int = 0) -> None:
+    """Note which invoices were paid."""
+    invoices.follow_payments(now=clock.now(), after=after)
 
 
 @job(name="payments.let_proposals_lapse", bound=False)
-def let_proposals_lapse() -> None:
+def let_proposals_lapse(after: int = 0) -> None:
     """End proposals about pay that no second person decided."""
-    clocks.let_proposals_lapse(by=Principal.system("payments.let_proposals_lapse"), now=clock.now())
+    by = Principal.system("payments.let_proposals_lapse")
+    clocks.let_proposals_lapse(by=by, now=clock.now(), after=after)
 
 
 @job(name="payments.collect_bank_files", bound=False)
@@ -173,20 +187,39 @@ def reconcile() -> None:
 
 
 @job(name="payments.check_milestones", bound=False)
-def check_milestones() -> None:
-    """Award milestones that events did not tell of, and pay those that waited for money."""
-    clocks.check_milestones(by=Principal.system("payments.check_milestones"), now=clock.now())
+def check_milestones(after: int = 0) -> None:
+    """Award milestones that events did not tell of."""
+    by = Principal.system("payments.check_milestones")
+    clocks.check_milestones(by=by, now=clock.now(), after=after)
+
+
+@job(name="payments.end_milestones", bound=False)
+def end_milestones(after: int = 0) -> None:
+    """End milestones whose time is over."""
+    by = Principal.system("payments.end_milestones")
+    clocks.end_milestones(by=by, now=clock.now(), after=after)
+
+
+@job(name="payments.pay_waiting_milestones", bound=False)
+def pay_waiting_milestones(after: int = 0) -> None:
+    """Pay milestones that waited for their labs' money."""
+    by = Principal.system("payments.pay_waiting_milestones")
+    clocks.pay_waiting_milestones(by=by, now=clock.now(), after=after)
 
 
 @job(name="payments.check_referrals", bound=False)
-def check_referrals() -> None:
+def check_referrals(after: int = 0) -> None:
     """Pay referrals that reached their hours, and end those whose time is over."""
-    clocks.check_referrals(by=Principal.system("payments.check_referrals"), now=clock.now())
+    by = Principal.system("payments.check_referrals")
+    clocks.check_referrals(by=by, now=clock.now(), after=after)
 
 
 PERIODIC = {
     "payments.issue_invoices": dt.timedelta(hours=1),
+    "payments.follow_invoices": dt.timedelta(hours=1),
     "payments.check_milestones": dt.timedelta(minutes=10),
+    "payments.end_milestones": dt.timedelta(minutes=10),
+    "payments.pay_waiting_milestones": dt.timedelta(minutes=10),
     "payments.check_referrals": dt.timedelta(hours=1),
     "payments.let_proposals_lapse": dt.timedelta(hours=1),
     "payments.stop_silent_timers": dt.timedelta(minutes=1),

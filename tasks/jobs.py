@@ -9,16 +9,16 @@ from core.jobs import job
 from tasks.operations import claims, reviews
 
 
-@job(name="tasks.expire_claims")
-def expire_claims() -> None:
+@job(name="tasks.expire_claims", bound=False)
+def expire_claims(after: int = 0) -> None:
     """Take back work whose lease is over."""
-    claims.expire_lapsed(now=clock.now())
+    claims.expire_lapsed(now=clock.now(), after=after)
 
 
-@job(name="tasks.accept_by_silence")
-def accept_by_silence() -> None:
+@job(name="tasks.accept_by_silence", bound=False)
+def accept_by_silence(after: int = 0) -> None:
     """Accept what nobody decided within its window."""
-    reviews.accept_by_silence(now=clock.now())
+    reviews.accept_by_silence(now=clock.now(), after=after)
 
 
 PERIODIC = {

@@ -11,14 +11,15 @@ from django.utils.translation import gettext_lazy
 
 from core import outbox, states
 from core.problems import Conflict, DomainError, FieldError, InvalidInput, map_constraint
-from core.public import User
+from core.public import Principal, User
+from core.sweeps import sweep
 from experts.errors import require_other, require_reason
 from experts.models import Appeal, AppealFile, Credential, Decision, Document, Expert, IdentityVerification, Restriction
 from experts.operations import notices
 from experts.ports import Contestable, appeal_subjects
 
 DECIDE_WITHIN = dt.timedelta(days=7)
-SWEEP = 100
+SILENCE = Principal.system("experts.resolve_appeals")
 OUTCOMES = (Appeal.Status.UPHELD, Appeal.Status.PARTLY_UPHELD, Appeal.Status.OVERTURNED)
 
 
@@ -143,14 +144,20 @@ def withdraw(*, appeal: Appeal, now: dt.datetime) -> Appeal:
     return locked
 
 
-def resolve_overdue(*, now: dt.datetime) -> int:
+def resolve_overdue(*, now: dt.datetime, after: int = 0) -> int:
     """Resolve appeals nobody decided in time in their expert's favour; return how many."""
-    overdue = Appeal.objects.overdue(now=now).order_by("pk").select_related("expert")
-    locked = list(overdue.select_for_update(no_key=True, of=("self",), skip_locked=True)[:SWEEP])
-    for appeal in locked:
+    overdue = Appeal.objects.overdue(now=now)
+
+    def resolve(pk: int) -> bool:
+        free = overdue.filter(pk=pk).select_for_update(no_key=True, of=("self",), skip_locked=True)
+        appeal = free.select_related("expert").first()
+        if appeal is None:
+            return False
         appeal.outcome_note = _("Nobody decided before the deadline, so it was resolved in your favour.")
         _close(appeal, Appeal.Status.RESOLVED_BY_TIMEOUT, now=now)
-    return len(locked)
+        return True
+
+    return sweep(by=SILENCE, due=overdue, step=resolve, after=after)
 
 
 def _close(appeal: Appeal, status: str, *, now: dt.datetime) -> Appeal:

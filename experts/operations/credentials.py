@@ -11,10 +11,11 @@ from django.utils.translation import gettext_lazy
 
 from core import outbox
 from core.problems import Conflict, map_constraint
+from core.public import Principal
+from core.sweeps import sweep
 from experts.models import Credential, Expert, IdentityVerification, Notice
 from experts.operations import documents, notices, verifications
 
-SWEEP = 200
 WARN_BEFORE = dt.timedelta(days=30)
 EXPIRING = "credential.expiring"
 
@@ -52,26 +53,34 @@ def submit_identity(
     return identity
 
 
-def expire_due(*, now: dt.datetime) -> int:
-    """Expire verified claims whose last valid day has passed (UTC); return how many."""
-    today = now.astimezone(dt.UTC).date()
-    expired = 0
-    for model in (Credential, IdentityVerification):
-        rows = model._default_manager.filter(status=model.Status.VERIFIED, expires_on__lt=today)
-        due = rows.select_for_update(no_key=True, of=("self",), skip_locked=True).order_by("pk")
-        for claim in due.select_related("expert")[:SWEEP]:
-            verifications.expire(claim=claim, now=now)
-            expired += 1
-    return expired
+def expire_due(
+    *, by: Principal, model: type[Credential | IdentityVerification], now: dt.datetime, after: int = 0
+) -> int:
+    """Expire verified claims of one kind whose last valid day has passed (UTC); return how many."""
+    due = model._default_manager.filter(status=model.Status.VERIFIED, expires_on__lt=now.astimezone(dt.UTC).date())
+
+    def expire(pk: int) -> bool:
+        free = due.filter(pk=pk).select_for_update(no_key=True, of=("self",), skip_locked=True)
+        claim = free.select_related("expert").first()
+        if claim is None:
+            return False
+        verifications.expire(claim=claim, now=now)
+        return True
+
+    return sweep(by=by, due=due, step=expire, after=after)
 
 
-def warn_of_expiry(*, now: dt.datetime) -> int:
+def warn_of_expiry(*, by: Principal, now: dt.datetime, after: int = 0) -> int:
     """Tell experts once, thirty days ahead, which credential is about to expire; return how many were told."""
     today = now.astimezone(dt.UTC).date()
     soon = Credential.objects.counting().filter(expires_on__range=(today, today + WARN_BEFORE))
     told = Notice.objects.filter(kind=EXPIRING).values("subject")
-    due = list(soon.exclude(public_id__in=told).order_by("pk").select_related("expert")[:SWEEP])
-    for credential in due:
+    due = soon.exclude(public_id__in=told)
+
+    def warn(pk: int) -> bool:
+        credential = due.filter(pk=pk).select_related("expert").first()
+        if credential is None:
+            return False
         notices.send_notice(
             expert=credential.expert,
             kind=EXPIRING,
@@ -81,4 +90,6 @@ def warn_of_expiry(*, now: dt.datetime) -> int:
             link="/api/v1/expert/credentials",
             now=now,
         )
-    return len(due)
+        return True
+
+    return sweep(by=by, due=due, step=warn, after=after)

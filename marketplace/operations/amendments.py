@@ -13,13 +13,15 @@ from django.utils.translation import gettext_lazy
 
 from core import outbox, states
 from core.problems import Conflict, map_constraint
-from core.public import User
+from core.public import Principal, User
+from core.sweeps import sweep
 from experts.public import require_other, send_notice
 from marketplace import ports
 from marketplace.models import Amendment, Contract, RateSnapshot
 from marketplace.operations import budgets, contracts, later_terms, projects
 from marketplace.operations.later_terms import Change
 
+EXPIRER: Final = Principal.system("marketplace.expire_amendments")
 STANDS_FOR: Final = dt.timedelta(days=7)
 AMENDABLE: Final = frozenset({Contract.Status.ONBOARDING, Contract.Status.ACTIVE, Contract.Status.PAUSED})
 
@@ -143,15 +145,20 @@ def withdraw_with_contract(*, contract: Contract, now: dt.datetime) -> None:
         withdraw(amendment=amendment, now=now)
 
 
-def expire_due(*, now: dt.datetime) -> int:
+def expire_due(*, now: dt.datetime, after: int = 0) -> int:
     """Expire what nobody answered in time; what somebody answers this moment is left to him."""
-    due = Amendment.objects.standing().filter(expires_at__lte=now).order_by("pk")
-    with transaction.atomic():
-        found = list(due.select_for_update(no_key=True, of=("self",), skip_locked=True).select_related(*_READ))
-        for amendment in found:
-            _settle(amendment, Amendment.Status.EXPIRED, now=now)
-            _notify(amendment, _("A proposal has expired: %(title)s"), _("Your contract stays as it is."), now)
-    return len(found)
+    due = Amendment.objects.standing().filter(expires_at__lte=now)
+
+    def expire(pk: int) -> bool:
+        free = due.filter(pk=pk).select_for_update(no_key=True, of=("self",), skip_locked=True)
+        amendment = free.select_related(*_READ).first()
+        if amendment is None:
+            return False
+        _settle(amendment, Amendment.Status.EXPIRED, now=now)
+        _notify(amendment, _("A proposal has expired: %(title)s"), _("Your contract stays as it is."), now)
+        return True
+
+    return sweep(by=EXPIRER, due=due, step=expire, after=after)
 
 
 def _require_proposable(contract: Contract, proposed_by: User) -> None:

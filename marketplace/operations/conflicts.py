@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 
+import structlog
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
 
 from core.problems import InvalidTransition
@@ -11,6 +13,8 @@ from core.public import Tenant, User
 from marketplace import rivals
 from marketplace.models import ConflictEdge, Contract
 from marketplace.operations import contracts
+
+log = structlog.get_logger(__name__)
 
 
 @transaction.atomic
@@ -59,6 +63,11 @@ def _stop(contract: Contract, edge: ConflictEdge, *, now: dt.datetime) -> bool:
     try:
         contracts.pause_for_wall(contract=contract, decided_by=edge.declared_by, now=now)
     except InvalidTransition:  # it was paused or ended in the meantime
+        return False
+    except SoftTimeLimitExceeded:
+        raise
+    except Exception:  # the wall stands before the other contracts all the same
+        log.exception("wall_not_enforced", contract=contract.public_id)
         return False
     return True
 

@@ -12,12 +12,14 @@ from django.utils.translation import gettext_lazy
 
 from core import outbox, states
 from core.problems import Conflict
-from core.public import User
+from core.public import Principal, User
+from core.sweeps import sweep
 from experts.public import Decision, record_decision, send_notice
 from marketplace import ports, rivals
 from marketplace.models import Contract, ContractPause, LabMember
 from marketplace.operations import openings, pauses, permits
 
+FINISHER = Principal.system("marketplace.finish_contracts")
 ENDS_AT_ONCE = frozenset({Contract.EndReason.POLICY_VIOLATION, Contract.EndReason.EXPERT_LEFT})
 
 
@@ -174,14 +176,19 @@ def leave(*, contract: Contract, now: dt.datetime) -> Contract:
     return _finish_if_due(_give_notice(locked, Contract.EndReason.EXPERT_LEFT, now=now), now=now)
 
 
-def finish_due(*, now: dt.datetime) -> int:
+def finish_due(*, now: dt.datetime, after: int = 0) -> int:
     """End the contracts whose notice is over."""
-    due = Contract.objects.filter(status=Contract.Status.ENDING, notice_ends_at__lte=now).order_by("pk")
-    with transaction.atomic():
-        found = list(due.select_for_update(no_key=True, of=("self",), skip_locked=True).select_related(*_READ))
-        for contract in found:
-            _finish(contract, now=now)
-    return len(found)
+    due = Contract.objects.filter(status=Contract.Status.ENDING, notice_ends_at__lte=now)
+
+    def finish(pk: int) -> bool:
+        free = due.filter(pk=pk).select_for_update(no_key=True, of=("self",), skip_locked=True)
+        contract = free.select_related(*_READ).first()
+        if contract is None:
+            return False
+        _finish(contract, now=now)
+        return True
+
+    return sweep(by=FINISHER, due=due, step=finish, after=after)
 
 
 def _give_notice(contract: Contract, reason: str, *, now: dt.datetime) -> Contract:

@@ -11,6 +11,8 @@ from django.utils.translation import gettext_lazy
 
 from core import outbox, states
 from core.problems import Conflict, map_constraint
+from core.public import Principal
+from core.sweeps import sweep
 from experts.public import AgreementVersion, current_versions, send_notice
 from marketplace import documents, rates
 from marketplace.models import Application, Lab, LabExpert, Offer, OfferDocument, Opening
@@ -154,18 +156,24 @@ def decline(*, offer: Offer, now: dt.datetime) -> Offer:
     return locked
 
 
-def expire_due(*, now: dt.datetime) -> int:
+def expire_due(*, now: dt.datetime, after: int = 0) -> int:
     """Expire the offers whose time is over; those somebody is accepting this moment are left to him."""
-    due = Offer.objects.filter(status=Offer.Status.EXTENDED, expires_at__lte=now).order_by("pk")
-    with transaction.atomic():
-        found = list(due.select_for_update(no_key=True, of=("self",), skip_locked=True).select_related(*_READ))
-        for offer in found:
-            settle(offer, Offer.Status.EXPIRED, now=now)
-            if offer.application is not None and offer.application.status == Application.Status.OFFERED:
-                applications.reinstate(application=offer.application, now=now)
-    return len(found)
+    due = Offer.objects.filter(status=Offer.Status.EXTENDED, expires_at__lte=now)
+
+    def expire(pk: int) -> bool:
+        free = due.filter(pk=pk).select_for_update(no_key=True, of=("self",), skip_locked=True)
+        offer = free.select_related(*_READ).first()
+        if offer is None:
+            return False
+        settle(offer, Offer.Status.EXPIRED, now=now)
+        if offer.application is not None and offer.application.status == Application.Status.OFFERED:
+            applications.reinstate(application=offer.application, now=now)
+        return True
+
+    return sweep(by=EXPIRER, due=due, step=expire, after=after)
 
 
+EXPIRER = Principal.system("marketplace.expire_offers")
 _READ = ("expert", "application", "opening__project", "opening__tenant", "opening__requirement__domain", "lab_expert")
 
 

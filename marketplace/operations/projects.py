@@ -14,9 +14,12 @@ from core import long_work, outbox, states
 from core.money import Money
 from core.problems import Conflict, FieldError, InvalidInput, map_constraint
 from core.public import Operation, Principal, unit_of_work
+from core.sweeps import sweep
 from marketplace import pay_policy, ports
 from marketplace.models import Contract, Project
 from marketplace.operations import board, budgets, closing, contracts
+
+COMPLETER = Principal.system("marketplace.complete_projects")
 
 
 class ProjectInUse(Conflict):
@@ -170,15 +173,18 @@ def _to_end(project: Project) -> list[Contract]:
     return list(living.order_by("pk"))
 
 
-def complete_due(*, now: dt.datetime) -> int:
+def complete_due(*, now: dt.datetime, after: int = 0) -> int:
     """Complete the projects whose end has come: no contract lives and nobody above has anything open."""
-    done = 0
-    for project in Project.objects.filter(status=Project.Status.WINDING_DOWN).order_by("pk"):
-        if not blockers(project=project):
-            with transaction.atomic():
-                _move(project, Project.Status.COMPLETED, "completed", now=now)
-            done += 1
-    return done
+    ending = Project.objects.filter(status=Project.Status.WINDING_DOWN)
+
+    def complete(pk: int) -> bool:
+        project = Project.objects.get(pk=pk)
+        if blockers(project=project):
+            return False
+        _move(project, Project.Status.COMPLETED, "completed", now=now)
+        return True
+
+    return sweep(by=COMPLETER, due=ending, step=complete, after=after)
 
 
 def blockers(*, project: Project) -> list[str]:

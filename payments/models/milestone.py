@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import ClassVar, Self
 
 from django.conf import settings
@@ -31,6 +32,10 @@ class MilestoneQuerySet(WalledQuerySet["Milestone"]):
     def open(self) -> Self:
         """Those that can still be reached."""
         return self.filter(status__in=(Milestone.Status.ACTIVE, Milestone.Status.ENDING))
+
+    def over(self, *, now: dt.datetime) -> Self:
+        """Those whose last instant has come and that nobody has ended yet."""
+        return self.filter(status=Milestone.Status.ENDING, ends_at__lte=now)
 
     def with_waiting(self) -> Self:
         """Each with how many experts wait for its lab's money: `awards_waiting`."""

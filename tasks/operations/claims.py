@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 from core import states
 from core.problems import Conflict, constraint_name
 from core.public import Principal
+from core.sweeps import sweep
 from experts.public import Qualification
 from marketplace import ports
 from marketplace.public import Contract, Project, require_new_work
@@ -30,7 +31,7 @@ REVIEW_LEASE_SECONDS = 2 * 3600
 _ATTEMPTS = 5
 _SPARE = 20
 """How many tasks are looked at beyond those set aside: some may be locked by others at this moment."""
-_SWEEP = 500
+EXPIRER = Principal.system("tasks.expire_claims")
 _RACES = frozenset({"tasks_claim_one_per_slot", "tasks_claim_one_per_expert", "tasks_claim_one_role"})
 _IN_ORDER = (Claim.Role.ADJUDICATION, Claim.Role.REVIEW, Claim.Role.SECOND, Claim.Role.ATTEMPT)
 
@@ -151,17 +152,18 @@ def revoke_of(*, contract: Contract, now: dt.datetime) -> int:
     return revoked
 
 
-def expire_lapsed(*, now: dt.datetime) -> int:
+def expire_lapsed(*, now: dt.datetime, after: int = 0) -> int:
     """Take back work whose lease is over; return how many pieces."""
-    expired = 0
-    for claim in Claim.objects.lapsed(now=now).order_by("task_id", "pk")[:_SWEEP]:
-        task, locked = lock_claim(claim)
+
+    def expire(pk: int) -> bool:
+        task, locked = lock_claim(Claim.objects.get(pk=pk))
         if locked.status != Claim.Status.ACTIVE or locked.lease_until > now:
-            continue
+            return False
         _end(task, locked, Claim.Status.EXPIRED, now=now)
         events.claim("claim.expired", locked, now=now)
-        expired += 1
-    return expired
+        return True
+
+    return sweep(by=EXPIRER, due=Claim.objects.lapsed(now=now), step=expire, after=after)
 
 
 def forecast(*, contract: Contract, now: dt.datetime) -> EmptyQueue:

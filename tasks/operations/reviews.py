@@ -12,7 +12,8 @@ from django.utils.translation import gettext_lazy
 
 from core import outbox, states
 from core.problems import Conflict, FieldError, InvalidInput, InvalidTransition, map_constraint
-from core.public import User
+from core.public import Principal, User
+from core.sweeps import sweep
 from experts.public import OwnWork, record_decision, send_notice
 from marketplace.public import Project, lab_for, see_work
 from tasks import events
@@ -21,7 +22,7 @@ from tasks.operations import places, rubrics
 from tasks.operations.locks import lock_task
 
 REWORK_LEASE = dt.timedelta(days=3)
-_SWEEP = 200
+SILENCE = Principal.system("tasks.accept_by_silence")
 
 
 class NotUnderReview(Conflict):
@@ -107,21 +108,22 @@ def decide(
     return review
 
 
-def accept_by_silence(*, now: dt.datetime) -> int:
+def accept_by_silence(*, now: dt.datetime, after: int = 0) -> int:
     """Accept what nobody decided within its window; return how many tasks that settled."""
-    due = Task.objects.filter(status=Task.Status.IN_REVIEW, review_by__lte=now).order_by("pk")
-    settled = 0
-    for task_id in list(due.values_list("pk", flat=True)[:_SWEEP]):
+    due = Task.objects.filter(status=Task.Status.IN_REVIEW, review_by__lte=now)
+
+    def accept(task_id: int) -> bool:
         task = lock_task(task_id)
         if task.status != Task.Status.IN_REVIEW or task.review_by is None or task.review_by > now:
-            continue
+            return False
         _end_review_claims(task, but=None, now=now)
         if _lab_comes_next(task):
             _await(task, Task.Side.LAB, now=now)
-        else:
-            _complete(task, decided_by=None, now=now)
-            settled += 1
-    return settled
+            return False
+        _complete(task, decided_by=None, now=now)
+        return True
+
+    return sweep(by=SILENCE, due=due, step=accept, after=after)
 
 
 def overturn(*, submission: Submission, decided_by: User | None, now: dt.datetime) -> None:

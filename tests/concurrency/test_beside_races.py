@@ -176,7 +176,8 @@ def test_a_milestone_that_waited_for_money_is_paid_once_when_it_comes() -> None:
     hours.lab_caller(world)("POST", "/milestones", promise(world))
     with platform():
         approved(world)
-    sweep = partial(clocks.check_milestones, by=PLATFORM, now=LATER)
+    together([partial(clocks.check_milestones, by=PLATFORM, now=LATER)] * 4)
+    sweep = partial(clocks.pay_waiting_milestones, by=PLATFORM, now=LATER)
     together([sweep] * 4)
     assert (count(MilestoneAward, status="waiting"), pay(world)) == (1, (11_000, 0))
     arrives = doing(

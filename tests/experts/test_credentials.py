@@ -17,7 +17,7 @@ from core.principal import Principal
 from core.problems import InvalidTransition
 from core.public import Event, User, unit_of_work
 from experts.errors import OwnWork, ReasonMissing
-from experts.jobs import expire_credentials, resolve_appeals, scan_documents, sweep_documents
+from experts.jobs import expire_credentials, resolve_appeals, scan_documents, sweep_documents, warn_of_expiry
 from experts.models import Credential, Decision, Document, Expert, Notice, VerificationStatus
 from experts.operations import appeals, verifications
 from experts.operations.verifications import DocumentNotClean
@@ -225,7 +225,8 @@ def test_expiry_lowers_the_tier_and_warns_ahead(ada: Api, verifier: User) -> Non
     assert ada.get("/").json()["tier"]["tier"] == "expert"
     with clock.frozen(NOW):
         expire_credentials()
-        expire_credentials()
+        warn_of_expiry()
+        warn_of_expiry()
     assert ada.get("/notices", kind="credential.expiring").json()["results"][0]["subject"] == credential.public_id
     assert Notice.objects.filter(kind="credential.expiring").count() == 1
     with clock.frozen(dt.datetime(2026, 12, 1, 23, 59, tzinfo=dt.UTC)):

@@ -112,8 +112,8 @@ def test_without_money_it_waits_visibly_and_is_paid_when_there_is_some(caller: C
     assert "milestone_unfunded" in [row["code"] for row in expert("GET", "/expert/earnings").json()["blockers"]]
     with platform():
         funding.announce(tenant_id=world.tenant.pk, amount=Money(100_000, "USD"), by=PLATFORM, now=LATER)
-    clocks.check_milestones(by=PLATFORM, now=LATER)
-    clocks.check_milestones(by=PLATFORM, now=LATER)
+    clocks.pay_waiting_milestones(by=PLATFORM, now=LATER)
+    clocks.pay_waiting_milestones(by=PLATFORM, now=LATER)
     assert pay(world) == (16_000, 0)
     assert "milestone_unfunded" not in [row["code"] for row in expert("GET", "/expert/earnings").json()["blockers"]]
     assert lab(world)[1] == 0
@@ -140,7 +140,7 @@ def test_it_can_be_reached_for_a_week_after_its_lab_ended_it(world: World, calle
         approved(world)
     outbox.drain(now=DECIDED)
     assert pay(world) == (16_000, 0)
-    clocks.check_milestones(by=PLATFORM, now=MONDAY + 7 * DAY)
+    clocks.end_milestones(by=PLATFORM, now=MONDAY + 7 * DAY)
     with platform():
         assert Milestone.objects.get().status == "ended"
 

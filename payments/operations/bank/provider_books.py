@@ -6,6 +6,7 @@ import datetime as dt
 from typing import Final
 
 import structlog
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db.models import Exists, Min, OuterRef
 
@@ -51,7 +52,12 @@ def reconcile_all(*, now: dt.datetime) -> None:
         names = {*paid.values_list("provider", flat=True).distinct()}
         names |= {*ProviderEntry.objects.values_list("provider", flat=True).distinct()}
     for name in sorted(names):
-        reconcile(provider=name, now=now)
+        try:
+            reconcile(provider=name, now=now)
+        except SoftTimeLimitExceeded:
+            raise
+        except Exception:  # the other providers' books and the alarms must not wait for this one's
+            log.exception("reconciliation_failed", provider=name)
     with unit_of_work(RECONCILER):
         alarm(now=now)
 

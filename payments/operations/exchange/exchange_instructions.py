@@ -9,16 +9,16 @@ from __future__ import annotations
 import datetime as dt
 from decimal import Decimal
 
-import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core import states
 from core.problems import Conflict, DomainError, FieldError, InvalidInput, Remedy, map_constraint
 from core.public import Principal, unit_of_work
+from core.sweeps import sweep
 from experts import public as experts
 from experts.public import Expert
 from payments import calendar
@@ -26,8 +26,6 @@ from payments.models import ExchangeInstruction, PayoutMethod
 from payments.operations.exchange import exchanges, fx
 from payments.operations.exchange.exchanges import NowhereToPay, PayInRun
 from payments.paydays import schedule_of
-
-log = structlog.get_logger(__name__)
 
 
 class InstructionExists(Conflict):
@@ -93,21 +91,14 @@ def begins(cutoff: dt.datetime) -> dt.datetime:
     return cutoff - dt.timedelta(minutes=settings.EXCHANGE_LEAD_MINUTES)
 
 
-def follow_all(*, by: Principal, now: dt.datetime) -> int:
+def follow_all(*, by: Principal, now: dt.datetime, after: int = 0) -> int:
     """Carry out every instruction whose hour has come, each in a transaction of its own; how many exchanged."""
     with unit_of_work(by):
-        pks = _due(now=now)
-    done = 0
-    for pk in pks:
-        try:
-            with unit_of_work(by):
-                done += follow(instruction_id=pk, by=by, now=now)
-        except Exception:  # one expert's trouble must not stop the others'
-            log.exception("exchange_instruction_failed", instruction=pk)
-    return done
+        due = _due(now=now)
+    return sweep(by=by, due=due, step=lambda pk: follow(instruction_id=pk, by=by, now=now), after=after)
 
 
-def _due(*, now: dt.datetime) -> list[int]:
+def _due(*, now: dt.datetime) -> QuerySet[ExchangeInstruction]:
     """Those whose hour it is and that have not exchanged in it, and those whose failure is to be told."""
     active = ExchangeInstruction.objects.filter(status=ExchangeInstruction.Status.ACTIVE)
     due = Q(failed_for__lte=now)
@@ -115,7 +106,7 @@ def _due(*, now: dt.datetime) -> list[int]:
         cutoff = calendar.next_cutoff(schedule_of(buy), now)
         if now >= begins(cutoff):
             due |= Q(buy=buy) & (Q(done_for=None) | Q(done_for__lt=cutoff))
-    return list(active.filter(due).order_by("pk").values_list("pk", flat=True))
+    return active.filter(due)
 
 
 def follow(*, instruction_id: int, by: Principal, now: dt.datetime) -> bool:

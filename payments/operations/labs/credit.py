@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Final
 
 from django.utils.translation import gettext as _
 
 from core import outbox, scope, states
 from core.money import Money
 from core.problems import InvalidInput, map_constraint
-from core.public import Tenant, User
+from core.public import Principal, Tenant, User
+from core.sweeps import sweep
 from marketplace.ports import InsufficientFunds
 from payments import ledger, turns
 from payments.models import CreditLimit
 from payments.operations.labs import lab_funds
 from payments.operations.pay.four_eyes import OwnProposal
 
+ENDER: Final = Principal.system("payments.end_credit_limits")
 map_constraint("payments_within_credit", InsufficientFunds)
 map_constraint("payments_credit_two_people", OwnProposal)
 
@@ -73,15 +76,20 @@ def refuse(*, limit: CreditLimit, reason: str, by: User, now: dt.datetime) -> Cr
     return limit
 
 
-def end_expired(*, now: dt.datetime) -> int:
+def end_expired(*, now: dt.datetime, after: int = 0) -> int:
     """Take away limits whose last day is over; returns how many. What labs owe then is owed without credit."""
-    over = CreditLimit.objects.filter(status=CreditLimit.Status.ACTIVE, last_day__lt=now.date()).order_by("pk")
-    rows = list(over.select_for_update(no_key=True, of=("self",)))
-    ledger.lock(keys=[key for row in rows for key in lab_funds.keys(row.tenant_id, row.currency)], now=now)
-    for row in rows:
+    over = CreditLimit.objects.filter(status=CreditLimit.Status.ACTIVE, last_day__lt=now.date())
+
+    def end(pk: int) -> bool:
+        row = over.filter(pk=pk).select_for_update(no_key=True, of=("self",)).first()
+        if row is None:  # replaced in the meantime
+            return False
+        ledger.lock(keys=lab_funds.keys(row.tenant_id, row.currency), now=now)
         _end(row, now=now)
         outbox.publish("credit_limit.changed", subject=row.public_id, tenant_id=row.tenant_id, now=now)
-    return len(rows)
+        return True
+
+    return sweep(by=ENDER, due=over, step=end, after=after)
 
 
 def _end(row: CreditLimit, *, now: dt.datetime) -> None:

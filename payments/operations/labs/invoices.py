@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+import structlog
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Max, Min, Sum
@@ -16,6 +18,7 @@ from django.utils.translation import gettext as _
 from core import outbox, scope, states
 from core.money import share
 from core.public import Principal, unit_of_work
+from core.sweeps import sweep
 from payments import accounts, ledger, vat
 from payments.billing_calendar import Month, closed_months
 from payments.ledger import NewEntry
@@ -25,6 +28,8 @@ from payments.queries import charges
 from payments.queries.charges import Bill, Charge
 
 ISSUE: Final = "payments.issue_invoices"
+FOLLOW: Final = "payments.follow_invoices"
+log = structlog.get_logger(__name__)
 Ledger = tuple[int, str]
 """A lab's tenant and a currency."""
 
@@ -40,12 +45,20 @@ class Span:
 
 
 def issue_due(*, now: dt.datetime, tenant_id: int | None = None) -> int:
-    """Issue whatever closed months lack, of all labs or one; each month is a unit of work of its own. How many papers."""
+    """Issue whatever closed months lack, of all labs or one; each month is a unit of work of its own. How many papers.
+
+    Where a month cannot be billed, those behind it in the same books wait for it; other labs do not.
+    """
     made = 0
     for owner, currency in _billable(tenant_id):
-        for month in _unbilled_months(owner, currency, now=now):
-            with unit_of_work(Principal.system(ISSUE)):
-                made += len(issue(tenant_id=owner, currency=currency, month=month, now=now))
+        try:
+            for month in _unbilled_months(owner, currency, now=now):
+                with unit_of_work(Principal.system(ISSUE)):
+                    made += len(issue(tenant_id=owner, currency=currency, month=month, now=now))
+        except SoftTimeLimitExceeded:
+            raise
+        except Exception:  # one lab's books must not keep the others from their invoices
+            log.exception("invoice_failed", job=ISSUE, tenant=owner, currency=currency)
     return made
 
 
@@ -71,18 +84,18 @@ def issue(*, tenant_id: int, currency: str, month: Month, now: dt.datetime) -> l
         return papers
 
 
-def follow_payments(*, now: dt.datetime) -> int:
+def follow_payments(*, now: dt.datetime, after: int = 0) -> int:
     """Note which invoices have been paid by now: debts are paid oldest first. How many."""
-    paid = 0
-    with scope.as_platform():
-        open_ones = Invoice.objects.filter(status=Invoice.Status.ISSUED).select_for_update(
-            no_key=True, of=("self",), skip_locked=True
-        )
-        for invoice in open_ones.order_by("pk"):
-            if _is_paid(invoice):
-                _mark_paid(invoice, now=now)
-                paid += 1
-    return paid
+    open_ones = Invoice.objects.filter(status=Invoice.Status.ISSUED)
+
+    def follow(pk: int) -> bool:
+        invoice = open_ones.filter(pk=pk).select_for_update(no_key=True, of=("self",), skip_locked=True).first()
+        if invoice is None or not _is_paid(invoice):
+            return False
+        _mark_paid(invoice, now=now)
+        return True
+
+    return sweep(by=Principal.system(FOLLOW), due=open_ones, step=follow, after=after)
 
 
 def credit_fully(invoice: Invoice) -> None:

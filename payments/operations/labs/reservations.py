@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from django.db import transaction
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
 from core import scope, states
+from core.public import Principal
+from core.sweeps import sweep
 from marketplace.ports import BalanceView, InsufficientFunds
 from marketplace.public import reservation_for, snapshots_from
 from payments import accounts, ledger
@@ -23,6 +24,7 @@ from payments.operations.labs.lab_funds import LabFunds
 if TYPE_CHECKING:
     from marketplace.public import Contract, RateSnapshot
 
+FOLLOWER: Final = Principal.system("payments.follow_terms")
 _LAB_KINDS = ("lab_prepaid", "lab_reserved", "lab_receivable")
 
 
@@ -77,17 +79,16 @@ def follow_terms(*, contract: Contract, now: dt.datetime) -> None:
             _resize(reservation, target, now=now)
 
 
-def follow_terms_due(*, now: dt.datetime) -> int:
-    """Follow the terms of every contract that has other ones now than when it was signed; returns how many moved."""
-    moved = 0
+def follow_terms_due(*, now: dt.datetime, after: int = 0) -> int:
+    """Follow the terms of every contract that has other ones now than when it was signed; returns how many were asked."""
     amended = FundsReservation.objects.filter(
         status=FundsReservation.Status.HELD, contract__snapshots__valid__endswith__lte=now
-    )
-    for reservation in amended.select_related("contract").distinct().order_by("pk"):
-        with transaction.atomic():
-            follow_terms(contract=reservation.contract, now=now)
-        moved += 1
-    return moved
+    ).distinct()
+
+    def follow(pk: int) -> None:
+        follow_terms(contract=FundsReservation.objects.select_related("contract").get(pk=pk).contract, now=now)
+
+    return sweep(by=FOLLOWER, due=amended, step=follow, after=after)
 
 
 def refill(*, reservations: Iterable[FundsReservation], now: dt.datetime) -> None:

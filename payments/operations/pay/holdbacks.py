@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Final
 
 from django.db.models import (
@@ -18,21 +19,27 @@ from django.db.models import (
 )
 
 from core import scope
+from core.public import Principal
+from core.sweeps import sweep_together
 from payments import accounts, ledger
 from payments.ledger import NewEntry
 from payments.models import JournalEntry, Posting, TimeEntry
 from payments.models.dispute import UNDECIDED
 from payments.operations.pay.postings import HOLDBACK_RELEASED, TIME_APPROVED
 
-BATCH: Final = 1000
+RELEASER: Final = Principal.system("payments.release_holdbacks")
 
 
-def release_due(*, now: dt.datetime) -> int:
+def release_due(*, now: dt.datetime, after: int = 0) -> int:
     """Move holdbacks whose days are over to what experts are paid; returns how many."""
+    return sweep_together(by=RELEASER, due=_due(now), step=lambda keys: _release(keys, now), after=after)
+
+
+def _release(keys: Sequence[int], now: dt.datetime) -> int:
     with scope.as_platform():
         # Whoever corrects one of these entries has it locked; what is held back of it is read after that.
-        free = _due(now).select_for_update(no_key=True, of=("self",), skip_locked=True)
-        due = _due(now).filter(pk__in=list(free.values_list("pk", flat=True)[:BATCH]))
+        free = _due(now).filter(pk__in=keys).select_for_update(no_key=True, of=("self",), skip_locked=True)
+        due = _due(now).filter(pk__in=list(free.values_list("pk", flat=True)))
         return len(ledger.post(entries=[_entry(entry, now) for entry in due], now=now))
 
 

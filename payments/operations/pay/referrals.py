@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from django.conf import settings
-from django.db.models import Sum
+from django.db.models import BigIntegerField, F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -142,6 +143,29 @@ def check_of(*, expert_id: int, now: dt.datetime) -> None:
     found = Referral.objects.filter(referred=expert_id, status=Status.JOINED).values_list("pk", flat=True).first()
     if found is not None:
         check(referral_id=found, now=now)
+
+
+def due(*, now: dt.datetime) -> QuerySet[Referral]:
+    """Those whose time is over, and those whose invited one may have worked the hours; `check` looks closely."""
+    counted = TimeEntry.objects.settled().filter(
+        expert=OuterRef("referred"), tenant__live=None, approved_at__lt=OuterRef("expires_at")
+    )
+    corrected = Adjustment.objects.filter(
+        entry__expert=OuterRef("referred"),
+        entry__tenant__live=None,
+        entry__approved_at__lt=OuterRef("expires_at"),
+        status=Adjustment.Status.POSTED,
+    )
+    open_ones = Referral.objects.undecided().alias(
+        seconds=_total(counted, "expert") + _total(corrected, "entry__expert")
+    )
+    worked = Q(status=Status.JOINED, seconds__gte=F("threshold_seconds"))
+    return open_ones.filter(Q(expires_at__lte=now) | worked)
+
+
+def _total(rows: QuerySet[Any], whose: str) -> Coalesce:
+    summed = rows.order_by().values(whose).annotate(total=Sum("seconds")).values("total")
+    return Coalesce(Subquery(summed, output_field=BigIntegerField()), 0)
 
 
 def check(*, referral_id: int, now: dt.datetime) -> None:

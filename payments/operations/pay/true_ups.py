@@ -6,7 +6,7 @@ import datetime as dt
 from collections import defaultdict
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Q, Sum
+from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 from django.utils.translation import gettext as _
 
 from core import outbox, scope
@@ -99,7 +99,7 @@ def days_behind(true_up: TrueUp) -> list[tuple[dt.date, Day, int]]:
     return [(on, found[on], floor) for on, floor in dated if floor is not None]
 
 
-def stale(*, now: dt.datetime) -> list[int]:
+def stale(*, now: dt.datetime) -> QuerySet[Timesheet]:
     """Decided weeks that were never checked, or of which something was settled or corrected since."""
     entries = TimeEntry.objects.filter(timesheet=OuterRef("pk"))
     changed = Q(Exists(entries.filter(approved_at__gt=OuterRef("floor_check__checked_at")))) | Q(
@@ -109,7 +109,7 @@ def stale(*, now: dt.datetime) -> list[int]:
         status__in=(Timesheet.Status.APPROVED, Timesheet.Status.AUTO_APPROVED), decided_at__gte=now - LOOK_BACK
     )
     paid = entries.filter(status__in=SETTLED)
-    return list(decided.filter(Exists(paid)).filter(Q(floor_check=None) | changed).values_list("pk", flat=True))
+    return decided.filter(Exists(paid)).filter(Q(floor_check=None) | changed)
 
 
 def week_of(subject: str) -> int | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import structlog
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
@@ -101,9 +102,14 @@ def onboard_due(*, now: dt.datetime) -> int:
         with unit_of_work(OPENER):
             rows = _take(now=now)
         for row in rows:
-            answer = _ask(row)
-            with unit_of_work(OPENER):
-                _record(row.pk, answer, asked_at=row.link_wanted_at, now=now)
+            try:
+                answer = _ask(row)
+                with unit_of_work(OPENER):
+                    _record(row.pk, answer, asked_at=row.link_wanted_at, now=now)
+            except SoftTimeLimitExceeded:
+                raise
+            except Exception:  # its lease ends and it is tried again; the others must not wait for that
+                log.exception("onboarding_failed", account=row.public_id)
         done += len(rows)
         if len(rows) < BATCH:
             return done

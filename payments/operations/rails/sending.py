@@ -14,11 +14,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from core import states
 from core.public import Principal, unit_of_work
+from core.sweeps import sweep_together
 from payments import payout_reasons, vault
 from payments.models import Payout, PayoutAttempt, PayoutMethod
 from payments.operations.rails import payouts, sending_latch
@@ -37,6 +40,7 @@ UNDERFUNDED: Final = frozenset({"balance_insufficient"})
 MOST_ATTEMPTS: Final = 5
 
 SENDER: Final = Principal.system("payments.send_payouts")
+GIVER: Final = Principal.system("payments.give_back_unsent")
 log = structlog.get_logger(__name__)
 
 
@@ -88,34 +92,48 @@ def take(*, now: dt.datetime) -> tuple[Batch, int]:
         rows += free.filter(provider=rows[0].provider).exclude(pk__in=[row.pk for row in rows])[:more]
     if not rows:
         return Batch("", []), 0
-    provider, blocked = rows[0].provider, blocked_experts(now=now)
-    orders, stopped = [], []
-    for payout in rows:
-        if payout.provider != provider:
-            continue
-        try:
-            if _is_stale(payout, now):
-                _leave_to_tracking(payout, now)
-            else:
-                orders.append(_lease(payout, blocked, now))
-        except CannotSend as obstacle:
-            stopped.append((payout, obstacle.code))
-    _set_aside(stopped, now=now)
+    provider = rows[0].provider
+    orders = _lease_all([payout for payout in rows if payout.provider == provider], now=now)
     note_progress(run_ids={payout.run_id for payout in rows}, now=now)
     asked = PayoutAttempt.objects.filter(idem_key__in=[order.key for order in orders])
     return Batch(provider, orders, dict(asked.values_list("idem_key", "sends"))), len(rows)
 
 
-def give_back_unsent(*, now: dt.datetime, limit: int = 250) -> int:
+def _lease_all(rows: Sequence[Payout], *, now: dt.datetime) -> list[Order]:
+    """What will be asked; payouts that must not be sent now are set aside."""
+    blocked = blocked_experts(now=now)
+    orders, stopped = [], []
+    for payout in rows:
+        try:
+            with transaction.atomic():
+                if _is_stale(payout, now):
+                    _leave_to_tracking(payout, now)
+                else:
+                    orders.append(_lease(payout, blocked, now))
+        except CannotSend as obstacle:
+            stopped.append((payout, obstacle.code))
+        except SoftTimeLimitExceeded:
+            raise
+        except Exception:  # or nobody behind it would ever be sent anything
+            log.exception("payout_cannot_be_leased", payout=payout.public_id)
+            Payout.objects.filter(pk=payout.pk).update(next_attempt_at=now + LONGEST_WAIT)
+    _set_aside(stopped, now=now)
+    return orders
+
+
+def give_back_unsent(*, now: dt.datetime, after: int = 0) -> int:
     """Give up held payouts whose method is not in use any more and that no provider heard of; returns how many."""
     never_asked = ~Exists(PayoutAttempt.objects.filter(payout=OuterRef("pk")))
-    waiting = Payout.objects.filter(never_asked, status=Payout.Status.ON_HOLD).order_by("pk")
+    waiting = Payout.objects.filter(never_asked, status=Payout.Status.ON_HOLD)
     outdated = waiting.exclude(payout_method__status=PayoutMethod.Status.ACTIVE)
-    with unit_of_work(SENDER):
-        rows = payouts.locked(list(outdated.values_list("pk", flat=True)[:limit]), now=now)
+
+    def give_back(keys: Sequence[int]) -> int:
+        rows = payouts.locked(keys, now=now)
         still = [row for row in rows if row.status == Payout.Status.ON_HOLD and not row.attempts.exists()]
         payouts.give_back_unsent(still, now=now)
-    return len(still)
+        return len(still)
+
+    return sweep_together(by=GIVER, due=outdated, step=give_back, after=after)
 
 
 def record(answers: Sequence[Answer], *, sends: Mapping[str, int], now: dt.datetime) -> None:

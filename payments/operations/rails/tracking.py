@@ -6,6 +6,7 @@ import datetime as dt
 from typing import Final
 
 import structlog
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
@@ -46,21 +47,39 @@ def track_due(*, now: dt.datetime) -> int:
         if not last_pk:
             return asked
         asked += len(keys)
-        try:
-            if keys:
-                look_up(provider, keys, now=now)
-        except ProviderUnavailable as error:
-            log.warning("provider_unavailable", provider=provider, error=str(error))
+        _look_up_all(provider, keys, now=now)
+
+
+def _look_up_all(provider: str, keys: list[str], *, now: dt.datetime) -> None:
+    """Ask about a batch; one by one where something in it breaks, so that the others of it are not lost with it."""
+    try:
+        if keys:
+            look_up(provider, keys, now=now)
+    except ProviderUnavailable as error:
+        log.warning("provider_unavailable", provider=provider, error=str(error))
+    except SoftTimeLimitExceeded:
+        raise
+    except Exception:
+        if len(keys) == 1:
+            log.exception("payout_not_followed", provider=provider, key=keys[0])
+            return
+        for key in keys:
+            _look_up_all(provider, [key], now=now)
 
 
 def follow_settlements(*, now: dt.datetime) -> int:
     """Read what providers settled lately, and catch up with whatever no answer told us: above all, returned money."""
     moved = 0
     for name, movements in settled_lately(now=now).items():
-        with unit_of_work(TRACKER):
-            sending_latch.fall_before_strangers([movement.key for movement in movements], now=now)
-            moved += _apply(name, {movement.key: movement for movement in movements}, now=now)
-            _book_fees(name, movements, now=now)
+        try:
+            with unit_of_work(TRACKER):
+                sending_latch.fall_before_strangers([movement.key for movement in movements], now=now)
+                moved += _apply(name, {movement.key: movement for movement in movements}, now=now)
+                _book_fees(name, movements, now=now)
+        except SoftTimeLimitExceeded:
+            raise
+        except Exception:  # the other providers' money comes back all the same
+            log.exception("settlements_not_followed", provider=name)
     return moved
 
 
@@ -98,11 +117,16 @@ def stuck(*, now: dt.datetime) -> QuerySet[Payout]:
 
 
 def report_stuck(*, now: dt.datetime) -> int:
-    """Log an error for each payout that is stuck; returns how many. The queue at the desk shows them too."""
-    rows = list(stuck(now=now).order_by("pk")[:BATCH])
-    for payout in rows:
+    """Log an error for each payout that is stuck, and their number when it is many; returns how many.
+
+    The queue at the desk shows them all.
+    """
+    rows = stuck(now=now).order_by("pk")
+    for payout in rows[:BATCH]:
         log.error("payout_stuck", payout=payout.public_id, status=payout.status, provider=payout.provider)
-    return len(rows)
+    if (count := rows.count()) > BATCH:
+        log.error("payouts_stuck", count=count)
+    return count
 
 
 def settled_lately(*, now: dt.datetime) -> dict[str, list[Movement]]:
