@@ -43,6 +43,7 @@ def world() -> World:
 def run_job(at: dt.datetime) -> None:
     with clock.frozen(at):
         jobs.issue_invoices()
+        jobs.follow_invoices()
 
 
 def journal(world: World, *kinds: str) -> int:
