@@ -1,4 +1,4 @@
-"""Laws of pay: what an hour costs, what a lab sets aside, what an expert truly earns.
+"""Laws of pay: what an hour costs, what a lab sets aside, what an hour is planned to pay.
 
 All amounts are minor units per hour, all factors basis points (10000 = 1.0).
 Nothing here reads a database; cards arrive as plain rows.

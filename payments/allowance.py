@@ -67,9 +67,9 @@ def share_out(seconds: int, room: Room | None) -> Share:
     return Share(billable=room.seconds, over=seconds - room.seconds, cap=room.cap)
 
 
-def handling_allowance(submitted_items: int, cap_seconds: int, tolerance_bp: int = BASIS_POINTS) -> int:
-    """Seconds that submitted items allow under an average-handling-time cap, cut to whole seconds."""
-    return submitted_items * cap_seconds * tolerance_bp // BASIS_POINTS
+def handling_allowance(items: int, cap_seconds: int, tolerance_bp: int = BASIS_POINTS) -> int:
+    """Seconds that so many items, in work or handed in, allow under an average-handling-time cap, cut to whole seconds."""
+    return items * cap_seconds * tolerance_bp // BASIS_POINTS
 
 
 def cut_at(start: datetime, seconds: int) -> datetime:

@@ -78,9 +78,10 @@ class LabTimeEntryDispute(LabView):
         rate="money",
     )
     def post(self, call: Call, entry_id: str) -> DisputeOut:
-        """Takes this entry out of a submitted week, or sets aside the pay of approved hours within 30 days.
+        """Takes this entry out of a submitted week, or sets aside the pay of hours approved lately.
 
-        The rest is paid on schedule. The platform decides by a clock; silence pays the expert.
+        The rest is paid on schedule. The platform decides by a clock; silence pays the expert. How long after their
+        approval hours can be disputed is the platform's setting: `dispute_window_over` tells until when.
         """
         entries = TimeEntry.objects.live().visible_to(call.principal)
         entry = get_or_404(entries, entry_id)

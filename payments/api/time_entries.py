@@ -250,7 +250,7 @@ class ExpertTimeEntryHeartbeat(ExpertView):
         idempotency="none",
     )
     def post(self, call: Call, entry_id: str) -> TimeEntryOut:
-        """Renews the claim's lease as well. After more than ten silent or idle minutes it finds the timer stopped."""
+        """Renews the claim's lease as well. A timer silent or idle for longer than the platform waits is found stopped."""
         entry = get_or_404(entries_of(call), entry_id)
         idle_for = dt.timedelta(seconds=call.body.get("idle_for", 0))
         return show(call, timers.heartbeat(entry=entry, idle_for=idle_for, now=call.now))[0]

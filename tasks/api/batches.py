@@ -42,7 +42,7 @@ class BatchOut(TypedDict):
     status: BatchStatus
     overlap: Annotated[int, Doc("How many people do each task without seeing one another."), Example(2)]
     lease: Annotated[Duration, Doc("How long a claim lasts without a sign of life."), Example("PT4H")]
-    item_cap: Annotated[Duration | None, Doc("Billable time per submitted item."), Example("PT45M")]
+    item_cap: Annotated[Duration | None, Doc("Billable time per item, in work or handed in."), Example("PT45M")]
     review_floor_percent: Annotated[int, Doc("How many of a hundred finished tasks a person reviews."), Example(100)]
     external_id: ExternalId
     metadata: Metadata
@@ -76,7 +76,7 @@ class BatchIn(serializers.Serializer[None]):
         max_seconds=LONGEST_ITEM_SECONDS,
         required=False,
         source="aht_cap_seconds",
-        help_text="Billable time per submitted item; time beyond it is decided separately.",
+        help_text="Billable time per item, in work or handed in; time beyond it is decided separately.",
     )
     review_floor_percent = StrictIntegerField(min_value=0, max_value=100, required=False)
     external_id = ExternalIdField()

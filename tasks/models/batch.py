@@ -25,7 +25,7 @@ class Batch(TenantModel):
     """``staging → in_progress ⇄ paused → completed | cancelled``.
 
     ``overlap`` is how many people do each task without seeing one another; ``lease_seconds`` how long a claim lasts
-    without a sign of life; ``aht_cap_seconds`` the billable time per submitted item, copied onto each claim.
+    without a sign of life; ``aht_cap_seconds`` the billable time per item, copied onto each claim.
     """
 
     class Status(models.TextChoices):

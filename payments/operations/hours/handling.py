@@ -21,7 +21,7 @@ COUNTED = (Claim.Status.ACTIVE, Claim.Status.SUBMITTED)
 
 
 def apply(*, timesheet: Timesheet, now: dt.datetime) -> None:
-    """Cut what a week's claims took beyond submitted items x cap into overages. Activities without items have none."""
+    """Cut what a week's claims took beyond items x cap into overages. Activities without items have none."""
     entries = (
         timesheet.entries.filter(
             # Time over another cap is decided once, by whoever decides that overage: it is neither held a second time

@@ -19,7 +19,7 @@ GONE_BACK = (Payout.Status.FAILED, Payout.Status.RETURNED, Payout.Status.CANCELL
 
 
 class DisputeWindowOver(Conflict):
-    """Approved hours can be disputed for 30 days after their approval; `until` tells when that was over."""
+    """Approved hours can be disputed for a limited time after their approval; `until` tells when that was over."""
 
     code = "dispute_window_over"
     title = gettext_lazy("Too late to dispute these hours")
