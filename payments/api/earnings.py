@@ -18,6 +18,7 @@ from core.api.views import ExpertView
 from core.money import Money
 from marketplace import public as marketplace
 from marketplace.public import Contract
+from payments.api.adjustment_types import render_adjustment
 from payments.api.earnings_types import (
     BucketsOut,
     ContractRateOut,
@@ -31,11 +32,7 @@ from payments.api.earnings_types import (
     TrueUpOut,
 )
 from payments.api.effective_rates import render_effective_rate
-from payments.api.hours_types import (
-    render_adjustment,
-    render_entry,
-    render_time,
-)
+from payments.api.hours_types import render_entry, render_time
 from payments.api.payday_types import render_date
 from payments.models import TimeEntry, TrueUp
 from payments.operations.pay import true_ups

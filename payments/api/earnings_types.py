@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Annotated, TypedDict
 
 from core.api.types import Currency, Day, Doc, Duration, Example, Link, MoneyOut, RateOut, Timestamp
-from payments.api.hours_types import AdjustmentOut, ContractId, DisputeOut, MeasuredTimeOut, TimeEntryOut
+from payments.api.adjustment_types import AdjustmentOut
+from payments.api.hours_types import ContractId, DisputeOut, MeasuredTimeOut, TimeEntryOut
 from payments.api.payday_types import ArrivesBy, MovedBecause, MovedFrom
 
 EarningId = Annotated[

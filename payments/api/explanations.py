@@ -13,6 +13,7 @@ from core.api.types import render_duration, render_money, render_rate
 from core.api.views import ExpertView
 from core.money import Money
 from payments import exchange
+from payments.api.adjustment_types import AdjustmentOut, render_adjustment, render_platform_pay
 from payments.api.earnings import render_time_explanation, render_true_up
 from payments.api.earnings_types import (
     DisputeExplanationOut,
@@ -23,13 +24,7 @@ from payments.api.earnings_types import (
     ReferralExplanationOut,
     WriteOffExplanationOut,
 )
-from payments.api.hours_types import (
-    ENTRY_RELATIONS,
-    AdjustmentOut,
-    render_adjustment,
-    render_dispute,
-    render_platform_pay,
-)
+from payments.api.hours_types import ENTRY_RELATIONS, render_dispute
 from payments.models import Adjustment, Dispute, FxExchange, Payout, PlatformPay, Referral, TimeEntry, TrueUp, WriteOff
 from payments.queries import earnings, explanation, statement_lines
 from payments.queries.movements import Movement, movements_of

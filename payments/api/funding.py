@@ -28,6 +28,8 @@ class FundingOut(TypedDict):
         str, Doc("Write it on the transfer: it is how the money is found."), Example("CDR-7KQ2M9XWBD4F")
     ]
     settled_at: Timestamp | None
+    closed_at: Annotated[Timestamp | None, Doc("When it failed or was reversed."), Example(None)]
+    reason: Annotated[str | None, Doc("Why it failed or was reversed."), Example(None)]
     created_at: Timestamp
 
 
@@ -65,6 +67,9 @@ def render_funding(row: Funding) -> FundingOut:
         "status": row.status,
         "reference": row.reference,
         "settled_at": row.settled_at,
+        "closed_at": row.closed_at,
+        # What finance noted when it confirmed another amount is its own.
+        "reason": row.reason if row.closed_at else None,
         "created_at": row.created_at,
     }
 

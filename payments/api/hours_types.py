@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Annotated, TypedDict
 
 from core.api.types import Day, Doc, Duration, Example, IdOf, MoneyOut, RateOut, Timestamp, render_money, render_rate
 from core.api.types import render_duration as duration
 from core.money import Money
 from payments.api.payday_types import PayDateOut, render_date
-from payments.models import Adjustment, Dispute, Overage, PlatformPay, TimeEntry, Timesheet, WriteOff
+from payments.models import Dispute, Overage, TimeEntry, Timesheet
 from payments.queries import pay_calendar
+from payments.queries.entry_changes import Standing, standing_of
 from payments.queries.explanation import price_of
 
 ContractId = Annotated[str, IdOf("ctr")]
@@ -63,10 +65,15 @@ class TimeEntryOut(TypedDict):
 
 
 class LabTimeEntryOut(TimeEntryOut):
-    """One stretch of work, with what it costs the lab."""
+    """One stretch of work, with what it costs the lab: as it was approved, and after what was changed since."""
 
     expert: Pseudonym
     fee: Annotated[MoneyOut, Doc("The platform's, on top of the amount.")]
+    adjustments: Annotated[
+        list[Annotated[str, IdOf("adj")]], Doc("What was corrected, taken back and given back since, in order.")
+    ]
+    net_amount: Annotated[MoneyOut, Doc("The amount after all adjustments that moved money.")]
+    net_fee: Annotated[MoneyOut, Doc("The fee after them.")]
 
 
 class TimePiecesOut(TypedDict):
@@ -160,29 +167,6 @@ class DisputeOut(TypedDict):
     created_at: Timestamp
 
 
-class AdjustmentOut(TypedDict):
-    """A change of pay beside or after the hours, with its reason."""
-
-    id: Annotated[
-        str,
-        Doc("adj_… of a contract, ppy_… paid or taken back by the platform, wof_… a debt given up."),
-        IdOf("adj", "ppy", "wof"),
-    ]
-    kind: Annotated[str, Doc("bonus, referral, correction, clawback, reinstatement or write_off."), Example("bonus")]
-    status: Annotated[str, Doc("posted moved money; recorded documents hours cut before they were posted.")]
-    time_entry: Annotated[str | None, IdOf("tme")]
-    seconds: Annotated[int, Doc("Signed change of hours, in seconds."), Example(0)]
-    amount: MoneyOut
-    reason: Annotated[str, Example("Found a mistake in the reference answer.")]
-    takes_back: Annotated[
-        str | None,
-        Doc("The hours, bonus or referral that a clawback takes back, or the clawback that is given back."),
-        Example("adj_01k9w3v6z8f2qr5t4h7xnm0cef"),
-        IdOf("adj", "tme", "ppy"),
-    ]
-    decided_at: Timestamp
-
-
 def render_time(row: TimeEntry) -> MeasuredTimeOut:
     """Where the seconds of an entry went."""
     return {
@@ -223,10 +207,23 @@ def render_entry(row: TimeEntry) -> TimeEntryOut:
     }
 
 
-def render_lab_entry(row: TimeEntry) -> LabTimeEntryOut:
+def render_lab_entry(row: TimeEntry, standing: Standing) -> LabTimeEntryOut:
     """An entry as the lab sees it."""
-    fee = Money(price_of(row).fee_minor, row.snapshot.currency)
-    return {**render_entry(row), "expert": row.contract.lab_expert.public_id, "fee": render_money(fee)}
+    price, currency = price_of(row), row.snapshot.currency
+    return {
+        **render_entry(row),
+        "expert": row.contract.lab_expert.public_id,
+        "fee": render_money(Money(price.fee_minor, currency)),
+        "adjustments": [change.public_id for change in standing.changes],
+        "net_amount": render_money(Money(price.gross_minor + standing.amount_minor, currency)),
+        "net_fee": render_money(Money(price.fee_minor + standing.fee_minor, currency)),
+    }
+
+
+def render_lab_entries(rows: Sequence[TimeEntry]) -> list[LabTimeEntryOut]:
+    """Entries as the lab sees them; what changed any of them since is read for all at once."""
+    standing = standing_of(rows)
+    return [render_lab_entry(row, standing[row.pk]) for row in rows]
 
 
 def render_timesheet(row: Timesheet, *, now: dt.datetime) -> TimesheetOut:
@@ -306,35 +303,4 @@ def render_dispute(row: Dispute) -> DisputeOut:
         "decided_at": row.decided_at,
         "outcome_note": row.outcome_note,
         "created_at": row.created_at,
-    }
-
-
-def render_platform_pay(row: PlatformPay | WriteOff) -> AdjustmentOut:
-    """What the platform paid, took back or gave up."""
-    return {
-        "id": row.public_id,
-        "kind": row.kind if isinstance(row, PlatformPay) else "write_off",
-        "status": "posted",
-        "time_entry": None,
-        "seconds": 0,
-        "amount": render_money(Money(row.amount_minor, row.currency)),
-        "reason": row.reason,
-        "takes_back": row.takes_back.public_id if isinstance(row, PlatformPay) and row.takes_back else None,
-        "decided_at": row.decided_at,
-    }
-
-
-def render_adjustment(row: Adjustment) -> AdjustmentOut:
-    """A change of pay; its entry and what it takes back are joined."""
-    undone = row.takes_back or (row.entry if row.kind == Adjustment.Kind.CLAWBACK else None)
-    return {
-        "id": row.public_id,
-        "kind": row.kind,
-        "status": row.status,
-        "time_entry": row.entry.public_id if row.entry else None,
-        "seconds": row.seconds,
-        "amount": render_money(Money(row.amount_minor, row.currency)),
-        "reason": row.reason,
-        "takes_back": undone.public_id if undone else None,
-        "decided_at": row.decided_at,
     }

@@ -8,7 +8,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from rest_framework import serializers
 
-from core.api.call import Call
+from core.api.call import Call, Listed
 from core.api.endpoint import endpoint
 from core.api.fields import DurationField, InstantField, PublicIdField, StrictCharField
 from core.api.lookup import get_or_404
@@ -28,7 +28,7 @@ from payments.api.hours_types import (
     TimeEntryOut,
     TimePiecesOut,
     render_entry,
-    render_lab_entry,
+    render_lab_entries,
 )
 from payments.models import Activity, TimeEntry
 from payments.operations.hours import hours_lock, time_entries, timers
@@ -282,11 +282,10 @@ class LabTimeEntryList(LabView):
         query=TimeEntryFilters,
         returns=LabTimeEntryOut,
         paginated=True,
-        render=render_lab_entry,
     )
-    def get(self, call: Call) -> Any:
-        """Newest first, with amounts and fees; experts under their pseudonyms."""
-        return entries_of(call).live().filter(**call.query)
+    def get(self, call: Call) -> Listed:
+        """Newest first, with amounts and fees, as approved and as they stand now; experts under their pseudonyms."""
+        return Listed(entries_of(call).live().filter(**call.query), render_lab_entries, together=True)
 
 
 class LabTimeEntryDetail(LabView):
@@ -295,4 +294,5 @@ class LabTimeEntryDetail(LabView):
     @endpoint(summary="Show a time entry", scope="timesheets:read", returns=LabTimeEntryOut)
     def get(self, call: Call, entry_id: str) -> LabTimeEntryOut:
         """The entry with where its seconds went and what it costs."""
-        return render_lab_entry(get_or_404(entries_of(call).live(), entry_id))
+        (entry,) = render_lab_entries([get_or_404(entries_of(call).live(), entry_id)])
+        return entry

@@ -23,7 +23,7 @@ from payments.api.hours_types import (
     TimesheetDetailOut,
     TimesheetOut,
     render_entry,
-    render_lab_entry,
+    render_lab_entries,
     render_lab_timesheet,
     render_timesheet,
 )
@@ -72,8 +72,7 @@ def render_detail(row: Timesheet, *, now: dt.datetime) -> TimesheetDetailOut:
 
 def render_lab_detail(row: Timesheet, *, now: dt.datetime) -> LabTimesheetDetailOut:
     """A week with its entries, as the lab sees them."""
-    entries = [render_lab_entry(entry) for entry in entries_in(row)]
-    return {**render_lab_timesheet(row, now=now), "entries": entries}
+    return {**render_lab_timesheet(row, now=now), "entries": render_lab_entries(entries_in(row))}
 
 
 class ExpertTimesheetList(ExpertView):

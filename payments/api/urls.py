@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from payments.api import (
+    adjustments,
     balance,
     bonuses,
     disputes,
@@ -93,6 +94,8 @@ lab_urlpatterns = [
     path("disputes", disputes.LabDisputeList.as_view()),
     path("disputes/<str:dispute_id>", disputes.LabDisputeDetail.as_view()),
     path("disputes/<str:dispute_id>/withdraw", disputes.LabDisputeWithdraw.as_view()),
+    path("adjustments", adjustments.AdjustmentList.as_view()),
+    path("adjustments/<str:adjustment_id>", adjustments.AdjustmentDetail.as_view()),
     path("milestones", milestones.MilestoneList.as_view()),
     path("milestones/<str:milestone_id>", milestones.MilestoneDetail.as_view()),
     path("milestones/<str:milestone_id>/end", milestones.MilestoneEnd.as_view()),

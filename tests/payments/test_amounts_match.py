@@ -19,6 +19,7 @@ from django.db import connection
 
 from core.money import Money
 from payments.models import (
+    Adjustment,
     CreditNote,
     Dispute,
     Funding,
@@ -101,6 +102,11 @@ HOURS_UPTO = f"e.kind LIKE 'time%%' AND {UPTO_PAPER}"
 LINES_GROSS, LINES_HELD = his(f"{PAY} AND {HOURS_UPTO}"), his(f"a.kind = 'expert_holdback' AND {HOURS_UPTO}")
 OF_WEEK = """e.source_id IN (SELECT t.public_id FROM payments_timeentry t
     JOIN payments_timesheet w ON w.id = t.timesheet_id WHERE w.public_id = %(id)s)"""
+SETTLED: Final = "e.kind NOT LIKE 'holdback%%' AND e.kind NOT LIKE 'payout%%'"
+ABOUT: Final = """(e.source_id {0} OR e.source_id IN (SELECT a.public_id FROM payments_adjustment a
+    JOIN payments_timeentry t ON t.id = a.entry_id WHERE t.public_id {0}))"""
+NET_OF_THIS = ABOUT.format("= %(id)s")
+NET_OF_WEEK = ABOUT.format(OF_WEEK.removeprefix("e.source_id "))
 WEEK_PAY, WEEK_FEE = labs(f"{PAY} AND {FIRST} AND {OF_WEEK}"), labs(f"{FEE} AND {FIRST} AND {OF_WEEK}")
 RECEIVED = "(SELECT COALESCE(sum(received_minor), 0) FROM payments_funding WHERE tenant_id = %(tenant)s)"
 ARRIVED = own(f"a.kind = 'lab_prepaid' AND {THIS}")
@@ -120,6 +126,10 @@ _PAPER: Final = {
 _NOTE: Final = {"pay": NOTE_PAY, "fee": NOTE_FEE, "total": NOTE_ALL, "vat": NOTHING}
 _RATE: Final = {"earned": EARNED, "weeks[].earned": EARNED, "added": NOTHING, "weeks[].added": NOTHING}
 _SHEET: Final = {"amount": f"{FIRST_PAY} + {OPEN_PAY}", "fee": f"{FIRST_FEE} + {OPEN_FEE}"}
+_ENTRY: Final = _SHEET | {
+    "net_amount": f"{FIRST_PAY} + {CHANGES} + {OPEN_PAY}",
+    "net_fee": f"{FIRST_FEE} + {CHANGES_FEE} + {OPEN_FEE}",
+}
 _PAYOUT: Final = {"amount": NET_OUT, "withheld": TAX_OUT}
 _STATEMENT: Final = {
     "opening": NOTHING,
@@ -135,6 +145,8 @@ def each(row: Mapping[str, str], prefix: str = "results[].") -> dict[str, str]:
 
 
 FIGURES: Final[dict[str, dict[str, str]]] = {
+    "adjustments": each({"amount": f"{BONUS} + {CHANGES}", "fee": f"{BONUS_FEE} + {CHANGES_FEE}"}),
+    "adjustments/{adjustment_id}": {"amount": labs(f"{PAY} AND {THIS}"), "fee": labs(f"{FEE} AND {THIS}")},
     "balance": {
         "balances[].available": PREPAID,
         "balances[].prepaid": PREPAID,
@@ -200,14 +212,20 @@ FIGURES: Final[dict[str, dict[str, str]]] = {
         "balance.other": NOTHING,
     },
     "refunds": each({"amount": f"(-{REFUNDED})"}),
-    "time-entries": each(_SHEET),
+    "time-entries": each(_ENTRY),
     "time-entries/{entry_id}": {
         "amount": labs(f"{PAY} AND {FIRST} AND {THIS}"),
         "fee": labs(f"{FEE} AND {FIRST} AND {THIS}"),
+        "net_amount": labs(f"{PAY} AND {SETTLED} AND {NET_OF_THIS}"),
+        "net_fee": labs(f"{FEE} AND {SETTLED} AND {NET_OF_THIS}"),
     },
     "timesheets": each(_SHEET),
     "timesheets/{timesheet_id}": each({"amount": WEEK_PAY, "fee": WEEK_FEE}, "")
-    | each({"amount": WEEK_PAY, "fee": WEEK_FEE}, "entries[]."),
+    | each({"amount": WEEK_PAY, "fee": WEEK_FEE}, "entries[].")
+    | {
+        "entries[].net_amount": labs(f"{PAY} AND {SETTLED} AND {NET_OF_WEEK}"),
+        "entries[].net_fee": labs(f"{FEE} AND {SETTLED} AND {NET_OF_WEEK}"),
+    },
 }
 """Address → amount in the answer → what it comes to over all rows."""
 
@@ -343,6 +361,7 @@ def ids_of(world: World) -> dict[str, str]:
             "statement_id": Statement.objects.get(),
             "invoice_id": Invoice.objects.get(),
             "note_id": CreditNote.objects.get(),
+            "adjustment_id": Adjustment.objects.get(kind=Adjustment.Kind.CLAWBACK),
             "funding_id": Funding.objects.earliest("pk"),
         }
     return {name: str(row.public_id) for name, row in rows.items()}

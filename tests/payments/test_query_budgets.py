@@ -16,11 +16,11 @@ from core.api.endpoint import spec_of
 from core.money import Money
 from marketplace.public import Contract, RateSnapshot
 from payments.api import urls
-from payments.models import FxQuote, Invoice
+from payments.models import FxQuote, Invoice, TimeEntry
 from payments.operations.exchange import exchange_instructions, exchanges, fx
 from payments.operations.hours import clocks, disputes, time_entries, timers, timesheets
 from payments.operations.labs import credit_notes, funding, invoices, refunds
-from payments.operations.pay import bonuses, milestones, referrals
+from payments.operations.pay import adjustments, bonuses, milestones, referrals
 from payments.operations.pay.bonuses import Bonus
 from tests.payments import hours_world as hours
 from tests.payments import ledger_story as story
@@ -157,6 +157,10 @@ def test_no_list_costs_more_the_longer_it_is(subtests: pytest.Subtests, settings
         assert (after_one[1], after_three[1]) == (1, 3)
         assert after_three[0] <= after_one[0]
     with platform():
+        for entry in TimeEntry.objects.settled().order_by("pk"):
+            adjustments.correct(
+                entry=entry, counted=entry.seconds - 60, reason="Idle.", decided_by=world.member, now=LATER
+            )
         last = Bonus(world.contract, Money(5000, "USD"), "Last")
         bonuses.pay(bonus=last, decided_by=world.member, by=PLATFORM, now=LATER)
         contested_week(world)
