@@ -25,7 +25,7 @@ from payments.models import BackupWithholding, OwedInvoice, TaxProfile
 from payments.operations.payee import backup_withholding, tax_profiles
 from payments.operations.runs import owed_invoices, self_billing
 from payments.papers import spreadsheet
-from payments.queries.nec_totals import DOLLAR, NecTotal, nec_totals
+from payments.queries.nec_totals import DOLLAR, NecTotal, Recipient, nec_totals, recipients
 
 CONFIRM = "payments.confirm_vat"
 WITHHOLD = "payments.withhold_tax"
@@ -60,7 +60,7 @@ class TaxProfileAdmin(CadreAdmin):
     list_filter = ("form", "country", "self_billing", "expires_at")
     search_fields = ("legal_name", "expert__public_id")
     list_select_related = ("expert",)
-    exclude = ("sealed_tax_id",)
+    exclude = ("sealed_tax_id", "sealed_w9_tax_id")
     actions = ("confirm_vat", "withhold")
     change_list_template = "payments/admin/tax_profiles.html"
 
@@ -100,7 +100,7 @@ class TaxProfileAdmin(CadreAdmin):
             "title": _("Form 1099-NEC, %(year)s") % {"year": year},
             "opts": self.opts,
             "year": year,
-            "rows": list(zip(_profiles(totals), totals, strict=True)),
+            "rows": _rows(totals),
             "threshold": Money(tax.nec_threshold(year), DOLLAR),
             "due": sum(total.is_reportable for total in totals),
             "may_export": request.user.has_perm(FILE),
@@ -171,25 +171,24 @@ def _exports(year: int) -> list[tuple[Event, str]]:
     return [(event, str(people.get(event.subject, event.subject))) for event in found]
 
 
-def _profiles(totals: list[NecTotal]) -> list[TaxProfile]:
-    rows = TaxProfile.objects.filter(expert__in=[total.expert_id for total in totals]).select_related("expert")
-    found = {row.expert_id: row for row in rows}
-    return [found[total.expert_id] for total in totals]
+def _rows(totals: list[NecTotal]) -> list[tuple[Recipient, NecTotal]]:
+    found = recipients(expert_ids={total.expert_id for total in totals})
+    return [(found[total.expert_id], total) for total in totals]
 
 
 def _nec_csv(totals: list[NecTotal]) -> str:
     rows = (
         (
             total.year,
-            tax_profiles.tax_id_of(profile),
-            profile.legal_name,
-            profile.address,
+            recipient.tax_id(),
+            recipient.legal_name,
+            recipient.address,
             total.compensation,
             total.withheld,
             total.compensation.currency,
             total.payments,
         )
-        for profile, total in zip(_profiles(totals), totals, strict=True)
+        for recipient, total in _rows(totals)
     )
     return spreadsheet.render(NEC_HEAD, rows)
 

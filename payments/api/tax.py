@@ -18,7 +18,7 @@ from payments import tax
 from payments.models import BackupWithholding, TaxProfile
 from payments.operations.payee import tax_profiles
 from payments.operations.payee.backup_withholding import AlreadyWithheld
-from payments.queries.nec_totals import DOLLAR, NecTotal, nec_totals
+from payments.queries.nec_totals import DOLLAR, NecTotal, has_signed_w9, nec_totals
 
 FIRST_YEAR, LAST_YEAR = 2000, 2100
 
@@ -164,13 +164,17 @@ class TaxFormDetail(ExpertView):
 
     @endpoint(summary="Show what is reported of my year", returns=TaxYearOut)
     def get(self, call: Call, year: int) -> TaxYearOut:
-        """The totals of Form 1099-NEC as they stand now; 404 for those who signed no W-9."""
-        profile = TaxProfile.objects.visible_to(call.principal).filter(form=TaxProfile.Form.W9).first()
-        if profile is None or not FIRST_YEAR <= year <= LAST_YEAR:
+        """The totals of Form 1099-NEC as they stand now, of what was paid while you were a US person by your papers of
+        then; 404 for those who never signed a W-9 and have nothing to be reported."""
+        if not FIRST_YEAR <= year <= LAST_YEAR:
+            raise NotFound
+        expert = Expert.objects.visible_to(call.principal).get()
+        totals = nec_totals(year=year, expert_id=expert.pk)
+        if not totals and not has_signed_w9(expert_id=expert.pk):
             raise NotFound
         return {
             "year": year,
             "form": "1099-NEC",
             "threshold": render_money(Money(tax.nec_threshold(year), DOLLAR)),
-            "totals": [render_total(total) for total in nec_totals(year=year, expert_id=profile.expert_id)],
+            "totals": [render_total(total) for total in totals],
         }

@@ -28,7 +28,7 @@ class TaxProfileQuerySet(OwnedQuerySet["TaxProfile"]):
         return self.filter(form="eu_vat", vat_confirmed_at=None)
 
 
-@history.tracked(exclude=["sealed_tax_id"])
+@history.tracked(exclude=["sealed_tax_id", "sealed_w9_tax_id"])
 class TaxProfile(CadreModel):
     """What an expert declared for tax; one row, replaced by the next declaration (its history keeps the former)."""
 
@@ -48,6 +48,9 @@ class TaxProfile(CadreModel):
     country = models.CharField(max_length=2, help_text=_("Country of tax residence."))
     masked_tax_id = models.CharField(max_length=40, blank=True)
     sealed_tax_id = models.BinaryField(null=True)
+    sealed_w9_tax_id = models.BinaryField(
+        null=True, help_text=_("Number of the last W-9, where another paper replaced it.")
+    )
     signed_name = models.CharField(max_length=200)
     signed_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True, blank=True)

@@ -5,18 +5,25 @@ payer's time zone (``TAX_ZONE``), as the yearly summary and the statements tell 
 the year in which it came back, so that a year that is over never changes. A form is due from the year's threshold on, and
 wherever tax was withheld. Pay in other currencies than the dollar is listed apart: it is converted by whoever files, at the
 rate of each day of payment.
+
+A payment counts by the papers that its run was calculated from, whatever was signed before or since: those of a US person
+(a W-9, or in former releases any other paper that named the United States), and all from which tax was kept back. Name and
+number are those of the last W-9.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
+from django.apps import apps
 from django.db import connection
 
 from core import scope
 from core.money import Money
-from payments import tax
+from payments import tax, vault
+from payments.models import TaxProfile
 from payments.queries import paid_in_year
 
 DOLLAR = "USD"
@@ -27,9 +34,16 @@ _TOTALS: Final = """
     FROM payments_journalentry e
     JOIN (VALUES ('payout_settled', 1), ('payout_returned', -1)) s (kind, sign) ON s.kind = e.kind
     JOIN payments_payout p ON p.public_id = e.source_id
-    JOIN payments_taxprofile t ON t.expert_id = p.expert_id AND t.form = 'w9'
+    JOIN payments_payrun r ON r.id = p.run_id
+    LEFT JOIN LATERAL (
+        SELECT h.form, h.country FROM payments_taxprofilehistoryrow h
+        WHERE h.expert_id = p.expert_id AND CASE WHEN r.inputs ->> 'taxes' IS NULL THEN h.signed_at <= r.released_at
+            ELSE h.pgh_id <= (r.inputs ->> 'taxes')::bigint END
+        ORDER BY h.pgh_id DESC LIMIT 1
+    ) papers ON true
     WHERE e.effective_at >= %(start)s AND e.effective_at < %(end)s
         AND (%(expert)s::bigint IS NULL OR p.expert_id = %(expert)s)
+        AND (papers.form = 'w9' OR papers.country = %(us)s OR p.withheld_minor > 0)
     GROUP BY 1, 2 HAVING sum(s.sign * (p.amount_minor + p.withheld_minor)) <> 0 ORDER BY 1, 2
 """
 
@@ -52,9 +66,29 @@ class NecTotal:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Whom a form is about, by his last W-9. Without a number it cannot be filed: he has to sign one."""
+
+    legal_name: str
+    address: str
+    masked_tax_id: str
+    owner: str
+    sealed_tax_id: bytes | None
+
+    def tax_id(self) -> str:
+        """The number in clear; "" when there is none. Raises CannotOpen."""
+        return vault.open_sealed(self.sealed_tax_id, owner=self.owner)["tax_id"] if self.sealed_tax_id else ""
+
+
 def nec_totals(*, year: int, expert_id: int | None = None) -> list[NecTotal]:
-    """The totals of everybody who signed a W-9 (or of one of them), by expert and currency."""
-    values = {"start": paid_in_year.start_of(year), "end": paid_in_year.start_of(year + 1), "expert": expert_id}
+    """The totals of everybody who was paid as a US person (or of one of them), by expert and currency."""
+    values = {
+        "start": paid_in_year.start_of(year),
+        "end": paid_in_year.start_of(year + 1),
+        "expert": expert_id,
+        "us": tax.UNITED_STATES,
+    }
     with scope.as_platform(), connection.cursor() as cursor:
         cursor.execute(_TOTALS, values)
         return [
@@ -67,3 +101,35 @@ def nec_totals(*, year: int, expert_id: int | None = None) -> list[NecTotal]:
             )
             for owner, currency, gross, withheld, payments in cursor.fetchall()
         ]
+
+
+def has_signed_w9(*, expert_id: int) -> bool:
+    """Whether he ever did, whatever he signed since."""
+    with scope.as_platform():
+        return bool(_w9s([expert_id]).exists())
+
+
+def recipients(*, expert_ids: Collection[int]) -> dict[int, Recipient]:
+    """Whom the forms are about, by expert."""
+    with scope.as_platform():
+        last = {row.expert_id: row for row in _w9s(expert_ids).order_by("expert_id", "-pgh_id").distinct("expert_id")}
+        profiles = TaxProfile.objects.filter(expert__in=expert_ids).select_related("expert")
+        return {row.expert_id: _recipient(row, last.get(row.expert_id)) for row in profiles}
+
+
+def _w9s(expert_ids: Collection[int]) -> Any:
+    """Rows of the history: it has no class of its own to name."""
+    history = apps.get_model("payments", "TaxProfileHistoryRow")
+    return history.objects.filter(expert__in=expert_ids, form=TaxProfile.Form.W9)
+
+
+def _recipient(profile: TaxProfile, w9: Any) -> Recipient:
+    is_current = profile.form == TaxProfile.Form.W9
+    sealed = profile.sealed_tax_id if is_current else profile.sealed_w9_tax_id
+    return Recipient(
+        legal_name=w9.legal_name if w9 else profile.legal_name,
+        address=w9.address if w9 else profile.address,
+        masked_tax_id=w9.masked_tax_id if w9 else "",
+        owner=profile.expert.public_id,
+        sealed_tax_id=bytes(sealed) if sealed else None,
+    )

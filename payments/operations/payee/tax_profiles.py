@@ -51,6 +51,7 @@ def declare(
     profile = TaxProfile.objects.select_for_update(no_key=True, of=("self",)).filter(expert=expert).first()
     profile = profile or TaxProfile(expert=expert)
     is_same_vat_id = form == TaxProfile.Form.EU_VAT and clean == tax_id_of(profile)
+    _keep_w9_number(profile, form)
     profile.form, profile.legal_name, profile.country = form, legal_name, country
     profile.signed_name, profile.signed_at = signed_name, now
     profile.address, profile.self_billing = address, self_billing
@@ -64,6 +65,14 @@ def declare(
     backup_withholding.declared(profile=profile, applies=backup_withholding_applies, now=now)
     _warn(profile, now=now)
     return profile
+
+
+def _keep_w9_number(profile: TaxProfile, form: str) -> None:
+    """When another form replaces a W-9: the forms of the years in which he was paid under it bear its number."""
+    if form == TaxProfile.Form.W9:
+        profile.sealed_w9_tax_id = None
+    elif profile.form == TaxProfile.Form.W9:
+        profile.sealed_w9_tax_id = profile.sealed_tax_id
 
 
 def _warn(profile: TaxProfile, *, now: dt.datetime) -> None:
