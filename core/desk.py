@@ -84,6 +84,27 @@ def register_page(*, name: str, label: Text, route: str, permission: str, view: 
     pages.append(Page(name, label, route, permission, view))
 
 
+@dataclass(frozen=True)
+class Panel:
+    """What a floor tells on the page of another floor's row."""
+
+    model: str
+    label: Text
+    permission: str
+    tell: Callable[[Any], str]
+
+
+panels: list[Panel] = []
+
+
+def register_panel(*, model: str, label: Text, permission: str, tell: Callable[[Any], str]) -> None:
+    """Show ``tell(row)``, a text of one or more lines, on the page of each row of ``model`` ("marketplace.contract").
+
+    Only those who hold ``permission`` see it. The row's own floor needs to know nothing of it.
+    """
+    panels.append(Panel(model, label, permission, tell))
+
+
 def staff(request: HttpRequest) -> User:
     """The member of staff who sits before the page; the desk has let nobody else in."""
     return cast(User, request.user)
@@ -104,6 +125,12 @@ class CadreAdmin(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
     compressed_fields = True
     list_filter_submit = False
     warn_unsaved_form = False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: models.Model | None = None) -> list[Any]:
+        """With what other floors tell about the row."""
+        told_by = [panel for panel in panels if panel.model == self.opts.label_lower and obj is not None]
+        mine = [_field_of(panel) for panel in told_by if request.user.has_perm(panel.permission)]
+        return [*super().get_readonly_fields(request, obj), *mine]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Nobody adds rows by hand."""
@@ -157,6 +184,14 @@ class CadreAdmin(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
             "rows": recent_history(obj),
         }
         return TemplateResponse(request, "admin/history.html", context)
+
+
+def _field_of(panel: Panel) -> Callable[[models.Model], str]:
+    @admin.display(description=cast(str, panel.label))
+    def panel_text(row: models.Model) -> str:
+        return panel.tell(row)
+
+    return panel_text
 
 
 class ReadOnlyInline(TabularInline):  # type: ignore[misc]  # unfold ships no types
