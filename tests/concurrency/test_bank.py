@@ -26,8 +26,8 @@ from payments.ledger import NewEntry
 from payments.models import Funding, JournalEntry
 from payments.operations.labs import funding, refunds, reservations
 from payments.operations.labs.credit import approve, propose
-from payments.operations.pay import grant_postings, postings
-from payments.operations.pay.grant_postings import Grant
+from payments.operations.pay import beside_postings, postings
+from payments.operations.pay.beside_postings import ExpertPay
 from payments.operations.pay.postings import ApprovedTime
 from payments.queries import ledger_findings
 from tests.concurrency.together import together
@@ -100,21 +100,21 @@ def approve_hours(lab: Tenant, expert: Expert, minor: int, n: str) -> bool:
 
 
 def bonus(lab: Tenant, expert: Expert, minor: int, n: str) -> bool:
-    grant_postings.bonuses_paid(
-        bonuses=[Grant(f"adj_{n}", expert.pk, "USD", minor, NOW, lab.pk, fee_minor=minor // 10)], now=NOW
+    beside_postings.bonuses_paid(
+        bonuses=[ExpertPay(f"adj_{n}", expert.pk, "USD", minor, NOW, lab.pk, fee_minor=minor // 10)], now=NOW
     )
     return True
 
 
 def claw_back(lab: Tenant, expert: Expert, minor: int, n: str) -> bool:
-    grant_postings.clawback(grant=Grant(f"clw_{n}", expert.pk, "USD", minor // 4 + 1, NOW, lab.pk), now=NOW)
+    beside_postings.clawback(pay=ExpertPay(f"clw_{n}", expert.pk, "USD", minor // 4 + 1, NOW, lab.pk), now=NOW)
     return True
 
 
 def contest(lab: Tenant, expert: Expert, minor: int, n: str) -> bool:
-    grant = Grant(f"dsp_{n}", expert.pk, "USD", minor, NOW, lab.pk)
-    grant_postings.dispute_opened(dispute=grant, now=NOW)
-    grant_postings.dispute_resolved(dispute=grant, now=NOW)
+    pay = ExpertPay(f"dsp_{n}", expert.pk, "USD", minor, NOW, lab.pk)
+    beside_postings.dispute_opened(dispute=pay, now=NOW)
+    beside_postings.dispute_resolved(dispute=pay, now=NOW)
     return True
 
 

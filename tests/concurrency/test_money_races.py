@@ -16,8 +16,8 @@ from marketplace.ports import InsufficientFunds
 from payments import accounts, ledger
 from payments.ledger import NewEntry
 from payments.models import JournalEntry, Payout, PayRun, ProviderMovement
-from payments.operations.pay import grant_postings
-from payments.operations.pay.grant_postings import Grant
+from payments.operations.pay import beside_postings
+from payments.operations.pay.beside_postings import ExpertPay
 from payments.operations.rails import sending, tracking
 from payments.operations.runs import pay_runs
 from payments.operations.runs.pay_run_calculation import PayRunChanged
@@ -45,8 +45,8 @@ def test_sixteen_bonuses_at_once_spend_no_more_than_there_is() -> None:
 
     def pay(n: int) -> None:
         with unit_of_work(SYSTEM):
-            grant = Grant(f"adj_race_{n}", ada.pk, "USD", 90, NOW, tenant_id=lab.pk, fee_minor=10)
-            grant_postings.bonuses_paid(bonuses=[grant], now=NOW)
+            pay = ExpertPay(f"adj_race_{n}", ada.pk, "USD", 90, NOW, tenant_id=lab.pk, fee_minor=10)
+            beside_postings.bonuses_paid(bonuses=[pay], now=NOW)
 
     results = together([partial(pay, n) for n in range(16)])
     assert sum(result is None for result in results) == 5

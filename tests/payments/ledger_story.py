@@ -15,8 +15,8 @@ from payments import accounts, ledger
 from payments.models import FxQuote, Payout, PayoutDecision, PayoutMethod, PayRun, ProviderFault
 from payments.operations.exchange import quotes
 from payments.operations.labs import funding
-from payments.operations.pay import four_eyes, grant_postings, postings
-from payments.operations.pay.grant_postings import Grant
+from payments.operations.pay import beside_postings, four_eyes, postings
+from payments.operations.pay.beside_postings import ExpertPay
 from payments.operations.pay.postings import ApprovedTime
 from payments.operations.payee import payees, tax_profiles
 from payments.operations.rails import payouts, sending, tracking
@@ -135,9 +135,9 @@ def send_and_track(now: dt.datetime = NOW) -> None:
 
 
 def claw_back(expert: Expert, minor: int, *, lab: Tenant, now: dt.datetime = NOW) -> None:
-    grant = Grant(f"adj_{next(_numbers)}", expert.pk, "USD", minor, now, tenant_id=lab.pk)
+    pay = ExpertPay(f"adj_{next(_numbers)}", expert.pk, "USD", minor, now, tenant_id=lab.pk)
     with unit_of_work(SYSTEM):
-        grant_postings.clawback(grant=grant, now=now)
+        beside_postings.clawback(pay=pay, now=now)
 
 
 def block(expert: Expert, *, by: User, now: dt.datetime = NOW) -> None:

@@ -163,9 +163,9 @@ def write_off(world: World) -> Iterator[None]:
 
 
 def postings_below_zero(world: World) -> Debt:
-    from payments.operations.pay.grant_postings import Grant, clawback
+    from payments.operations.pay.beside_postings import ExpertPay, clawback
 
-    clawback(grant=Grant("adj_gone", world.expert.pk, "USD", 100, LATER), now=LATER)
+    clawback(pay=ExpertPay("adj_gone", world.expert.pk, "USD", 100, LATER), now=LATER)
     return Debt.objects.get(kind="expert_payable", expert=world.expert)
 
 

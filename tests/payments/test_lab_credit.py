@@ -17,9 +17,9 @@ from payments import accounts, ledger
 from payments.ledger import NewEntry
 from payments.models import CreditLimit, JournalEntry
 from payments.operations.labs import credit, funding, reservations
-from payments.operations.pay import grant_postings, postings
+from payments.operations.pay import beside_postings, postings
+from payments.operations.pay.beside_postings import ExpertPay
 from payments.operations.pay.four_eyes import OwnProposal
-from payments.operations.pay.grant_postings import Grant
 from payments.operations.pay.postings import ApprovedTime
 from payments.queries import ledger_findings
 from tests.core.api.conftest import Caller
@@ -61,8 +61,8 @@ def view(lab: Tenant) -> BalanceView:
 def pay_bonus(lab: Tenant, minor: int, *, source: str = "adj_1") -> None:
     expert = story.new_expert(ready=False)
     with platform():
-        grant = Grant(source, expert.pk, "USD", minor, NOW, tenant_id=lab.pk)
-        grant_postings.bonuses_paid(bonuses=[grant], now=NOW)
+        pay = ExpertPay(source, expert.pk, "USD", minor, NOW, tenant_id=lab.pk)
+        beside_postings.bonuses_paid(bonuses=[pay], now=NOW)
 
 
 def test_a_limit_counts_once_another_person_approved_it() -> None:

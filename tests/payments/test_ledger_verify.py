@@ -20,8 +20,8 @@ from payments.operations.bank import bank_charges, bank_matching, bank_postings
 from payments.operations.exchange import exchanges, fx
 from payments.operations.hours import time_entries, timesheets
 from payments.operations.labs import credit_notes, invoices, refunds
-from payments.operations.pay import grant_postings
-from payments.operations.pay.grant_postings import Grant
+from payments.operations.pay import beside_postings
+from payments.operations.pay.beside_postings import ExpertPay
 from payments.queries import ledger_findings
 from tests.payments import hours_world
 from tests.payments import ledger_story as story
@@ -162,8 +162,8 @@ def _bonus(world: World) -> None:
         decided_by=world.member,
         decided_at=NOW,
     )
-    grant = Grant(paid.public_id, world.expert.pk, "USD", 500, NOW, tenant_id=world.tenant.pk)
-    grant_postings.bonuses_paid(bonuses=[grant], now=NOW)
+    pay = ExpertPay(paid.public_id, world.expert.pk, "USD", 500, NOW, tenant_id=world.tenant.pk)
+    beside_postings.bonuses_paid(bonuses=[pay], now=NOW)
 
 
 def test_every_check_finds_what_it_is_there_for(settings: Settings) -> None:

@@ -236,9 +236,9 @@ def test_a_debt_is_written_off_by_two_people(world: World, desk: Desk, second: D
         Expert.objects.filter(pk=world.expert.pk).update(tier="expert")
     desk.act("payee", "pay_bonus", world.expert.pk, given="50.00 USD", reason="Thanks.")
     with platform():
-        from payments.operations.pay.grant_postings import Grant, clawback
+        from payments.operations.pay.beside_postings import ExpertPay, clawback
 
-        clawback(grant=Grant("adj_gone", world.expert.pk, "USD", 9_000, LATER), now=LATER)
+        clawback(pay=ExpertPay("adj_gone", world.expert.pk, "USD", 9_000, LATER), now=LATER)
     assert pay(world) == (-4_000, 0)
     with platform():
         debt = Debt.objects.get(kind="expert_payable", expert=world.expert)

@@ -18,8 +18,8 @@ from payments import accounts, ledger
 from payments.models import Funding, FundsReservation, JournalEntry, Posting
 from payments.operations.hours import completion, time_entries, timesheets
 from payments.operations.labs import funding, refunds, reservations
-from payments.operations.pay import grant_postings, holdbacks, postings
-from payments.operations.pay.grant_postings import Grant
+from payments.operations.pay import beside_postings, holdbacks, postings
+from payments.operations.pay.beside_postings import ExpertPay
 from payments.operations.pay.postings import ApprovedTime
 from payments.queries import ledger_findings
 from tests.payments import hours_world, ledger_story
@@ -181,13 +181,13 @@ def test_a_holdback_waits_its_days() -> None:
 
 def test_a_bonus_needs_money_unless_the_platform_pays() -> None:
     world = build(funded=RESERVED + 1_000)
-    bonus = Grant("adj_1", world.expert.pk, "USD", 1_000, MONDAY, tenant_id=world.tenant.pk, fee_minor=300)
+    bonus = ExpertPay("adj_1", world.expert.pk, "USD", 1_000, MONDAY, tenant_id=world.tenant.pk, fee_minor=300)
     with pytest.raises(InsufficientFunds) as refused, platform():
-        grant_postings.bonuses_paid(bonuses=[bonus], now=MONDAY)
+        beside_postings.bonuses_paid(bonuses=[bonus], now=MONDAY)
     assert refused.value.extra["available"] == {"amount": "10.00", "currency": "USD"}
     assert payable(world) == 0
     with platform():
-        grant_postings.bonuses_paid(bonuses=[replace(bonus, tenant_id=None, fee_minor=0)], now=MONDAY)
+        beside_postings.bonuses_paid(bonuses=[replace(bonus, tenant_id=None, fee_minor=0)], now=MONDAY)
     assert payable(world) == 1_000
     assert lab_money(world) == (1_000, RESERVED, 0)
 
@@ -196,8 +196,8 @@ def test_a_clawback_may_leave_less_than_nothing_and_is_netted() -> None:
     world = build(funded=300_000)
     approve(hours(world, 10_000, source="tme_1"))
     with platform():
-        grant_postings.clawback(
-            grant=Grant("adj_1", world.expert.pk, "USD", 12_000, MONDAY, world.tenant.pk), now=MONDAY
+        beside_postings.clawback(
+            pay=ExpertPay("adj_1", world.expert.pk, "USD", 12_000, MONDAY, world.tenant.pk), now=MONDAY
         )
     assert payable(world) == -2_000
     approve(hours(world, 5_000, source="tme_2"))
@@ -207,14 +207,14 @@ def test_a_clawback_may_leave_less_than_nothing_and_is_netted() -> None:
 def test_contested_pay_waits_aside() -> None:
     world = build(funded=300_000)
     approve(hours(world, 10_000, fee=3_000, source="tme_1"))
-    dispute = Grant("dsp_1", world.expert.pk, "USD", 4_000, MONDAY, tenant_id=world.tenant.pk, fee_minor=1_200)
+    dispute = ExpertPay("dsp_1", world.expert.pk, "USD", 4_000, MONDAY, tenant_id=world.tenant.pk, fee_minor=1_200)
     available = lab_money(world)[0]
     with platform():
-        grant_postings.dispute_opened(dispute=dispute, now=MONDAY)
+        beside_postings.dispute_opened(dispute=dispute, now=MONDAY)
     assert payable(world) == 6_000
     assert balance(accounts.holdback(world.expert.pk, "USD")) == 4_000
     with platform():
-        grant_postings.dispute_resolved(dispute=dispute, now=MONDAY)
+        beside_postings.dispute_resolved(dispute=dispute, now=MONDAY)
     assert payable(world) == 10_000
     assert lab_money(world)[0] == available
     assert balance(accounts.holdback(world.expert.pk, "USD")) == 0
@@ -294,8 +294,8 @@ def test_fees_of_a_sandbox_are_nobodys_income() -> None:
         funding.announce(tenant_id=sandbox.pk, amount=Money(10_000, "USD"), by=ledger_story.SYSTEM, now=MONDAY)
     ledger_story.earn(expert, 1_000, lab=sandbox, fee=300)
     with platform():
-        bonus = Grant("adj_1", expert.pk, "USD", 500, MONDAY, tenant_id=sandbox.pk, fee_minor=150)
-        grant_postings.bonuses_paid(bonuses=[bonus], now=MONDAY)
+        bonus = ExpertPay("adj_1", expert.pk, "USD", 500, MONDAY, tenant_id=sandbox.pk, fee_minor=150)
+        beside_postings.bonuses_paid(bonuses=[bonus], now=MONDAY)
         earned = Posting.objects.filter(account__kind="fee_income").values_list("account__key", "amount")
         assert sorted(earned) == [("fee_income:sandbox:USD", 150), ("fee_income:sandbox:USD", 300)]
     assert ledger_story.owed(expert) == 0

@@ -16,8 +16,8 @@ from core.public import unit_of_work
 from marketplace.ports import InsufficientFunds
 from payments import accounts, ledger
 from payments.operations.labs import funding
-from payments.operations.pay import grant_postings, postings
-from payments.operations.pay.grant_postings import Grant
+from payments.operations.pay import beside_postings, postings
+from payments.operations.pay.beside_postings import ExpertPay
 from payments.operations.pay.postings import ApprovedTime
 from payments.queries import ledger_findings
 from tests.payments import ledger_story as story
@@ -75,26 +75,26 @@ class Model:
     def _bonus(self, minor: int, fee: int) -> None:
         try:
             with transaction.atomic():
-                grant_postings.bonuses_paid(bonuses=[self._grant(minor, fee)], now=NOW)
+                beside_postings.bonuses_paid(bonuses=[self._pay(minor, fee)], now=NOW)
         except InsufficientFunds:
             assert self.sums["prepaid"] < minor + fee
             return
         self.sums.update(prepaid=-minor - fee, payable=minor, fees=fee)
 
     def _clawback(self, minor: int, fee: int) -> None:
-        grant_postings.clawback(grant=self._grant(minor, fee), now=NOW)
+        beside_postings.clawback(pay=self._pay(minor, fee), now=NOW)
         self.sums.update(payable=-minor, fees=-fee)
         self._credit_lab(minor + fee)
 
     def _contest(self, minor: int, fee: int) -> None:
-        grant = self._grant(minor, fee)
-        grant_postings.dispute_opened(dispute=grant, now=NOW)
-        grant_postings.dispute_resolved(dispute=grant, now=NOW)
+        pay = self._pay(minor, fee)
+        beside_postings.dispute_opened(dispute=pay, now=NOW)
+        beside_postings.dispute_resolved(dispute=pay, now=NOW)
         if minor % 2:
             self._clawback(minor, fee)
 
-    def _grant(self, minor: int, fee: int) -> Grant:
-        return Grant(f"adj_{self.lab.pk}_{next(self.ids)}", self.expert.pk, "USD", minor, NOW, self.lab.pk, fee)
+    def _pay(self, minor: int, fee: int) -> ExpertPay:
+        return ExpertPay(f"adj_{self.lab.pk}_{next(self.ids)}", self.expert.pk, "USD", minor, NOW, self.lab.pk, fee)
 
     def _post_hours(self, minor: int, fee: int, number: int) -> None:
         item = ApprovedTime(f"tme_{self.lab.pk}_{number}", self.lab.pk, 0, self.expert.pk, "USD", minor, fee, NOW)

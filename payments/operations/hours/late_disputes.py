@@ -12,8 +12,8 @@ from django.utils.translation import gettext_lazy
 from core.problems import Conflict
 from payments.models import Dispute, Payout, TimeEntry
 from payments.operations.hours import counted_hours
-from payments.operations.pay import adjustments, grant_postings, postings
-from payments.operations.pay.grant_postings import Grant
+from payments.operations.pay import adjustments, beside_postings, postings
+from payments.operations.pay.beside_postings import ExpertPay
 
 GONE_BACK = (Payout.Status.FAILED, Payout.Status.RETURNED, Payout.Status.CANCELLED)
 
@@ -71,14 +71,14 @@ def set_aside(*, dispute: Dispute, entry: TimeEntry, now: dt.datetime) -> None:
     contested = full.gross_minor - full.holdback_minor - proposed.gross_minor + proposed.holdback_minor
     dispute.set_aside_minor = min(contested, max(here["expert_payable"], 0))
     if dispute.set_aside_minor:
-        grant_postings.dispute_opened(dispute=_grant(dispute, entry, now), now=now)
+        beside_postings.dispute_opened(dispute=_contested(dispute, entry, now), now=now)
 
 
 def settle(*, dispute: Dispute, entry: TimeEntry, now: dt.datetime) -> None:
     """Give back what was set aside, and correct the hours to what was decided, with everything locked at once."""
     _lock(entry, now=now)
     if dispute.set_aside_minor:
-        grant_postings.dispute_resolved(dispute=_grant(dispute, entry, now), now=now)
+        beside_postings.dispute_resolved(dispute=_contested(dispute, entry, now), now=now)
     if dispute.decided_seconds is not None and dispute.decided_seconds < dispute.claimed(entry):
         adjustments.correct(
             entry=entry,
@@ -106,8 +106,8 @@ def _lock(entry: TimeEntry, *, now: dt.datetime) -> dict[str, int]:
     )
 
 
-def _grant(dispute: Dispute, entry: TimeEntry, now: dt.datetime) -> Grant:
-    return Grant(
+def _contested(dispute: Dispute, entry: TimeEntry, now: dt.datetime) -> ExpertPay:
+    return ExpertPay(
         source_id=dispute.public_id,
         expert_id=entry.expert_id,
         currency=entry.currency,

@@ -10,13 +10,13 @@ from core.money import Money
 from core.public import Event
 from payments.models import Adjustment
 from payments.operations.pay import pay_notices
-from payments.operations.pay.grant_postings import Grant
+from payments.operations.pay.beside_postings import ExpertPay
 from payments.operations.pay.pay_notices import PayNews
 
 
-def grant_of(adjustment: Adjustment) -> Grant:
+def pay_of(adjustment: Adjustment) -> ExpertPay:
     """A bonus, clawback or reinstatement as the journal takes it."""
-    return Grant(
+    return ExpertPay(
         source_id=adjustment.public_id,
         expert_id=adjustment.expert_id,
         currency=adjustment.currency,

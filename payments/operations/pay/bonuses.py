@@ -17,7 +17,7 @@ from experts.public import require_other
 from marketplace import public as marketplace
 from marketplace.public import Contract, RateSnapshot
 from payments.models import Adjustment, AdjustmentProposal
-from payments.operations.pay import adjustment_news, four_eyes, grant_postings, lone_acts
+from payments.operations.pay import adjustment_news, beside_postings, four_eyes, lone_acts
 from payments.operations.pay.lone_acts import Part
 
 MOST: Final = 1000
@@ -140,7 +140,7 @@ def _pay(
         for bonus in bonuses
     ]
     Adjustment.objects.bulk_create(rows)
-    grant_postings.bonuses_paid(bonuses=[adjustment_news.grant_of(row) for row in rows], now=now)
+    beside_postings.bonuses_paid(bonuses=[adjustment_news.pay_of(row) for row in rows], now=now)
     adjustment_news.tell_all("bonus.paid", rows, actor=actor, now=now)
     return rows
 

@@ -15,8 +15,8 @@ from core.public import User
 from experts.public import require_other
 from payments.models import Adjustment, AdjustmentProposal, JournalEntry, Posting, TimeEntry
 from payments.operations.hours import counted_hours, hours_lock
-from payments.operations.pay import adjustment_news, four_eyes, grant_postings, lone_acts, pay_notices
-from payments.operations.pay.grant_postings import BONUS
+from payments.operations.pay import adjustment_news, beside_postings, four_eyes, lone_acts, pay_notices
+from payments.operations.pay.beside_postings import BONUS
 from payments.operations.pay.postings import TIME_APPROVED
 
 Source = TimeEntry | Adjustment
@@ -101,7 +101,7 @@ def reinstate(*, clawback: Adjustment, reason: str, decided_by: User | None, now
         decided_at=now,
         created_at=now,
     )
-    grant_postings.clawback_reversed(grant=adjustment_news.grant_of(given), now=now)
+    beside_postings.clawback_reversed(pay=adjustment_news.pay_of(given), now=now)
     actor = f"user:{decided_by.public_id}" if decided_by else ""
     adjustment_news.tell_all("adjustment.made", [given], actor=actor, now=now)
     return given
@@ -175,7 +175,7 @@ def _take(
         decided_at=now,
         created_at=now,
     )
-    grant_postings.clawback(grant=adjustment_news.grant_of(taken), now=now)
+    beside_postings.clawback(pay=adjustment_news.pay_of(taken), now=now)
     adjustment_news.publish("adjustment.made", [taken], actor=f"user:{decided_by.public_id}", now=now)
     pay_notices.tell_decision(
         adjustment_news.news_of("adjustment.made", taken),

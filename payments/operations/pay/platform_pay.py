@@ -13,8 +13,8 @@ from core.public import User
 from experts.public import Expert, require_other
 from payments.models import AdjustmentProposal, PlatformPay
 from payments.operations.hours import hours_lock
-from payments.operations.pay import four_eyes, grant_postings, lone_acts, pay_notices
-from payments.operations.pay.grant_postings import BONUS, REFERRAL_BONUS, Grant
+from payments.operations.pay import beside_postings, four_eyes, lone_acts, pay_notices
+from payments.operations.pay.beside_postings import BONUS, REFERRAL_BONUS, ExpertPay
 from payments.operations.pay.pay_notices import PayNews
 
 Act = AdjustmentProposal.Act
@@ -103,7 +103,7 @@ def _take(
         Kind.CLAWBACK, pay.expert, -pay.amount_minor, pay.currency, reason, decided_by, takes_back=pay,
         proposal=proposal, now=now,
     )  # fmt: skip
-    grant_postings.clawback(grant=_grant(taken), now=now)
+    beside_postings.clawback(pay=_as_posted(taken), now=now)
     _publish(taken, now=now)
     pay_notices.tell_decision(
         _news(taken),
@@ -126,7 +126,7 @@ def reinstate(*, clawback: PlatformPay, reason: str, decided_by: User | None, no
         Kind.REINSTATEMENT, clawback.expert, -clawback.amount_minor, clawback.currency, reason, decided_by,
         takes_back=clawback, now=now,
     )  # fmt: skip
-    grant_postings.clawback_reversed(grant=_grant(given), now=now)
+    beside_postings.clawback_reversed(pay=_as_posted(given), now=now)
     _tell(given, now=now)
     return given
 
@@ -143,7 +143,7 @@ def _pay(
 ) -> PlatformPay:
     paid = _write(kind, expert, amount.minor, amount.currency, reason, decided_by, proposal=proposal, now=now)
     event = REFERRAL_BONUS if kind == Kind.REFERRAL else BONUS
-    grant_postings.bonuses_paid(bonuses=[_grant(paid)], kind=event, now=now)
+    beside_postings.bonuses_paid(bonuses=[_as_posted(paid)], kind=event, now=now)
     _tell(paid, now=now)
     return paid
 
@@ -174,8 +174,8 @@ def _write(
     )
 
 
-def _grant(pay: PlatformPay) -> Grant:
-    return Grant(
+def _as_posted(pay: PlatformPay) -> ExpertPay:
+    return ExpertPay(
         source_id=pay.public_id,
         expert_id=pay.expert_id,
         currency=pay.currency,

@@ -15,7 +15,7 @@ from experts.public import Expert
 from payments import ledger
 from payments.accounts import SANDBOX, AccountKey
 from payments.models import Account, AdjustmentProposal, WriteOff
-from payments.operations.pay import four_eyes, grant_postings, pay_notices
+from payments.operations.pay import beside_postings, four_eyes, pay_notices
 from payments.operations.pay.pay_notices import PayNews
 
 DEBTORS = frozenset({Account.Kind.EXPERT_PAYABLE, Account.Kind.LAB_RECEIVABLE})
@@ -65,7 +65,7 @@ def _write_off_as_approved(proposal: AdjustmentProposal, now: dt.datetime) -> st
         decided_at=now,
         created_at=now,
     )
-    grant_postings.written_off(debtor=key, source_id=row.public_id, minor=row.amount_minor, now=now)
+    beside_postings.written_off(debtor=key, source_id=row.public_id, minor=row.amount_minor, now=now)
     outbox.publish(
         "debt.written_off",
         subject=row.public_id,

@@ -29,10 +29,11 @@ WRITE_OFF = "write_off"
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
-    """Pay beside the hours, or pay taken back: ``source_id`` is the adjustment's (or dispute's) public id.
+class ExpertPay:
+    """So much of one expert's pay that is given, taken back or set aside: the verb says which, so amounts are positive.
 
-    All amounts are positive; ``fee_minor`` is the platform's, on top. Without ``tenant_id`` the platform pays itself.
+    ``source_id`` is the public id of the adjustment or dispute; ``fee_minor`` is the platform's, on top. Without
+    ``tenant_id`` the platform pays itself.
     """
 
     source_id: str
@@ -44,7 +45,7 @@ class Grant:
     fee_minor: int = 0
 
 
-def bonuses_paid(*, bonuses: Sequence[Grant], now: dt.datetime, kind: str = BONUS) -> None:
+def bonuses_paid(*, bonuses: Sequence[ExpertPay], now: dt.datetime, kind: str = BONUS) -> None:
     """Pay bonuses of one lab or of the platform: all or none, in one write. Raises InsufficientFunds."""
     with scope.as_platform():
         fresh = _unpaid(kind, bonuses)
@@ -69,7 +70,7 @@ def bonuses_paid(*, bonuses: Sequence[Grant], now: dt.datetime, kind: str = BONU
         ledger.post(entries=entries, now=now)
 
 
-def _require_covered(bonuses: Sequence[Grant], funds: dict[tuple[int, str], LabFunds]) -> None:
+def _require_covered(bonuses: Sequence[ExpertPay], funds: dict[tuple[int, str], LabFunds]) -> None:
     """Raise InsufficientFunds unless each lab can pay what is drawn on it, altogether."""
     for (tenant_id, currency), held in funds.items():
         mine = [bonus for bonus in bonuses if (bonus.tenant_id, bonus.currency) == (tenant_id, currency)]
@@ -82,7 +83,7 @@ def _require_covered(bonuses: Sequence[Grant], funds: dict[tuple[int, str], LabF
             )
 
 
-def _unpaid(kind: str, bonuses: Sequence[Grant]) -> list[Grant]:
+def _unpaid(kind: str, bonuses: Sequence[ExpertPay]) -> list[ExpertPay]:
     written = set(
         JournalEntry.objects.filter(kind=kind, source_id__in=[bonus.source_id for bonus in bonuses]).values_list(
             "source_id", flat=True
@@ -91,22 +92,22 @@ def _unpaid(kind: str, bonuses: Sequence[Grant]) -> list[Grant]:
     return [bonus for bonus in bonuses if bonus.source_id not in written]
 
 
-def clawback(*, grant: Grant, now: dt.datetime) -> None:
+def clawback(*, pay: ExpertPay, now: dt.datetime) -> None:
     """Take pay back for the lab: the payable may go below zero and is netted later, never collected."""
-    _give_back("clawback", grant, taken_from=_payable(grant), now=now)
+    _give_back("clawback", pay, taken_from=_payable(pay), now=now)
 
 
-def clawback_reversed(*, grant: Grant, now: dt.datetime) -> None:
+def clawback_reversed(*, pay: ExpertPay, now: dt.datetime) -> None:
     """Give the expert back what a clawback took; the lab pays from its prepaid balance, and owes what is not there."""
-    if grant.tenant_id is None:
-        legs = [(_giver(grant), -grant.gross_minor), _to_payable(grant)]
-        _post(CLAWBACK_REVERSED, grant, legs, now=now)
+    if pay.tenant_id is None:
+        legs = [(_giver(pay), -pay.gross_minor), _to_payable(pay)]
+        _post(CLAWBACK_REVERSED, pay, legs, now=now)
         return
-    prepaid, owing = _giver(grant), accounts.lab_receivable(grant.tenant_id, grant.currency)
-    total = grant.gross_minor + grant.fee_minor
-    drawn = min(max(ledger.lock(keys=[prepaid, owing, _payable(grant)], now=now)[prepaid], 0), total)
-    legs = [(prepaid, -drawn), (owing, drawn - total), _to_payable(grant), (_fees(grant), grant.fee_minor)]
-    _post(CLAWBACK_REVERSED, grant, legs, now=now)
+    prepaid, owing = _giver(pay), accounts.lab_receivable(pay.tenant_id, pay.currency)
+    total = pay.gross_minor + pay.fee_minor
+    drawn = min(max(ledger.lock(keys=[prepaid, owing, _payable(pay)], now=now)[prepaid], 0), total)
+    legs = [(prepaid, -drawn), (owing, drawn - total), _to_payable(pay), (_fees(pay), pay.fee_minor)]
+    _post(CLAWBACK_REVERSED, pay, legs, now=now)
 
 
 def written_off(*, debtor: AccountKey, source_id: str, minor: int, now: dt.datetime) -> None:
@@ -116,62 +117,62 @@ def written_off(*, debtor: AccountKey, source_id: str, minor: int, now: dt.datet
     ledger.post(entries=[NewEntry(WRITE_OFF, source_id, now, legs, tenant_id=debtor.tenant_id)], now=now)
 
 
-def dispute_opened(*, dispute: Grant, now: dt.datetime) -> None:
+def dispute_opened(*, dispute: ExpertPay, now: dt.datetime) -> None:
     """Set pay that was posted already aside while its entry is contested."""
     key = _payable(dispute)
     legs = [(key, -dispute.gross_minor), (_holdback(dispute), dispute.gross_minor)]
     _post("dispute_opened", dispute, legs, now=now)
 
 
-def dispute_resolved(*, dispute: Grant, now: dt.datetime) -> None:
+def dispute_resolved(*, dispute: ExpertPay, now: dt.datetime) -> None:
     """Give back what was set aside. What a decision takes from it is a correction of the entry, in the same breath."""
     ledger.lock(keys=[_holdback(dispute), _payable(dispute)], now=now)
     _post("dispute_resolved", dispute, [(_holdback(dispute), -dispute.gross_minor), _to_payable(dispute)], now=now)
 
 
-def _give_back(kind: str, grant: Grant, *, taken_from: AccountKey, now: dt.datetime) -> None:
+def _give_back(kind: str, pay: ExpertPay, *, taken_from: AccountKey, now: dt.datetime) -> None:
     """Return pay and fee to whoever gave them; what comes back to a lab pays its debt first."""
-    total = grant.gross_minor + grant.fee_minor
-    if grant.tenant_id is not None:
-        owing = accounts.lab_receivable(grant.tenant_id, grant.currency)
-        ledger.lock(keys=[taken_from, _giver(grant), owing], now=now)
-    legs = [(taken_from, -grant.gross_minor), (_fees(grant), -grant.fee_minor), (_giver(grant), total)]
-    _post(kind, grant, legs, now=now)
-    if grant.tenant_id is not None:
-        reservations.settle_debt(tenant_id=grant.tenant_id, currency=grant.currency, source_id=grant.source_id, now=now)
+    total = pay.gross_minor + pay.fee_minor
+    if pay.tenant_id is not None:
+        owing = accounts.lab_receivable(pay.tenant_id, pay.currency)
+        ledger.lock(keys=[taken_from, _giver(pay), owing], now=now)
+    legs = [(taken_from, -pay.gross_minor), (_fees(pay), -pay.fee_minor), (_giver(pay), total)]
+    _post(kind, pay, legs, now=now)
+    if pay.tenant_id is not None:
+        reservations.settle_debt(tenant_id=pay.tenant_id, currency=pay.currency, source_id=pay.source_id, now=now)
 
 
-def _post(kind: str, grant: Grant, legs: Sequence[Leg], *, now: dt.datetime) -> None:
+def _post(kind: str, pay: ExpertPay, legs: Sequence[Leg], *, now: dt.datetime) -> None:
     entry = NewEntry(
         kind=kind,
-        source_id=grant.source_id,
-        effective_at=grant.effective_at,
+        source_id=pay.source_id,
+        effective_at=pay.effective_at,
         legs=legs,
-        tenant_id=grant.tenant_id,
+        tenant_id=pay.tenant_id,
     )
     ledger.post(entries=[entry], now=now)
 
 
-def _payable(grant: Grant) -> AccountKey:
-    return accounts.payable(grant.expert_id, grant.currency, sandbox=_plays_in(grant.tenant_id))
+def _payable(pay: ExpertPay) -> AccountKey:
+    return accounts.payable(pay.expert_id, pay.currency, sandbox=_plays_in(pay.tenant_id))
 
 
-def _holdback(grant: Grant) -> AccountKey:
-    return accounts.holdback(grant.expert_id, grant.currency, sandbox=_plays_in(grant.tenant_id))
+def _holdback(pay: ExpertPay) -> AccountKey:
+    return accounts.holdback(pay.expert_id, pay.currency, sandbox=_plays_in(pay.tenant_id))
 
 
-def _fees(grant: Grant) -> AccountKey:
-    return accounts.fee_income(grant.currency, sandbox=_plays_in(grant.tenant_id))
+def _fees(pay: ExpertPay) -> AccountKey:
+    return accounts.fee_income(pay.currency, sandbox=_plays_in(pay.tenant_id))
 
 
-def _to_payable(grant: Grant) -> Leg:
-    return _payable(grant), grant.gross_minor
+def _to_payable(pay: ExpertPay) -> Leg:
+    return _payable(pay), pay.gross_minor
 
 
-def _giver(grant: Grant) -> AccountKey:
-    if grant.tenant_id is None:
-        return accounts.expense("bonus", grant.currency)
-    return accounts.lab_prepaid(grant.tenant_id, grant.currency)
+def _giver(pay: ExpertPay) -> AccountKey:
+    if pay.tenant_id is None:
+        return accounts.expense("bonus", pay.currency)
+    return accounts.lab_prepaid(pay.tenant_id, pay.currency)
 
 
 def _plays_in(tenant_id: int | None) -> bool:
