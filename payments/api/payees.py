@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypedDict
+import datetime as dt
+from typing import Annotated, TypedDict
 
 from django.db.models import QuerySet
 from rest_framework import serializers
 
-from core import clock
-from core.api.call import Call
+from core.api.call import Call, Listed
 from core.api.endpoint import endpoint
 from core.api.fields import CountryField, CurrencyField, StrictCharField
 from core.api.lookup import get_or_404
@@ -102,9 +102,9 @@ def render_rail(rail: registry.Rail, *, currency: str, country: str) -> PayoutRa
     }
 
 
-def render_onboarding(account: PayeeAccount) -> OnboardingOut:
+def render_onboarding(account: PayeeAccount, *, now: dt.datetime) -> OnboardingOut:
     """An account at a provider, as its owner sees it."""
-    is_fresh = bool(account.link_url) and account.link_expires_at is not None and account.link_expires_at > clock.now()
+    is_fresh = bool(account.link_url) and account.link_expires_at is not None and account.link_expires_at > now
     return {
         "status": account.status,
         "url": account.link_url if is_fresh else None,
@@ -113,7 +113,7 @@ def render_onboarding(account: PayeeAccount) -> OnboardingOut:
     }
 
 
-def render_method(row: PayoutMethod) -> PayoutMethodOut:
+def render_method(row: PayoutMethod, *, now: dt.datetime) -> PayoutMethodOut:
     """A method, masked."""
     return {
         "id": row.public_id,
@@ -126,7 +126,7 @@ def render_method(row: PayoutMethod) -> PayoutMethodOut:
         "status": row.status,
         "usable_from": row.usable_from,
         "created_at": row.created_at,
-        "onboarding": render_onboarding(row.payee_account) if row.payee_account else None,
+        "onboarding": render_onboarding(row.payee_account, now=now) if row.payee_account else None,
     }
 
 
@@ -141,10 +141,10 @@ def _me(call: Call) -> Expert:
 class PayoutMethodList(ExpertView):
     """The expert's payout methods."""
 
-    @endpoint(summary="List my payout methods", returns=PayoutMethodOut, paginated=True, render=render_method)
-    def get(self, call: Call) -> Any:
+    @endpoint(summary="List my payout methods", returns=PayoutMethodOut, paginated=True)
+    def get(self, call: Call) -> Listed:
         """Newest first, former ones included."""
-        return _mine(call)
+        return Listed(_mine(call), lambda row: render_method(row, now=call.now))
 
     @endpoint(
         summary="Set my payout method",
@@ -174,7 +174,7 @@ class PayoutMethodList(ExpertView):
             details=fields["details"],
             now=call.now,
         )
-        return render_method(method)
+        return render_method(method, now=call.now)
 
 
 class PayoutMethodOptions(ExpertView):
@@ -193,7 +193,7 @@ class PayoutMethodDetail(ExpertView):
     @endpoint(summary="Show a payout method", returns=PayoutMethodOut)
     def get(self, call: Call, method_id: str) -> PayoutMethodOut:
         """Masked."""
-        return render_method(get_or_404(_mine(call), method_id))
+        return render_method(get_or_404(_mine(call), method_id), now=call.now)
 
 
 class PayoutMethodRemove(ExpertView):
@@ -209,7 +209,7 @@ class PayoutMethodRemove(ExpertView):
     def post(self, call: Call, method_id: str) -> PayoutMethodOut:
         """What is owed stays owed; payouts on their way to it are stopped where that is still possible."""
         method = get_or_404(_mine(call), method_id)
-        return render_method(payees.remove_method(method=method, now=call.now))
+        return render_method(payees.remove_method(method=method, now=call.now), now=call.now)
 
 
 class PayoutMethodOnboarding(ExpertView):
@@ -230,4 +230,4 @@ class PayoutMethodOnboarding(ExpertView):
         """
         method = get_or_404(_mine(call), method_id)
         method.payee_account = onboarding.ask_for_link(method=method, now=call.now)
-        return render_method(method)
+        return render_method(method, now=call.now)

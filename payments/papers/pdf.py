@@ -25,7 +25,6 @@ _SMALL: Final = 6.5
 _PAD: Final = 1.1
 _LABELS: Final = 42.0
 _LABELS_MOST: Final = 70.0
-_POINT: Final = 0.3528
 _MARGIN: Final = 14.0
 _SLACK: Final = 0.2
 # Arabic vowel signs are optional in writing, and drawn beside their letters where these join: left out.

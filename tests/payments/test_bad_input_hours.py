@@ -338,7 +338,7 @@ def test_what_was_done_once_is_not_done_again(scene: Hours, refuse: Refusals) ->
     refuse.all([Bad("dispute twice", dispute, contested, 409, "invalid_transition", at=NOW)])
     refuse.once(f"/disputes/{scene.answered}/withdraw", words, status=200, at=NOW)
     refuse.once(f"/timesheets/{scene.week}/approve", scene.decided_by, status=200, at=NOW)
-    again = f"/timesheets/{scene.week}/approve"
-    refuse.all([Bad("approve twice", again, scene.decided_by, 409, "invalid_transition", at=NOW)])
+    approve = f"/timesheets/{scene.week}/approve"
+    refuse.all([Bad("approve twice", approve, scene.decided_by, 409, "invalid_transition", at=NOW)])
     refuse.verdict()
     assert_money_is_whole()

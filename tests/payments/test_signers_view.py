@@ -10,6 +10,7 @@ from django.db import connection, reset_queries
 from django.test.utils import CaptureQueriesContext
 
 from core import clock
+from core.problems import InvalidTransition
 from core.public import unit_of_work
 from experts.public import Decision, Expert, Notice, OwnWork
 from payments.models import PayRun, PayRunLine, TaxProfile
@@ -161,7 +162,7 @@ def test_nobody_frees_his_own_line_and_a_released_run_holds_nothing() -> None:
     with unit_of_work(SYSTEM):
         run.refresh_from_db()
         pay_runs.release(run=run, digest=run.lines_digest, recently_authenticated=True, by=story.new_user(), now=NOW)
-    with pytest.raises(PayRunChanged), unit_of_work(SYSTEM):
+    with pytest.raises(InvalidTransition), unit_of_work(SYSTEM):
         pay_run_holds.hold(line=PayRunLine.objects.get(expert=bob), reason="late", by=story.new_user(), now=NOW)
 
 
@@ -229,11 +230,11 @@ def test_a_line_is_held_once_and_put_back_once_and_never_after_a_recalculation()
     story.earn(ada, 10_000, lab=story.new_lab(funded=100_000))
     run, finance = prepare(), story.new_user("Fin")
     seen = run.lines.get()
-    with pytest.raises(PayRunChanged), unit_of_work(SYSTEM):
+    with pytest.raises(InvalidTransition), unit_of_work(SYSTEM):
         pay_run_holds.release(line=seen, by=finance, now=NOW)
     with unit_of_work(SYSTEM):
         pay_run_holds.hold(line=seen, reason="First.", by=finance, now=NOW)
-    with pytest.raises(PayRunChanged), unit_of_work(SYSTEM):
+    with pytest.raises(InvalidTransition, match="held already"), unit_of_work(SYSTEM):
         pay_run_holds.hold(line=run.lines.get(), reason="Second.", by=finance, now=NOW)
     assert run.lines.get().held_reason == "First."
     assert Notice.objects.filter(expert=ada, kind="decision.made").count() == 1

@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import connection
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core import scope
@@ -193,14 +192,6 @@ def frozen_values(run: PayRun) -> dict[str, Any]:
     """The parameters under which a run was calculated."""
     by_the_gross = {"minimum_is_net": False}  # runs of former releases, which do not say
     return {**by_the_gross, **run.inputs, "now": dt.datetime.fromisoformat(run.inputs["now"]), **_subject(run)}
-
-
-def locked_in_review(run_id: int) -> PayRun:
-    """The run, locked; lines are held and put back while it is looked at. Raises PayRunChanged."""
-    run = PayRun.objects.select_for_update(no_key=True, of=("self",)).get(pk=run_id)
-    if run.status != PayRun.Status.REVIEW:
-        raise PayRunChanged(_("Lines can be held while the run is in review."), changed=0)
-    return run
 
 
 def totals(run: PayRun) -> Totals:

@@ -7,8 +7,10 @@ from typing import Final
 
 from django.utils.translation import gettext as _
 
+from core import states
 from core.ids import new_id
 from core.money import Money
+from core.problems import InvalidTransition
 from core.public import User
 from experts.ports import Contestable
 from experts.public import Appeal, record_decision, require_other, send_notice
@@ -17,14 +19,18 @@ from payments.operations.runs import pay_run_calculation
 from payments.operations.runs.pay_run_calculation import PayRunChanged
 
 PREFIX: Final = "hld"
+HELD, PAYABLE = "held", "payable"  # what a line is, while its run is in review
 WON: Final = frozenset({Appeal.Status.OVERTURNED, Appeal.Status.RESOLVED_BY_TIMEOUT})
 
 
 def hold(*, line: PayRunLine, reason: str, by: User, now: dt.datetime) -> PayRunLine:
-    """Keep a line out of the release; what is owed stays owed. Raises PayRunChanged, OwnWork, ReasonMissing."""
+    """Keep a line out of the release; what is owed stays owed.
+
+    Raises InvalidTransition, PayRunChanged, OwnWork, ReasonMissing.
+    """
     run, line = _in_review(line)
     if line.is_held:
-        raise PayRunChanged(_("This line is held already."), changed=0)
+        raise InvalidTransition(_("This line is held already."), current_state=HELD, allowed_transitions=[PAYABLE])
     line.hold_id, line.held_reason, line.held_by = new_id(PREFIX), reason.strip()[:300], by
     record_decision(
         expert=line.expert,
@@ -40,10 +46,10 @@ def hold(*, line: PayRunLine, reason: str, by: User, now: dt.datetime) -> PayRun
 
 
 def release(*, line: PayRunLine, by: User | None, now: dt.datetime) -> PayRunLine:
-    """Put a held line back into the run, and tell the expert. Raises PayRunChanged, OwnWork."""
+    """Put a held line back into the run, and tell the expert. Raises InvalidTransition, PayRunChanged, OwnWork."""
     run, line = _in_review(line)
     if not line.is_held:
-        raise PayRunChanged(_("This line is not held."), changed=0)
+        raise InvalidTransition(_("This line is not held."), current_state=PAYABLE, allowed_transitions=[HELD])
     if by is not None:
         require_other(line.expert, by)
     line.held_reason, line.held_by = "", None
@@ -81,11 +87,14 @@ def apply_outcome(*, subject: str, outcome: str, decided_by: User | None, now: d
 
 def _in_review(line: PayRunLine) -> tuple[PayRun, PayRunLine]:
     """The run, locked, and the line as it stands now: somebody may have held it, or calculated the run again."""
-    run = pay_run_calculation.locked_in_review(line.run_id)
-    now = PayRunLine.objects.select_related("run", "expert").filter(pk=line.pk).first()
-    if now is None:
+    run = PayRun.objects.select_for_update(no_key=True, of=("self",)).get(pk=line.run_id)
+    if run.status != PayRun.Status.REVIEW:
+        detail = _("Lines can be held while the run is in review.")
+        raise InvalidTransition(detail, current_state=str(run.status), allowed_transitions=states.allowed(run))
+    found = PayRunLine.objects.select_related("run", "expert").filter(pk=line.pk).first()
+    if found is None:
         raise PayRunChanged(_("The run was calculated again: look at it anew."), changed=0)
-    return run, now
+    return run, found
 
 
 def _marked(run: PayRun, line: PayRunLine) -> PayRunLine:
