@@ -6,6 +6,7 @@ Queues and pages are composed into the dashboard and the side bar by ``config.ad
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial, wraps
 from typing import Any, TypeVar, cast
@@ -224,6 +225,7 @@ class Question:
     choices: Callable[[], Sequence[tuple[str, Text]]] | None
     asks: Text
     about: Callable[[Any], str]
+    each: Callable[[Any, str], Money] | None
 
     def answered(self, request: HttpRequest) -> dict[str, str] | None:
         """The answers by name; None while anything is missing or was not among the choices."""
@@ -232,6 +234,14 @@ class Question:
         answers = {name: text for name, text in sent.items() if wanted[name]}
         is_chosen = self.choices is None or sent["choice"] in {str(code) for code, _label in self.choices()}
         return answers if is_chosen and all(answers.values()) else None
+
+    def moves(self, row: Any, given: str) -> Money | None:
+        """What acting on one row moves; None where nothing says so, or where its act will refuse the line."""
+        if self.each is None or not given:
+            return self.amount(row) if self.amount else None
+        with suppress(DomainError):
+            return self.each(row, given)
+        return None
 
 
 def confirmed(
@@ -243,15 +253,17 @@ def confirmed(
     choices: Callable[[], Sequence[tuple[str, Text]]] | None = None,
     asks: Text = "",
     about: Callable[[Any], str] = str,
+    each: Callable[[Any, str], Money] | None = None,
 ) -> Callable[[Callable[..., None]], Callable[..., HttpResponse | None]]:
     """Make ``method(self, request, obj, *, reason, choice, given)`` an action that shows count and sum before it acts.
 
     ``permission`` is one, or several of which one is enough; ``reason`` asks for a text, ``choices`` for one of several
     codes, ``asks`` labels a line to fill in ("Amount"), ``amount`` gives the money an object moves, ``about`` says in a
-    line what is asked about it. A code that was not among the choices is asked for again. Each object is its own
-    savepoint: what the domain refuses is told, the rest is done.
+    line what is asked about it, ``each`` says what the filled-in line moves of one object: of several, their sum is shown
+    before anything is done. A code that was not among the choices is asked for again. Each object is its own savepoint:
+    what the domain refuses is told, the rest is done.
     """
-    question = Question(description, permission, reason, amount, choices, asks, about)
+    question = Question(description, permission, reason, amount, choices, asks, about, each)
 
     def decorate(method: Callable[..., None]) -> Callable[..., HttpResponse | None]:
         @admin.action(description=cast(str, description))
@@ -262,6 +274,8 @@ def confirmed(
             answers = question.answered(request) if request.POST.get("confirmed") else None
             if answers is None:
                 return _ask(self, request, queryset, method.__name__, question)
+            if line := _unseen_line(request, queryset, question, answers):
+                return _ask(self, request, queryset, method.__name__, question, line)
             _act(self, request, queryset, method, answers)
             return None
 
@@ -278,10 +292,17 @@ def _holds(request: HttpRequest, permission: str | Collection[str] | None) -> bo
 
 
 def _ask(
-    model_admin: Any, request: HttpRequest, queryset: models.QuerySet[Any], action: str, question: Question
+    model_admin: Any,
+    request: HttpRequest,
+    queryset: models.QuerySet[Any],
+    action: str,
+    question: Question,
+    line: str = "",
 ) -> HttpResponse:
+    """The page that asks; with a ``line`` that was filled in, once more with what it comes to."""
     rows = list(queryset)
-    moved = [question.amount(row) if question.amount else None for row in rows]
+    moved = [question.moves(row, line) for row in rows]
+    sums = _sums(filter(None, moved))
     context = {
         **model_admin.admin_site.each_context(request),
         "title": question.description,
@@ -290,9 +311,11 @@ def _ask(
         "rows": [(question.about(row), money) for row, money in zip(rows[:LISTED], moved, strict=False)],
         "count": len(rows),
         "is_cut": len(rows) > LISTED,
-        "sums": _sums(filter(None, moved)),
+        "sums": sums,
+        "seen": _text_of(sums) if line else "",
+        "filled": {name: request.POST.get(name, "") for name in ("given", "reason")} if line else {},
         "needs_reason": question.reason,
-        "missing": bool(request.POST.get("confirmed")),
+        "missing": bool(request.POST.get("confirmed")) and not line,
         "choices": question.choices() if question.choices else [],
         "asks": question.asks,
         "checkbox": ACTION_CHECKBOX_NAME,
@@ -307,6 +330,19 @@ def _sums(amounts: Iterable[Money]) -> list[Money]:
     for money in amounts:
         totals[money.currency] = totals[money.currency] + money if money.currency in totals else money
     return [totals[currency] for currency in sorted(totals)]
+
+
+def _unseen_line(
+    request: HttpRequest, queryset: models.QuerySet[Any], question: Question, answers: dict[str, str]
+) -> str:
+    """The filled-in line where it moves money of several rows and the page has not shown their sum yet."""
+    line = answers.get("given", "") if question.each else ""
+    moved = [money for row in queryset if (money := question.moves(row, line))] if line else []
+    return "" if len(moved) < 2 or request.POST.get("seen") == _text_of(_sums(moved)) else line
+
+
+def _text_of(sums: Iterable[Money]) -> str:
+    return ", ".join(map(str, sums))
 
 
 def _act(

@@ -73,9 +73,11 @@ class AdjustmentAdmin(CadreAdmin):
         reason=True,
         amount=amount_of,
         asks=_("How much to take back of each, such as 150.00"),
+        each=lambda row, given: money_from(given, row.currency),
     )
     def take_back(self, request: HttpRequest, row: Adjustment, *, reason: str, given: str) -> None:
-        """Of a bonus, with its fee; above the threshold another person approves."""
+        """Of a bonus, with its fee; above the threshold another person approves. Takes a fresh proof."""
+        require_proof(request)
         clawbacks.claw_back(
             source=row,
             amount=money_from(given, row.currency),
@@ -102,7 +104,8 @@ class PlatformPayAdmin(CadreAdmin):
 
     @confirmed(description=_("Take back from the expert"), permission=ADJUST, reason=True, amount=amount_of)
     def take_back(self, request: HttpRequest, row: PlatformPay, *, reason: str) -> None:
-        """All of it, once."""
+        """All of it, once; with a fresh proof."""
+        require_proof(request)
         platform_pay.take_back(pay=row, reason=reason, decided_by=staff(request), now=clock.now())
 
 
@@ -119,9 +122,11 @@ class PayeeAdmin(CadreAdmin):
         permission=ADJUST,
         reason=True,
         asks=_("Amount for each, such as 150.00 USD"),
+        each=lambda _row, given: money_from(given),
     )
     def pay_bonus(self, request: HttpRequest, row: Payee, *, reason: str, given: str) -> None:
-        """Above the threshold another person approves."""
+        """Above the threshold, added up over everybody, another person approves. Takes a fresh proof."""
+        require_proof(request)
         platform_pay.pay_bonus(
             expert=row, amount=money_from(given), reason=reason, decided_by=staff(request), now=clock.now()
         )
@@ -199,7 +204,7 @@ class AdjustmentProposalAdmin(CadreAdmin):
 
     @admin.display(description=_("counted with"))
     def counted_with(self, row: AdjustmentProposal) -> str:
-        """What its proposer did alone to the same person or lab lately."""
+        """What its proposer did alone lately that counts with it."""
         return str(Money(row.before_minor, row.currency)) if row.before_minor else "–"
 
     @confirmed(description=_("Approve, as the second person"), permission=APPROVE, amount=amount_of)
@@ -221,7 +226,7 @@ class AdjustmentProposalAdmin(CadreAdmin):
 
 @admin.register(LoneAct)
 class LoneActAdmin(CadreAdmin):
-    """What one person did alone below the threshold: what is added up, to look at."""
+    """What one person did alone below the threshold: what is added up, to look at. A row on nobody is over everybody."""
 
     list_display = ("sort", "actor", "expert", "tenant", "amount", "threshold", "since", "done_at")
     list_filter = ("sort", "currency")

@@ -14,6 +14,7 @@ from core.durations import format_clock, format_duration, parse_clock
 from core.money import Money, fee_for, pay_for
 from core.problems import InvalidInput
 from payments.admin.adjustments import ADJUST, money_from
+from payments.admin.staff import require_proof
 from payments.models import Overage, TimeEntry, Timesheet
 from payments.models.timesheet import TimesheetQuerySet
 from payments.operations.hours import counted_hours, overages, timesheets
@@ -152,7 +153,8 @@ class TimeEntryAdmin(CadreAdmin):
         amount=lambda entry: Money(price_of(entry).gross_minor, entry.snapshot.currency),
     )
     def correct(self, request: HttpRequest, entry: TimeEntry, *, reason: str, given: str) -> None:
-        """By an adjustment: the journal is reversed and posted anew, the entry stays as it was approved."""
+        """By an adjustment: the journal is reversed and posted anew, the entry stays as it was approved. Takes a fresh proof."""
+        require_proof(request)
         words = {"all": counted_hours.measured(entry), "none": 0}
         counted = words[given] if given in words else time_from(given)
         adjustments.request_correction(
@@ -164,11 +166,13 @@ class TimeEntryAdmin(CadreAdmin):
         permission=ADJUST,
         reason=True,
         asks=_("How much to take back of each, such as 150.00"),
+        each=lambda entry, given: money_from(given, entry.snapshot.currency),
         about=stretch,
         amount=lambda entry: Money(price_of(entry).gross_minor, entry.snapshot.currency),
     )
     def take_back(self, request: HttpRequest, entry: TimeEntry, *, reason: str, given: str) -> None:
-        """With the fee on it; netted against later pay, never collected."""
+        """With the fee on it; netted against later pay, never collected. Takes a fresh proof."""
+        require_proof(request)
         clawbacks.claw_back(
             source=entry,
             amount=money_from(given, entry.snapshot.currency),

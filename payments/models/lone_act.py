@@ -61,6 +61,8 @@ class WithinThreshold(guards.Guard):
 class LoneAct(CadreModel):
     """One act of one person on one expert, or on a lab where there is no expert, or on the platform's own books.
 
+    Sorts that are added up over everybody have a second row for the same act, which names neither expert nor lab.
+
     ``amount_minor`` is what the act moved, either way, in minor units of ``currency``. ``threshold_minor`` and ``since``
     are the limit and the beginning of the window that it was judged by. Written once, never changed.
     """

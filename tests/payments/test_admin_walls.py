@@ -165,6 +165,7 @@ NO_TIMES = (
 GIVEN = {"payments/payee/pay_bonus": "0.10 USD"} | dict.fromkeys(TIMING, "0:02")
 """Where an amount needs its currency, or is a time."""
 PROVEN = {
+    "payments/adjustment/take_back",
     "payments/adjustmentproposal/approve",
     "payments/bankfile/send_again",
     "payments/creditlimit/approve",
@@ -172,16 +173,20 @@ PROVEN = {
     "payments/funding/refund",
     "payments/funding/reverse",
     "payments/invoice/credit",
+    "payments/payee/pay_bonus",
     "payments/payout/cancel",
     "payments/payout/resume",
     "payments/payout/retry",
     "payments/payoutdecision/approve",
     "payments/payoutdecision/refuse",
+    "payments/platformpay/take_back",
     "payments/providerentry/give_suspense_to_funding",
     "payments/reconciliationitem/give_to_funding",
     "payments/reconciliationitem/post",
     "payments/reconciliationitem/take_over",
     "payments/refund/approve",
+    "payments/timeentry/correct",
+    "payments/timeentry/take_back",
 }
 """Buttons that want a proof not older than ten minutes."""
 

@@ -1,7 +1,9 @@
 """What one person may do alone: all acts of one sort on the same person or lab within a window, added up.
 
-The sum stays within the threshold, so that many small acts take a second person as one large act does. Acts of one sort
-by one person wait for each other until the end of their transactions; PostgreSQL keeps the sum as well.
+The sum stays within the threshold, so that many small acts take a second person as one large act does. What the desk takes
+from people, gives up or pays from the platform's own pocket (`OVERALL`) is added up over everybody as well, under the
+same threshold: two hundred acts on two hundred people are one act on the money. Acts of one sort by one person wait for
+each other until the end of their transactions; PostgreSQL keeps the sums as well.
 """
 
 from __future__ import annotations
@@ -26,7 +28,10 @@ from payments.models.lone_act import WITHIN
 
 Act = AdjustmentProposal.Act
 REFUND: Final = LoneAct.Sort.REFUND.value
+OVERALL: Final = frozenset({Act.PLATFORM_BONUS, Act.PLATFORM_CLAWBACK, Act.CLAWBACK, Act.CORRECTION, Act.CREDIT_NOTE})
+"""Acts of the desk that are added up over all people and labs too, in a row of its own that names nobody."""
 _SAME_SORT: Final[Mapping[str, str]] = {Act.BONUS_BULK: Act.BONUS}
+Key = tuple[int | None, int | None, str]
 
 
 class SecondPersonNeeded(Conflict):
@@ -54,7 +59,7 @@ class Part:
         return cls(positive, expert_id=expert.pk) if expert else cls(positive, tenant_id=tenant_id)
 
     @property
-    def key(self) -> tuple[int | None, int | None, str]:
+    def key(self) -> Key:
         """What is added up together."""
         return self.expert_id, self.tenant_id, self.amount.currency
 
@@ -82,8 +87,8 @@ def all_alone(
     """Whether this person may do all of it alone; then each part is counted. Otherwise none is."""
     allowed = thresholds if thresholds is not None else settings.ADJUSTMENT_FOUR_EYES_MINOR
     take_turn(act=act, by=by)
-    wanted: dict[tuple[int | None, int | None, str], int] = defaultdict(int)
-    for part in parts:
+    wanted: dict[Key, int] = defaultdict(int)
+    for part in _counted(act, parts):
         wanted[part.key] += part.amount.minor
     done = _done(act, by, parts, now=now)
     if any(minor + done.get(key, 0) > _threshold(allowed, key[2]) for key, minor in wanted.items()):
@@ -108,14 +113,24 @@ def all_alone(
 
 
 def done_before(*, act: str, by: User, parts: Sequence[Part], now: dt.datetime) -> Money:
-    """What this person did alone in the window to those whom ``parts`` fall on; all of one currency."""
-    return Money(sum(_done(act, by, parts, now=now).values()), parts[0].amount.currency)
+    """What this person did alone in the window that counts with ``parts``; all of one currency.
+
+    Of acts that are added up over everybody that is all of them: what fell on the same people is in it.
+    """
+    done = _done(act, by, parts, now=now)
+    currency = parts[0].amount.currency
+    overall = done.pop((None, None, currency), 0) if act in OVERALL else 0
+    return Money(max(overall, sum(done.values())), currency)
 
 
-def _done(
-    act: str, by: User, parts: Iterable[Part], *, now: dt.datetime
-) -> dict[tuple[int | None, int | None, str], int]:
+def _counted(act: str, parts: Iterable[Part]) -> list[Part]:
+    """The parts, and once more without whom they fall on where they are added up over everybody."""
     parts = list(parts)
+    return parts + [Part(part.amount) for part in parts] if act in OVERALL else parts
+
+
+def _done(act: str, by: User, parts: Iterable[Part], *, now: dt.datetime) -> dict[Key, int]:
+    parts = _counted(act, parts)
     whom = Q(expert__in={part.expert_id for part in parts if part.expert_id})
     whom |= Q(tenant__in={part.tenant_id for part in parts if part.tenant_id})
     if any(part.expert_id is None and part.tenant_id is None for part in parts):
