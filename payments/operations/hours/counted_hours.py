@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -69,6 +69,26 @@ def counted_now(entry: TimeEntry) -> int:
     """Seconds of an entry that count after all its posted corrections; only settled ones have any."""
     posted = entry.adjustments.filter(kind=Adjustment.Kind.CORRECTION, status=Adjustment.Status.POSTED)
     return entry.seconds + sum(posted.values_list("seconds", flat=True))
+
+
+def counted_without(entry: TimeEntry, undone: Collection[int]) -> int:
+    """Seconds that would count had the corrections with these ids never taken anything, all others standing.
+
+    A later correction that gave hours says how many count at least, so what somebody has put right by hand already is not
+    given twice. Never less than counts now, never more than the entry holds.
+    """
+    rows = list(entry.adjustments.filter(kind=Adjustment.Kind.CORRECTION).order_by("pk"))
+    cuts = [row for row in rows if row.status == Adjustment.Status.RECORDED and row.pk in undone]
+    stood = entry.seconds
+    without = stood - sum(row.seconds for row in cuts)  # the entry itself carries what was cut before it was posted
+    for row in rows:
+        if row.status == Adjustment.Status.POSTED:
+            stood += row.seconds
+            if row.seconds > 0:
+                without = max(without, stood)
+            elif row.pk not in undone:
+                without += row.seconds
+    return min(without, measured(entry))
 
 
 def priced(entry: TimeEntry, seconds: int) -> ApprovedTime:

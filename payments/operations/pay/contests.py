@@ -134,11 +134,16 @@ def _adjustment(subject: str, reason: str, decided_by: User | None, now: dt.date
         return clawbacks.reinstate(clawback=row, reason=reason, decided_by=decided_by, now=now)
     if row.entry_id is None:
         return None
+    hours_lock.take(row.expert_id)
     entry = _entry(row.entry_id)
-    later = entry.adjustments.filter(kind=Adjustment.Kind.CORRECTION, status=Adjustment.Status.POSTED, pk__gt=row.pk)
-    if later.exists():  # somebody, or this very appeal, has put the hours right since
-        return None
-    return _count(entry, counted_hours.counted_now(entry) - row.seconds, reason, decided_by, now)
+    return _count(entry, counted_hours.counted_without(entry, {row.pk} | _undone(entry)), reason, decided_by, now)
+
+
+def _undone(entry: TimeEntry) -> set[int]:
+    """Corrections of an entry that were contested with success: what they took counts, however many followed."""
+    by_subject = dict(entry.adjustments.filter(amount_minor__lt=0).values_list("public_id", "pk"))
+    won = Appeal.objects.filter(subject__in=by_subject, status__in=WON).values_list("subject", flat=True)
+    return {by_subject[subject] for subject in won}
 
 
 def _platform_pay(subject: str, reason: str, decided_by: User | None, now: dt.datetime) -> object | None:
