@@ -29,9 +29,15 @@ def month_of(day: dt.date) -> Month:
     return Month(start, (start + dt.timedelta(days=32)).replace(day=1))
 
 
-def closed_months(since: dt.datetime, *, now: dt.datetime, zone: ZoneInfo) -> list[Month]:
-    """Every month from that of ``since`` on that is over at ``now``."""
-    month, found = month_of(since.astimezone(zone).date()), []
+def closed_months(
+    since: dt.datetime, *, now: dt.datetime, zone: ZoneInfo, billed: dt.date | None = None
+) -> list[Month]:
+    """Every month from that of ``since`` on that is over at ``now``, but none before ``billed``, the end of the last bill.
+
+    What was booked in a month that is billed already, however late, belongs to the first one that is not.
+    """
+    day = since.astimezone(zone).date()
+    month, found = month_of(max(day, billed) if billed else day), []
     while month.closes_at(zone) <= now:
         found.append(month)
         month = month.following()

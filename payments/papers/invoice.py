@@ -29,6 +29,7 @@ CSV_HEAD: Final = (
     "fee",
     "total",
     "currency",
+    "booked_on",
 )
 
 
@@ -102,6 +103,7 @@ def csv(lines: Iterable[Line]) -> str:
                 line.fee,
                 line.total,
                 line.total.currency,
+                line.booked_on.isoformat(),
             ]
             for line in lines
         ],
@@ -193,7 +195,7 @@ def _row(line: Line, formats: Formats) -> Row:
     return Row(
         (
             formats.day(line.day),
-            Text(_what(line), notes=tuple(filter(None, (line.pseudonym, line.subject)))),
+            Text(_what(line), notes=tuple(filter(None, (line.pseudonym, line.subject, _late(line, formats))))),
             EMPTY if line.seconds is None else formats.hours(line.seconds),
             formats.money(line.rate) if line.rate else EMPTY,
             formats.money(line.gross),
@@ -206,6 +208,13 @@ def _row(line: Line, formats: Formats) -> Row:
 def _what(line: Line) -> str:
     label = line.label
     return _("%(label)s: %(more)s") % {"label": label, "more": line.activity} if line.activity else label
+
+
+def _late(line: Line, formats: Formats) -> str:
+    """Why something of an earlier month stands here."""
+    if not line.is_late:
+        return ""
+    return _("Booked on %(day)s, after that month's invoice") % {"day": formats.day(line.booked_on).text}
 
 
 def _notes(invoice: Invoice) -> tuple[str, ...]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from collections import defaultdict
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
 
 from core import scope
 from core.money import Money
@@ -16,9 +19,15 @@ from payments.queries.statement_lines import Sources, label_of, seconds_of
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One charge: for whom (by the lab's own pseudonym), for what; pay and fee, negative where it was taken back."""
+    """One charge: for whom (by the lab's own pseudonym), for what; pay and fee, negative where it was taken back.
+
+    ``day`` is when it was worked (or given), ``booked_on`` the day in the platform's zone on which the journal took it.
+    ``is_late`` says that its month was billed before it came.
+    """
 
     day: dt.date
+    booked_on: dt.date
+    is_late: bool
     kind: str
     subject: str
     pseudonym: str
@@ -60,7 +69,8 @@ def of_invoice(invoice: Invoice) -> list[Line]:
     """Everything that it bills, in order of the journal."""
     with scope.as_platform():
         bill, sources = _bill(invoice)
-        return [_line(charge, sources, invoice.currency) for charge in bill.billed]
+        since = invoice.period_start
+        return [_line(charge, sources, invoice.currency, since=since) for charge in bill.billed]
 
 
 def of_credit_note(note: CreditNote) -> list[Line]:
@@ -109,14 +119,17 @@ def _group_of(legs: dict[str, int]) -> str:
     return "charged" if charges.is_charge(legs) else "other"
 
 
-def _line(charge: Charge, sources: Sources, currency: str) -> Line:
+def _line(charge: Charge, sources: Sources, currency: str, *, since: dt.date | None = None) -> Line:
     event = charge.event
     hours = sources.entries.get((event.reverses or event).source_id)
     adjustment = sources.adjustments.get(event.source_id)
     about = hours or (adjustment.entry if adjustment else None)
     contract = about.contract if about else adjustment.contract if adjustment else None
+    booked_on = event.created_at.astimezone(ZoneInfo(settings.PLATFORM_ZONE)).date()
     return Line(
         day=about.local_day if about else event.effective_at.date(),
+        booked_on=booked_on,
+        is_late=since is not None and booked_on < since,
         kind=event.kind,
         subject=charge.subject,
         pseudonym=contract.lab_expert.public_id if contract else "",

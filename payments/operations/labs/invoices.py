@@ -47,7 +47,8 @@ class Span:
 def issue_due(*, now: dt.datetime, tenant_id: int | None = None) -> int:
     """Issue whatever closed months lack, of all labs or one; each month is a unit of work of its own. How many papers.
 
-    Where a month cannot be billed, those behind it in the same books wait for it; other labs do not.
+    Where a month cannot be billed, those behind it in the same books wait for it; other labs do not. Whoever asks for
+    one lab alone is told by the error itself.
     """
     made = 0
     for owner, currency in _billable(tenant_id):
@@ -59,6 +60,8 @@ def issue_due(*, now: dt.datetime, tenant_id: int | None = None) -> int:
             raise
         except Exception:  # one lab's books must not keep the others from their invoices
             log.exception("invoice_failed", job=ISSUE, tenant=owner, currency=currency)
+            if tenant_id is not None:
+                raise
     return made
 
 
@@ -67,13 +70,15 @@ def issue(*, tenant_id: int, currency: str, month: Month, now: dt.datetime) -> l
     """Bill what the journal charged up to the end of a closed month and no paper bills yet; nothing twice.
 
     The lab's accounts are locked, so that the range of the journal is complete. Without any charge there is no paper,
-    and the next month's begins where this one would have.
+    and the next month's begins where this one would have. A month that somebody billed meanwhile stays as it is billed:
+    what was booked in it since is the next one's.
     """
     with scope.as_platform():
         keys = [accounts.lab_prepaid(tenant_id, currency), accounts.lab_receivable(tenant_id, currency)]
         ledger.lock(keys=keys, now=now)
+        billed = _billed_months(tenant_id, currency)
         span = _span(tenant_id, currency, month)
-        if span is None:
+        if span is None or (billed is not None and month.start < billed):
             return []
         bill, _sources = charges.bill_of(tenant_id=tenant_id, currency=currency, after=span.after, upto=span.upto)
         papers: list[Invoice | CreditNote] = []
@@ -141,7 +146,19 @@ def _billable(tenant_id: int | None) -> list[Ledger]:
 def _unbilled_months(tenant_id: int, currency: str, *, now: dt.datetime) -> list[Month]:
     with unit_of_work(Principal.system(ISSUE)):
         first = _entries(tenant_id, currency, _billed_upto(tenant_id, currency)).aggregate(at=Min("created_at"))["at"]
-    return closed_months(first, now=now, zone=ZoneInfo(settings.PLATFORM_ZONE)) if first else []
+        billed = _billed_months(tenant_id, currency)
+    zone = ZoneInfo(settings.PLATFORM_ZONE)
+    return closed_months(first, now=now, zone=zone, billed=billed) if first else []
+
+
+def _billed_months(tenant_id: int, currency: str) -> dt.date | None:
+    """The first day that no invoice covers yet; None without an invoice.
+
+    Whoever writes an entry read the clock before, so one may come after the invoice of its month.
+    """
+    mine = Invoice.objects.filter(tenant=tenant_id, currency=currency)
+    end: dt.date | None = mine.aggregate(end=Max("period_end"))["end"]
+    return end
 
 
 def _billed_upto(tenant_id: int, currency: str) -> int:
