@@ -5,6 +5,7 @@ from __future__ import annotations
 from payments.admin import (
     adjustments,
     bank,
+    bank_messages,
     books,
     credit,
     dashboard,
@@ -27,6 +28,7 @@ from payments.admin import (
 __all__ = [
     "adjustments",
     "bank",
+    "bank_messages",
     "books",
     "credit",
     "dashboard",

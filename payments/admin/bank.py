@@ -1,29 +1,22 @@
-"""Files to and from the bank: what waits for an answer, what could not be used, and a second way to bring a file."""
+"""Files to the bank and what it said about them; its statements."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
-from django.core.files.uploadedfile import UploadedFile
 from django.db.models import Exists, OuterRef, QuerySet, Sum
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import get_object_or_404
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core import clock
-from core.desk import CadreAdmin, ReadOnlyInline, confirmed, principal_of, register_queue, staff
+from core.desk import CadreAdmin, ReadOnlyInline, confirmed, register_queue, staff
 from core.money import Money
 from payments.admin.staff import fresh_proof, recently_authenticated
-from payments.models import BankFile, BankMessage, BankStatement, BankTransfer
-from payments.operations.bank import bank_files, bank_messages
+from payments.models import BankFile, BankStatement, BankTransfer
+from payments.operations.bank import bank_files
 from payments.operations.bank import bank_trouble as bank_trouble_acts
-from payments.providers.sepa_file import NAME as BANK
 from payments.queries import bank_trouble
 
 HANDLE = "payments.handle_bankfile"
@@ -61,23 +54,6 @@ class TroubleFilter(admin.SimpleListFilter):
         if self.value() == "silent":
             return queryset.filter(pk__in=bank_trouble.unanswered_files(now=clock.now()).values("pk"))
         return queryset
-
-
-class WaitsFilter(admin.SimpleListFilter):
-    """Files from the bank that wait for a person."""
-
-    title = gettext_lazy("to look into")
-    parameter_name = "waits"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        """One choice."""
-        return [("yes", gettext_lazy("Yes"))]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[BankMessage]) -> QuerySet[BankMessage]:
-        """The rows of the queue."""
-        if self.value() != "yes":
-            return queryset
-        return queryset.filter(pk__in=BankMessage.objects.waiting().values("pk"))
 
 
 def undecided_total(row: BankFile) -> Money:
@@ -168,105 +144,6 @@ class BankTransferAdmin(CadreAdmin):
         return str(Money(row.amount_minor, row.currency)) if row.currency else "–"
 
 
-@admin.register(BankMessage)
-class BankMessageAdmin(CadreAdmin):
-    """What came from the bank. Refused files are kept; a file can also be brought here by hand."""
-
-    list_display = ("name", "kind", "message_id", "status", "problem", "detail", "next_step", "created_at")
-    list_filter = (WaitsFilter, "status", "kind", "problem", "provider")
-    search_fields = ("name", "message_id", "public_id", "sha256")
-    readonly_fields = ("next_step",)
-    actions = ("read_again", "apply_again", "settle", "give_up")
-    change_list_template = "payments/admin/bank_messages.html"
-
-    @admin.display(description=gettext_lazy("what to do"))
-    def next_step(self, row: BankMessage) -> str:
-        """In words; a dash where nobody has to do anything."""
-        return bank_trouble.next_step_of_message(row) if vars(row).get("is_waiting") else row.handled_note or "–"
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[BankMessage]:
-        """With whether it waits for somebody."""
-        waiting = BankMessage.objects.waiting().filter(pk=OuterRef("pk"))
-        rows: QuerySet[BankMessage] = super().get_queryset(request)
-        return rows.annotate(is_waiting=Exists(waiting))
-
-    @confirmed(description=gettext_lazy("Read refused files again"), permission=HANDLE)
-    def read_again(self, request: HttpRequest, row: BankMessage) -> None:
-        """What stood in the way is mended; one that is refused again stays as it is."""
-        bank_trouble_acts.read_again(message=row, by=staff(request), now=clock.now())
-
-    @confirmed(description=gettext_lazy("Apply waiting files now"), permission=HANDLE)
-    def apply_again(self, request: HttpRequest, row: BankMessage) -> None:
-        """Instead of waiting for the job; what stands in the way is told."""
-        bank_trouble_acts.apply_again(message=row, now=clock.now())
-
-    @confirmed(description=gettext_lazy("Refused files: nothing is left to do"), permission=HANDLE, reason=True)
-    def settle(self, request: HttpRequest, row: BankMessage, *, reason: str) -> None:
-        """With what was done: the bank sent it anew, or it was not ours."""
-        bank_trouble_acts.settle(message=row, note=reason, by=staff(request), now=clock.now())
-
-    @confirmed(description=gettext_lazy("Give up files that cannot be applied"), permission=HANDLE, reason=True)
-    def give_up(self, request: HttpRequest, row: BankMessage, *, reason: str) -> None:
-        """What they say is lost to the books; the bank has to send it anew."""
-        bank_trouble_acts.give_up(message=row, note=reason, by=staff(request), now=clock.now())
-
-    def get_urls(self) -> list[URLPattern]:
-        """The pages beside Django's own."""
-        view = self.admin_site.admin_view
-        return [
-            path("upload/", view(self.upload_view), name="payments_bankmessage_upload"),
-            path("<int:pk>/file/", view(self.file_view), name="payments_bankmessage_file"),
-            *super().get_urls(),
-        ]
-
-    def upload_view(self, request: HttpRequest) -> HttpResponse:
-        """Bring a file that the channel did not."""
-        if not request.user.has_perm(HANDLE):
-            raise PermissionDenied
-        given = request.FILES.get("file")
-        if request.method != "POST" or not isinstance(given, UploadedFile):
-            shared = {
-                **self.admin_site.each_context(request),
-                "opts": self.opts,
-                "title": _("Bring a file of the bank"),
-            }
-            return TemplateResponse(request, "payments/admin/bank_upload.html", shared)
-        size = given.size or 0
-        row = bank_messages.receive(
-            provider=BANK,
-            name=given.name or "",
-            content=given.read() if size <= settings.BANK_FILE_MOST_BYTES else None,
-            size=size,
-            brought_by=principal_of(request).label,
-            now=clock.now(),
-        )
-        if row.status == BankMessage.Status.REFUSED:
-            messages.error(request, f"{row.problem}: {row.detail}")
-        else:
-            messages.success(request, _("Taken: it is applied within a minute."))
-        return HttpResponseRedirect(reverse("admin:payments_bankmessage_changelist"))
-
-    def file_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """The file as it came, never as a page: it was written by somebody else."""
-        if not request.user.has_perm(HANDLE):
-            raise PermissionDenied
-        row = get_object_or_404(BankMessage, pk=pk)
-        headers = {
-            "Content-Disposition": f'attachment; filename="{row.public_id}.xml"',
-            "X-Content-Type-Options": "nosniff",
-        }
-        return HttpResponse(bank_files.opened(row), content_type="application/octet-stream", headers=headers)
-
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        """With a link to the file."""
-        link = reverse("admin:payments_bankmessage_file", args=[object_id]) if object_id.isdigit() else ""
-        extra = {**(extra_context or {}), "subtitle": _("The file: %(link)s") % {"link": link}}
-        response: HttpResponse = super().change_view(request, object_id, form_url, extra)
-        return response
-
-
 @admin.register(BankStatement)
 class BankStatementAdmin(CadreAdmin):
     """End-of-day statements."""
@@ -299,20 +176,6 @@ register_queue(
     path="/admin/payments/bankfile/?status__in=written,sending,handed_over",
     permission=HANDLE,
     waiting=lambda: BankFile.objects.filter(status__in=("written", "sending", "handed_over")),
-)
-register_queue(
-    name="payments.bank_messages_waiting",
-    label=gettext_lazy("Files from the bank, not applied"),
-    path="/admin/payments/bankmessage/?status__exact=received",
-    permission=HANDLE,
-    waiting=lambda: BankMessage.objects.filter(status=BankMessage.Status.RECEIVED),
-)
-register_queue(
-    name="payments.bank_messages_refused",
-    label=gettext_lazy("Files from the bank to look into"),
-    path="/admin/payments/bankmessage/?waits=yes",
-    permission=HANDLE,
-    waiting=BankMessage.objects.waiting,
 )
 register_queue(
     name="payments.bank_files_refused",

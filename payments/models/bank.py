@@ -10,12 +10,13 @@ from __future__ import annotations
 import datetime as dt
 from typing import ClassVar
 
+import pgtrigger
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
-from core import history
+from core import guards, history
 from core.public import CadreModel, PublicIdField, Wall
 from core.states import Transitions
 
@@ -158,11 +159,43 @@ class BankMessageQuerySet(models.QuerySet["BankMessage"]):
         refused = Q(status="refused", handled_at=None) & ~Q(problem=BankMessage.SAME_BYTES)
         return self.filter(refused | Q(status="received", problem=BankMessage.CANNOT_APPLY))
 
+    def held(self) -> BankMessageQuerySet:
+        """Those that a person brought and another has to admit or refuse."""
+        return self.filter(status="held")
+
+
+class BroughtByTwo(guards.Guard):
+    """Who brought a file stays said, by name or as the bank's own road; a person's file is only admitted while it waits.
+
+    With the CHECKs nothing that a person brought is ever `received` or `applied` without another person's name.
+    """
+
+    when = pgtrigger.Before
+    operation = pgtrigger.Insert | pgtrigger.Update
+    func = """
+        IF TG_OP = 'INSERT' THEN
+            IF (NEW.bringer_id IS NULL) = starts_with(NEW.brought_by, 'user:')
+                OR (NEW.bringer_id IS NOT NULL AND NEW.status NOT IN ('held', 'refused')) THEN
+                RAISE EXCEPTION 'What a person brings waits for another.'
+                    USING ERRCODE = 'check_violation', CONSTRAINT = 'payments_bankmessage_by_two';
+            END IF;
+        ELSIF ROW(NEW.provider, NEW.sha256, NEW.size, NEW.brought_by, NEW.bringer_id)
+                IS DISTINCT FROM ROW(OLD.provider, OLD.sha256, OLD.size, OLD.brought_by, OLD.bringer_id)
+            OR (ROW(NEW.admitted_by_id, NEW.admitted_at) IS DISTINCT FROM ROW(OLD.admitted_by_id, OLD.admitted_at)
+                AND NOT (OLD.status = 'held' AND NEW.status = 'received'))
+            OR (NEW.status <> OLD.status AND (OLD.status IN ('applied', 'refused') OR NEW.status = 'held')) THEN
+            RAISE EXCEPTION 'A file of the bank stays what it was when it came.'
+                USING ERRCODE = 'insufficient_privilege';
+        END IF;
+        RETURN NEW;
+    """
+
 
 @history.tracked(exclude=["sealed_content"])
 class BankMessage(CadreModel):
-    """A file from the bank: ``received → applied | refused``. Refused ones are kept, with the reason, for people.
+    """A file from the bank: ``received → applied | refused``, or ``held → received | refused`` when a person brought it.
 
+    A ``held`` file has no effect before another person admits it. Refused ones are kept, with the reason, for people.
     Somebody handles a refused one once: he had it read again, or says why nothing is left to do.
     """
 
@@ -172,11 +205,13 @@ class BankMessage(CadreModel):
     class Status(models.TextChoices):
         """What became of it."""
 
+        HELD = "held", _("waits for a second person")
         RECEIVED = "received", _("received")
         APPLIED = "applied", _("applied")
         REFUSED = "refused", _("refused")
 
     TRANSITIONS: ClassVar[Transitions] = {
+        Status.HELD: {Status.RECEIVED, Status.REFUSED},
         Status.RECEIVED: {Status.APPLIED, Status.REFUSED},
         Status.APPLIED: set(),
         Status.REFUSED: set(),
@@ -192,10 +227,22 @@ class BankMessage(CadreModel):
     sha256 = models.CharField(max_length=64)
     size = models.PositiveIntegerField(help_text=_("Bytes; one that is too large is not kept here."))
     sealed_content = models.BinaryField()
-    status = models.CharField(max_length=10, choices=Status.choices, default=Status.RECEIVED)
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.HELD)
     problem = models.CharField(max_length=40, blank=True, help_text=_("Why it was refused."))
     detail = models.CharField(max_length=300, blank=True)
     brought_by = models.CharField(max_length=80, help_text=_("Job or person that brought it."))
+    bringer = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text=_("Who brought it by hand; nobody where the bank's own road did."),
+    )
+    admitted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    admitted_at = models.DateTimeField(null=True, blank=True)
     applied_at = models.DateTimeField(null=True, blank=True)
     handled_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
@@ -214,15 +261,36 @@ class BankMessage(CadreModel):
                 | (Q(status="refused", handled_at__isnull=False, handled_by__isnull=False) & ~Q(handled_note="")),
                 name="payments_bankmessage_handled_by_whom",
             ),
+            models.CheckConstraint(
+                condition=Q(bringer=None)
+                | Q(status__in=("held", "refused"))
+                | (Q(admitted_by__isnull=False) & ~Q(admitted_by=F("bringer"))),
+                name="payments_bankmessage_by_two",
+            ),
+            models.CheckConstraint(
+                condition=Q(admitted_by=None, admitted_at=None)
+                | Q(bringer__isnull=False, admitted_by__isnull=False, admitted_at__isnull=False),
+                name="payments_bankmessage_admitted_by_whom",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="held") | Q(bringer__isnull=False, admitted_by=None),
+                name="payments_bankmessage_held_of_whom",
+            ),
             models.UniqueConstraint(
                 fields=("provider", "message_id"),
-                condition=~Q(status="refused"),
+                condition=~Q(status__in=("held", "refused")),
                 name="payments_bankmessage_id_once",
             ),
             models.UniqueConstraint(
-                fields=("provider", "sha256"), condition=~Q(status="refused"), name="payments_bankmessage_bytes_once"
+                fields=("provider", "sha256"),
+                condition=~Q(status__in=("held", "refused")),
+                name="payments_bankmessage_bytes_once",
+            ),
+            models.UniqueConstraint(
+                fields=("provider", "sha256"), condition=Q(status="held"), name="payments_bankmessage_held_once"
             ),
         )
+        triggers = (BroughtByTwo(name="brought_by_two"),)
 
     def __str__(self) -> str:
         return self.message_id or self.name

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+import re
+from typing import ClassVar, Final
 
 from django.conf import settings
 from django.db import models
@@ -12,6 +13,8 @@ from django.utils.translation import gettext_lazy as _
 from core import history
 from core.public import PublicIdField, TenantModel, WalledQuerySet
 from core.states import Transitions
+
+_REFERENCE: Final = re.compile(r"CDR-?([2-9A-HJ-NP-Z]{12})", re.ASCII)
 
 
 @history.tracked()
@@ -70,6 +73,12 @@ class Funding(TenantModel):
 
     def __str__(self) -> str:
         return self.reference
+
+    @staticmethod
+    def references_in(text: str) -> list[str]:
+        """What reads like references in a payer's text, however his bank cut or spaced it."""
+        compact = re.sub(r"\s", "", text.upper())
+        return [f"CDR-{symbols}" for symbols in _REFERENCE.findall(compact)]
 
     @property
     def arrived_minor(self) -> int:

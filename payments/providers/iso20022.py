@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Final
@@ -31,6 +31,8 @@ _ROOTS: Final = {
 MOST_ENTRIES: Final = 200_000
 _DECIMAL = re.compile(r"[0-9]{1,15}(\.[0-9]{1,5})?", re.ASCII)
 _NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
+DUPLICATE: Final = frozenset({"DUPL", "AM05", "DU01", "DU02", "DU03", "DU04", "DU05"})
+"""Reasons by which a bank refuses a second copy: they prove nothing of the first."""
 _CHARGES: Final = frozenset({"CHRG", "COMM", "FEES", "COMT"})
 """Sub-families of bank transaction codes that are a price, whatever they are charged for."""
 
@@ -64,6 +66,23 @@ class StatusReport:
     status: str
     reason: str
     transfers: list[TransferStatus] = field(default_factory=list)
+
+    @property
+    def is_duplicate(self) -> bool:
+        """Whether only a second copy of the file is refused."""
+        return self.status == "RJCT" and self.reason in DUPLICATE
+
+    def words(self, end_to_end_ids: Iterable[str]) -> dict[str, tuple[str, str]]:
+        """Status and reason of each of these transfers: its own, or else the group's."""
+        told = {tx.end_to_end_id: tx for tx in self.transfers}
+        found = {}
+        for one in end_to_end_ids:
+            word = told.get(one)
+            found[one] = (
+                word.status if word else self.status,
+                word.reason if word and word.reason else self.reason,
+            )
+        return found
 
 
 @dataclass(frozen=True, slots=True)

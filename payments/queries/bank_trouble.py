@@ -22,6 +22,7 @@ ABOUT_MESSAGES: Final[Mapping[str, Promise]] = {
     "unknown_message": gettext_lazy(
         "A kind of file that is not read here. Ask the bank for pain.002, camt.053 or camt.054 instead; then say so."
     ),
+    "changed": gettext_lazy("What is kept is not what came. Find out who changed it; ask the bank to send it again."),
     "too_large": gettext_lazy(
         "Its content was not kept. Raise BANK_FILE_MOST_BYTES, take it from the folder of refused files, bring it by hand."
     ),
@@ -40,6 +41,10 @@ ABOUT_MESSAGES: Final[Mapping[str, Promise]] = {
         "give it up when the bank sends it anew."
     ),
 }
+ABOUT_HELD: Final = gettext_lazy(
+    "A person brought it, and it has no effect yet. Compare it with what the bank itself shows; then another person than "
+    "he admits it or refuses it."
+)
 OTHERWISE: Final = gettext_lazy("Look into it, and say what was done.")
 
 
@@ -57,7 +62,7 @@ class Trouble:
 
 def summary(*, now: dt.datetime) -> list[Trouble]:
     """All that waits for a person, payment files first."""
-    return [*_refused_files(), *_unanswered_files(now=now), *_messages()]
+    return [*_refused_files(), *_unanswered_files(now=now), *_messages(), *_held()]
 
 
 def refused_files() -> QuerySet[BankFile]:
@@ -158,4 +163,19 @@ def _messages() -> list[Trouble]:
             next_step=str(ABOUT_MESSAGES.get(row["problem"], OTHERWISE)),
         )
         for row in rows.order_by("oldest", "problem")
+    ]
+
+
+def _held() -> list[Trouble]:
+    found = BankMessage.objects.held().aggregate(n=Count("pk"), oldest=Min("created_at"))
+    if not found["n"]:
+        return []
+    return [
+        Trouble(
+            label=_("Files brought by hand, waiting for a second person"),
+            path="/admin/payments/bankmessage/?status__exact=held",
+            n=found["n"],
+            oldest=found["oldest"],
+            next_step=str(ABOUT_HELD),
+        )
     ]

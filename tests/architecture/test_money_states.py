@@ -71,7 +71,7 @@ EXPECTED: Final = {
     "BankTransfer": (
         "waiting ⇄ filed → accepted; waiting | filed → barred; filed | accepted → booked | rejected; booked → returned"
     ),
-    "BankMessage": "received → applied | refused",
+    "BankMessage": "held → received → applied | refused; held → refused",
     "ReconciliationItem": "open → matched | explained | written_off",
     "DayClose": "open → closed",
 }

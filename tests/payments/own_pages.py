@@ -112,8 +112,9 @@ def _readers(*, account: int, message: int) -> dict[str, Own]:
     journal = "payments/journalentry/export/", "payments.view_journalentry"
     return {
         "payments_bankmessage_upload": Own(
-            "payments/bankmessage/upload/", handle, worse={"file": ("x",)}, writes=False
+            "payments/bankmessage/upload/", handle, worse={"file": ("x",)}, proven=True, writes=False
         ),
+        "payments_bankmessage_look": Own(f"payments/bankmessage/{message}/look/", handle, writes=False),
         "payments_bankmessage_file": Own(f"payments/bankmessage/{message}/file/", handle, writes=False),
         "payments_journalentry_export": Own(*journal, november, dict.fromkeys(november, days), writes=False),
         "payments_account_statement": Own(f"payments/account/{account}/statement/", writes=False),
@@ -138,6 +139,7 @@ ODD_READS = (
     "payments/bankmessage/99999999999999999999999/file/",
     "pay-calendar/?weeks=99999999999999999999999",
     "pay-calendar/?weeks=%00",
+    "payments/bankmessage/99999999999999999999999/look/",
     "payments/bankmessage/x/change/",
     "payments/journalentry/?q=%00",
     "payments/timesheet/?status__exact=%00",

@@ -94,9 +94,7 @@ def at_the_bank() -> None:
     """A statement with money of an unknown payer."""
     content = statement(entry("10.00", reference="B1", text="hello"), closing="10.00")
     with platform():
-        bank_messages.receive(
-            provider="sepa_file", content=content, size=len(content), name="camt.xml", brought_by="tests", now=NOW
-        )
+        bank_messages.receive(provider="sepa_file", content=content, size=len(content), name="camt.xml", now=NOW)
     provider_books.read_bank(now=NOW)
 
 

@@ -64,6 +64,8 @@ LEGAL = {
     "payments/backupwithholding/end": "in_force",
     "payments/bankfile/send_again": "rejected",
     "payments/bankfile/give_up": "handed_over",
+    "payments/bankmessage/admit": "held",
+    "payments/bankmessage/turn_away": "held",
     "payments/bankmessage/read_again": "refused",
     "payments/bankmessage/apply_again": "received",
     "payments/bankmessage/settle": "refused",
@@ -168,6 +170,7 @@ PROVEN = {
     "payments/adjustment/take_back",
     "payments/adjustmentproposal/approve",
     "payments/bankfile/send_again",
+    "payments/bankmessage/admit",
     "payments/creditlimit/approve",
     "payments/funding/confirm",
     "payments/funding/refund",
@@ -452,7 +455,7 @@ def test_no_own_page_takes_what_is_wrong(desk: Desk) -> None:
                 desk.root.post(own.url, {**own.form, name: value})
                 tried += 1
         for key in (NOBODY, "9" * 30):
-            foreign = re.sub(r"/\d+/(?=release|arrived|statement|file)", f"/{key}/", own.url)
+            foreign = re.sub(r"/\d+/(?=release|arrived|statement|look|file)", f"/{key}/", own.url)
             if foreign != own.url:
                 assert desk.root.post(foreign, own.form).status_code == 404, foreign
         if own.form:

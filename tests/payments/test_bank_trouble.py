@@ -93,7 +93,7 @@ def test_a_file_is_read_again_once_what_stood_in_the_way_is_mended(bank: Bank, c
     provider_books.read_bank(now=NOW)
     fresh = BankMessage.objects.exclude(pk=row.pk).get()
     row.refresh_from_db()
-    assert (fresh.status, fresh.brought_by) == ("applied", f"user:{clerk.user.public_id}")
+    assert (fresh.status, fresh.brought_by, fresh.bringer) == ("applied", row.brought_by, None)
     assert (row.status, row.handled_by) == ("refused", clerk.user)
     assert fresh.public_id in row.handled_note
     assert list(ProviderEntry.objects.values_list("reference", flat=True)) == ["B1"]

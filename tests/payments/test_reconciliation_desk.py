@@ -1,4 +1,4 @@
-"""Finance at the desk: files brought by hand, differences decided with a name and a reason, nothing edited."""
+"""Finance at the desk: differences decided with a name and a reason, nothing edited."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from django.core.files.uploadedfile import SimpleUploadedFile
 from pytest_django import Settings
 
 from core import clock
@@ -50,12 +49,10 @@ def bookkeeper() -> Desk:
     return Desk("reconcile")
 
 
-def bring(desk: Desk, content: bytes, name: str = "statement.xml") -> str:
-    with clock.frozen(NOW):
-        sent = desk.client.post(
-            f"{ADMIN}/bankmessage/upload/", {"file": SimpleUploadedFile(name, content)}, follow=True
-        )
-    return str(sent.content.decode())
+def bring(content: bytes, name: str = "statement.xml") -> None:
+    """By the bank's own road, not yet applied."""
+    with unit_of_work(SYSTEM):
+        bank_messages.receive(provider="sepa_file", name=name, content=content, size=len(content), now=NOW)
 
 
 def posted() -> list[int]:
@@ -69,30 +66,8 @@ def unknown_credit() -> ReconciliationItem:
     return ReconciliationItem.objects.get(kind="unknown_credit")
 
 
-def test_a_file_brought_by_hand_is_applied_like_one_from_the_channel(bank: Bank, clerk: Desk) -> None:
-    content = statement(entry("10.00", reference="B1", text="hello"), closing="10.00")
-    assert "it is applied within a minute" in bring(clerk, content)
-    with clock.frozen(NOW):
-        provider_books.read_bank(now=NOW)
-    row = BankMessage.objects.get()
-    assert (row.status, row.brought_by, row.name) == ("applied", f"user:{clerk.user.public_id}", "statement.xml")
-    assert "duplicate" in bring(clerk, content)
-    assert "malformed" in bring(clerk, b"<nonsense")
-    assert ProviderEntry.objects.count() == 1
-    fetched = clerk.client.get(f"{ADMIN}/bankmessage/{row.pk}/file/")
-    assert (fetched.content, fetched["Content-Type"]) == (content, "application/octet-stream")
-
-
-def test_whoever_may_only_look_brings_and_fetches_nothing(bank: Bank, clerk: Desk) -> None:
-    bring(clerk, statement(entry("10.00", reference="B1"), closing="10.00"))
-    viewer = Desk()
-    upload = viewer.client.post(f"{ADMIN}/bankmessage/upload/", {"file": SimpleUploadedFile("x.xml", b"<a/>")})
-    fetch = viewer.client.get(f"{ADMIN}/bankmessage/{BankMessage.objects.get().pk}/file/")
-    assert (upload.status_code, fetch.status_code, BankMessage.objects.count()) == (403, 403, 1)
-
-
 def test_a_difference_is_searched_decided_and_told_who_and_why(bank: Bank, clerk: Desk, bookkeeper: Desk) -> None:
-    bring(clerk, statement(entry("10.00", reference="B1", text="Rent of Mr Smith"), closing="10.00"))
+    bring(statement(entry("10.00", reference="B1", text="Rent of Mr Smith"), closing="10.00"))
     provider_books.read_bank(now=NOW)
     assert "Differences with providers" in bookkeeper.client.get("/admin/").content.decode()
     assert "B1" in bookkeeper.get("reconciliationitem/?q=smith&status__exact=open").content.decode()
@@ -117,7 +92,7 @@ def test_a_difference_is_searched_decided_and_told_who_and_why(bank: Bank, clerk
 
 @pytest.mark.parametrize("choice", ["", "somewhere", "expert_payable:1:EUR"])
 def test_money_goes_nowhere_but_to_the_named_places(bank: Bank, clerk: Desk, bookkeeper: Desk, choice: str) -> None:
-    bring(clerk, statement(entry("10.00", reference="B1"), closing="10.00"))
+    bring(statement(entry("10.00", reference="B1"), closing="10.00"))
     provider_books.read_bank(now=NOW)
     before = posted()
     bookkeeper.act("reconciliationitem", "post", unknown_credit().pk, confirmed="yes", reason="Mine.", choice=choice)
@@ -125,7 +100,7 @@ def test_money_goes_nowhere_but_to_the_named_places(bank: Bank, clerk: Desk, boo
 
 
 def test_crafted_posts_change_no_row(bank: Bank, clerk: Desk) -> None:
-    bring(clerk, statement(entry("10.00", reference="B1"), closing="10.00"))
+    bring(statement(entry("10.00", reference="B1"), closing="10.00"))
     provider_books.read_bank(now=NOW)
     item, close = unknown_credit(), DayClose.objects.get()
     nosy = Desk()
@@ -159,11 +134,11 @@ def test_a_file_is_given_up_only_by_a_named_person_with_a_reason(bank: Bank, cle
 def test_a_file_that_breaks_us_waits_and_alarms_and_stops_no_other(
     bank: Bank, clerk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bring(clerk, statement(entry("10.00", reference="B1"), closing="10.00"), "one.xml")
+    bring(statement(entry("10.00", reference="B1"), closing="10.00"), "one.xml")
     row = BankMessage.objects.get()
     sealed = bytes(row.sealed_content)
     BankMessage.objects.update(sealed_content=b"\x01broken beyond opening")
-    bring(clerk, statement(entry("5.00", reference="B2"), number=2, day="2026-11-17", opening="10.00", closing="15.00"))
+    bring(statement(entry("5.00", reference="B2"), number=2, day="2026-11-17", opening="10.00", closing="15.00"))
     provider_books.read_bank(now=NOW)
     assert list(BankMessage.objects.order_by("pk").values_list("status", flat=True)) == ["received", "applied"]
     with unit_of_work(SYSTEM):
@@ -175,7 +150,7 @@ def test_a_file_that_breaks_us_waits_and_alarms_and_stops_no_other(
 
 def test_much_money_is_placed_by_two(bank: Bank, clerk: Desk, bookkeeper: Desk) -> None:
     """Whoever says what it was proposes; the item stays open until somebody else agrees."""
-    bring(clerk, statement(entry("2000.00", reference="B1", text="?"), closing="2000.00"))
+    bring(statement(entry("2000.00", reference="B1", text="?"), closing="2000.00"))
     provider_books.read_bank(now=NOW)
     item = unknown_credit()
     with clock.frozen(NOW):
@@ -199,7 +174,7 @@ def test_much_money_is_placed_by_two(bank: Bank, clerk: Desk, bookkeeper: Desk) 
 def test_finance_sees_at_one_look_what_is_open_and_gets_there(bank: Bank, clerk: Desk, bookkeeper: Desk) -> None:
     with clock.frozen(NOW):
         assert "The providers' books and ours agree." in bookkeeper.client.get("/admin/finance/").content.decode()
-    bring(clerk, statement(entry("10.00", reference="B1", text="hello"), closing="10.00"))
+    bring(statement(entry("10.00", reference="B1", text="hello"), closing="10.00"))
     with clock.frozen(NOW):
         provider_books.read_bank(now=NOW)
         page = bookkeeper.client.get("/admin/finance/").content.decode()

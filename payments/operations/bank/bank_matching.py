@@ -6,7 +6,6 @@ What belongs together without doubt is linked (and, for fees and announced fundi
 from __future__ import annotations
 
 import datetime as dt
-import re
 from typing import Final
 
 from django.conf import settings
@@ -22,7 +21,6 @@ from payments.operations.labs import funding
 PATIENCE: Final = dt.timedelta(hours=1)
 """So long a payout may take to follow what its provider booked, before somebody is told."""
 
-_REFERENCE = re.compile(r"CDR-?([2-9A-HJ-NP-Z]{12})", re.ASCII)
 _SETTLED: Final = {ProviderEntry.Kind.PAYOUT: "payout_settled", ProviderEntry.Kind.RETURN: "payout_returned"}
 _MOVED_BY_HAND: Final = ("lab_refunded", "funding_reversed", "fx_covered")
 
@@ -128,9 +126,7 @@ def _credit(entry: ProviderEntry, now: dt.datetime) -> bool:
 
 def _announced(entry: ProviderEntry) -> Funding | None:
     """The funding whose reference the payer wrote, however his bank cut or spaced it."""
-    compact = re.sub(r"\s", "", entry.text.upper())
-    references = [f"CDR-{symbols}" for symbols in _REFERENCE.findall(compact)]
-    found = list(Funding.objects.filter(reference__in=references).order_by("pk"))
+    found = list(Funding.objects.filter(reference__in=Funding.references_in(entry.text)).order_by("pk"))
     return found[0] if len(found) == 1 else None
 
 

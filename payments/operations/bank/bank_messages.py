@@ -9,26 +9,29 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeAlias
 
 import structlog
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import Exists, OuterRef
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core import ids, states
 from core.problems import Conflict, DomainError
-from core.public import Principal, unit_of_work
+from core.public import Principal, User, unit_of_work
 from core.wake import wake_after_commit
 from payments.models import BankFile, BankMessage, BankTransfer
 from payments.operations.bank import bank_files, reconciliation
 from payments.providers import bank_channel, iso20022
-from payments.providers.iso20022 import Message, StatusReport, Unreadable
+from payments.providers.iso20022 import DUPLICATE, Message, StatusReport, Unreadable
 from payments.vault import CannotOpen
 
 COLLECTOR: Final = Principal.system("payments.collect_bank_files")
-_DUPLICATE: Final = frozenset({"DUPL", "AM05", "DU01", "DU02", "DU03", "DU04", "DU05"})
+Trouble: TypeAlias = tuple[str, str | Promise]
+"""A problem's code, and in words."""
 log = structlog.get_logger(__name__)
 
 
@@ -45,23 +48,20 @@ def collect(*, provider: str, now: dt.datetime) -> int:
     count = 0
     for file in channel.collect(most_bytes=settings.BANK_FILE_MOST_BYTES):
         with unit_of_work(COLLECTOR):
-            message = receive(
-                provider=provider,
-                name=file.name,
-                content=file.content,
-                size=file.size,
-                brought_by=COLLECTOR.label,
-                now=now,
-            )
+            message = receive(provider=provider, name=file.name, content=file.content, size=file.size, now=now)
         channel.put_away(file.name, refused=message.status == BankMessage.Status.REFUSED)
         count += 1
+    _let_go_of_overtaken()
     return count + apply_received(now=now)
 
 
 def receive(
-    *, provider: str, name: str, content: bytes | None, size: int, brought_by: str, now: dt.datetime
+    *, provider: str, name: str, content: bytes | None, size: int, now: dt.datetime, bringer: User | None = None
 ) -> BankMessage:
-    """Keep a file; one that cannot be used is refused at once. ``content`` is None when it was too large to read."""
+    """Keep a file; one that cannot be used is refused at once. ``content`` is None when it was too large to read.
+
+    ``bringer`` is who brought it by hand: then it is held, without any effect, until another person admits it.
+    """
     public_id = ids.new_id("bkm")
     row = BankMessage(
         public_id=public_id,
@@ -70,28 +70,54 @@ def receive(
         size=size,
         sha256=hashlib.sha256(content or b"").hexdigest(),
         sealed_content=bank_files.sealed(content or b"", owner=public_id),
-        brought_by=brought_by,
+        status=BankMessage.Status.HELD if bringer else BankMessage.Status.RECEIVED,
+        brought_by=f"user:{bringer.public_id}" if bringer else COLLECTOR.label,
+        bringer=bringer,
         created_at=now,
     )
     if content is None:
-        return _refuse(row, "too_large", _("The file has %(size)s bytes.") % {"size": size})
-    try:
-        message = iso20022.read(content)
-    except Unreadable as error:
-        return _refuse(row, error.code, str(error))
-    row.kind, row.message_id = message.kind, message.message_id[:60]
-    if message.reports and not any(_is_ours(report.account) for report in message.reports):
-        return _refuse(row, "wrong_account", _("It is about another account than ours."))
+        return refuse(row, "too_large", _("The file has %(size)s bytes.") % {"size": size})
+    if trouble := look_into(row, content):
+        return refuse(row, *trouble)
     try:
         with transaction.atomic():
             row.save()
     except IntegrityError:
-        again = _read_before(row)
-        if again is not None:
-            return again
-        return _refuse_again(row)
+        return _read_before(row) or refuse(row, *(came_before(row) or _SAME))
     wake_after_commit("payments.collect_bank_files")
     return row
+
+
+def look_into(row: BankMessage, content: bytes) -> Trouble | None:
+    """Read a file into its row; why it cannot be used, where it cannot. Nothing is saved.
+
+    What a person brought is looked into further, so that nobody is asked to admit what would be refused.
+    """
+    try:
+        message = iso20022.read(content)
+    except Unreadable as error:
+        return error.code, str(error)
+    row.kind, row.message_id = message.kind, message.message_id[:60]
+    if message.reports and not any(is_ours(report.account) for report in message.reports):
+        return "wrong_account", _("It is about another account than ours.")
+    if row.bringer_id is None:
+        return None
+    report = message.status
+    if report and not BankFile.objects.filter(provider=row.provider, message_id=report.original_message_id).exists():
+        return UNKNOWN_FILE, _answers(report)
+    return came_before(row)
+
+
+def came_before(row: BankMessage) -> Trouble | None:
+    """Whether another file that counts has the same bytes, or the same message id."""
+    uncounted = (BankMessage.Status.HELD, BankMessage.Status.REFUSED)
+    others = BankMessage.objects.filter(provider=row.provider).exclude(public_id=row.public_id)
+    kept = others.exclude(status__in=uncounted)
+    if kept.filter(sha256=row.sha256).exists():
+        return _SAME
+    if kept.filter(message_id=row.message_id).exists():
+        return "id_reused", _("Another file with its message id came before.")
+    return None
 
 
 def apply_received(*, now: dt.datetime) -> int:
@@ -130,11 +156,11 @@ def apply(*, pk: int, now: dt.datetime) -> bool:
     row = rows.get(pk=pk)
     if row.status != BankMessage.Status.RECEIVED:
         return False
-    message = iso20022.read(bank_files.opened(row))
+    message = iso20022.read(_as_it_came(row))
     row.detail = _PARTS[message.kind](row, message, now)[:300] if message.kind in _PARTS else _("For information.")
     unknown = message.status is not None and row.detail == UNKNOWN_FILE
     if message.status is not None and unknown:
-        row.detail = _("It answers the file %(file)s.") % {"file": message.status.original_message_id[:60]}
+        row.detail = _answers(message.status)
     states.move(row, BankMessage.Status.REFUSED if unknown else BankMessage.Status.APPLIED)
     row.problem = UNKNOWN_FILE if unknown else ""
     row.applied_at = now
@@ -143,6 +169,28 @@ def apply(*, pk: int, now: dt.datetime) -> bool:
 
 
 UNKNOWN_FILE: Final = "unknown_file"
+_SAME: Final = (BankMessage.SAME_BYTES, gettext_lazy("The same file came before."))
+
+
+def _answers(report: StatusReport) -> str:
+    return _("It answers the file %(file)s.") % {"file": report.original_message_id[:60]}
+
+
+def _as_it_came(row: BankMessage) -> bytes:
+    content = bank_files.opened(row)
+    if hashlib.sha256(content).hexdigest() != row.sha256:
+        raise Unreadable("changed", _("Its content is not what came."))
+    return content
+
+
+def _let_go_of_overtaken() -> None:
+    """What people brought and the bank's own road brought meanwhile, byte by byte, needs nobody any more."""
+    counted = BankMessage.objects.exclude(status__in=(BankMessage.Status.HELD, BankMessage.Status.REFUSED))
+    same = counted.filter(provider=OuterRef("provider"), sha256=OuterRef("sha256"))
+    with unit_of_work(COLLECTOR):
+        rows = BankMessage.objects.select_for_update(no_key=True, of=("self",)).order_by("pk")
+        for row in rows.filter(Exists(same), status=BankMessage.Status.HELD):
+            refuse(row, BankMessage.SAME_BYTES, _("The bank itself brought it meanwhile; nobody has to admit it."))
 
 
 def _status_report(row: BankMessage, message: Message, now: dt.datetime) -> str:
@@ -153,7 +201,7 @@ def _status_report(row: BankMessage, message: Message, now: dt.datetime) -> str:
     file = files.filter(provider=row.provider, message_id=report.original_message_id).first()
     if file is None:
         return UNKNOWN_FILE
-    if report.status == "RJCT" and report.reason in _DUPLICATE:
+    if report.is_duplicate:
         # The bank knows the file already: the first copy stands, whatever becomes of it.
         log.info("bank_file_duplicate", file=file.message_id)
         bank_files.arrived(file=file, now=now)
@@ -163,13 +211,12 @@ def _status_report(row: BankMessage, message: Message, now: dt.datetime) -> str:
 
 def _answer(row: BankMessage, file: BankFile, report: StatusReport, now: dt.datetime) -> str:
     all_refused = report.status == "RJCT" and not any(tx.status != "RJCT" for tx in report.transfers)
-    told = {tx.end_to_end_id: tx for tx in report.transfers}
+    transfers = bank_files.locked_of_file(file)
+    words = report.words(transfer.end_to_end_id for transfer in transfers)
     refused = 0
-    for transfer in bank_files.locked_of_file(file):
-        word = told.get(transfer.end_to_end_id)
-        status = word.status if word else report.status
-        code = word.reason if word and word.reason else report.reason
-        if status == "RJCT" and code in _DUPLICATE:
+    for transfer in transfers:
+        status, code = words[transfer.end_to_end_id]
+        if status == "RJCT" and code in DUPLICATE:
             bank_files.accepted(transfer, now=now)  # only the second copy is refused: that proves nothing of the first
         elif status == "RJCT":
             refused += 1
@@ -197,7 +244,7 @@ def _reject(row: BankMessage, transfer: BankTransfer, code: str, now: dt.datetim
 
 
 def _account_report(row: BankMessage, message: Message, now: dt.datetime) -> str:
-    ours = [report for report in message.reports if _is_ours(report.account)]
+    ours = [report for report in message.reports if is_ours(report.account)]
     counts = [reconciliation.take_report(message=row, report=report, now=now) for report in ours]
     others = len(message.reports) - len(ours)
     text = _("%(count)d new movements.") % {"count": sum(counts)}
@@ -211,7 +258,8 @@ _PARTS: Final[dict[str, Callable[[BankMessage, Message, dt.datetime], str]]] = {
 }
 
 
-def _is_ours(account: str) -> bool:
+def is_ours(account: str) -> bool:
+    """Whether it is the account that we pay from."""
     return bool(account) and account.replace(" ", "") == settings.BANK_ACCOUNT_IBAN
 
 
@@ -219,18 +267,13 @@ def _read_before(row: BankMessage) -> BankMessage | None:
     """The same file of the channel, which somebody read and did not live to put away (or reads right now)."""
     kept = BankMessage.objects.exclude(status=BankMessage.Status.REFUSED)
     same = kept.filter(provider=row.provider, sha256=row.sha256, name=row.name, brought_by=COLLECTOR.label)
-    return same.first() if row.brought_by == COLLECTOR.label else None
+    return same.first() if row.bringer_id is None else None
 
 
-def _refuse_again(row: BankMessage) -> BankMessage:
-    kept = BankMessage.objects.exclude(status=BankMessage.Status.REFUSED).filter(provider=row.provider)
-    if kept.filter(sha256=row.sha256).exists():
-        return _refuse(row, BankMessage.SAME_BYTES, _("The same file came before."))
-    return _refuse(row, "id_reused", _("Another file with its message id came before."))
-
-
-def _refuse(row: BankMessage, problem: str, detail: str) -> BankMessage:
-    row.status, row.problem, row.detail = BankMessage.Status.REFUSED, problem, detail[:300]
+def refuse(row: BankMessage, problem: str, detail: str | Promise) -> BankMessage:
+    """It will never be applied as it is; it is kept, and people hear why."""
+    states.move(row, BankMessage.Status.REFUSED)
+    row.problem, row.detail = problem, str(detail)[:300]
     row.save()
     log.error("bank_message_refused", provider=row.provider, name=row.name, problem=problem)
     return row

@@ -60,27 +60,29 @@ class NothingToPayAgain(Conflict):
 
 def settle(*, message: BankMessage, note: str, by: User, now: dt.datetime) -> BankMessage:
     """Say why nothing is left to do about a refused file. Raises NothingToHandle, ReasonMissing."""
-    return _handled(_refused(message), note=note, by=by, now=now)
+    return mark_handled(_refused(message), note=note, by=by, now=now)
 
 
 def read_again(*, message: BankMessage, by: User, now: dt.datetime) -> BankMessage:
     """Read a refused file once more, now that what stood in the way is mended; the file as it came in anew.
 
+    It keeps its origin: what the bank's own road brought is applied, what a person brought waits for another.
+
     Raises NothingToHandle, ContentNotKept, and RefusedByUs when it is refused again: then nothing was changed.
     """
     row = _refused(message)
-    content = _content(row)
+    content = content_of(row)
     fresh = bank_messages.receive(
         provider=row.provider,
         name=row.name,
         content=content,
         size=len(content),
-        brought_by=f"user:{by.public_id}",
+        bringer=None if row.brought_by == bank_messages.COLLECTOR.label else row.bringer or by,
         now=now,
     )
     if fresh.status == BankMessage.Status.REFUSED:
         raise RefusedByUs(f"{fresh.problem}: {fresh.detail}")
-    _handled(row, note=_("Read again as %(file)s.") % {"file": fresh.public_id}, by=by, now=now)
+    mark_handled(row, note=_("Read again as %(file)s.") % {"file": fresh.public_id}, by=by, now=now)
     return fresh
 
 
@@ -110,7 +112,7 @@ def give_up(*, message: BankMessage, note: str, by: User, now: dt.datetime) -> B
         raise NothingToHandle
     states.move(row, BankMessage.Status.REFUSED)
     row.problem = "given_up"
-    return _handled(row, note=note, by=by, now=now)
+    return mark_handled(row, note=note, by=by, now=now)
 
 
 def propose_again(
@@ -148,7 +150,8 @@ def _refused(message: BankMessage) -> BankMessage:
     return row
 
 
-def _handled(row: BankMessage, *, note: str, by: User, now: dt.datetime) -> BankMessage:
+def mark_handled(row: BankMessage, *, note: str, by: User, now: dt.datetime) -> BankMessage:
+    """Who did what about a refused file. Raises ReasonMissing."""
     if not note.strip():
         raise ReasonMissing
     row.handled_by, row.handled_at, row.handled_note = by, now, note.strip()[:300]
@@ -156,7 +159,8 @@ def _handled(row: BankMessage, *, note: str, by: User, now: dt.datetime) -> Bank
     return row
 
 
-def _content(row: BankMessage) -> bytes:
+def content_of(row: BankMessage) -> bytes:
+    """The bytes of a file. Raises ContentNotKept."""
     try:
         content = bank_files.opened(row)
     except CannotOpen:

@@ -91,6 +91,7 @@ def alarm(*, now: dt.datetime) -> list[str]:
         "bank_message_not_applied": BankMessage.objects.filter(
             status=BankMessage.Status.RECEIVED, created_at__lte=now - dt.timedelta(hours=1)
         ),
+        "bank_message_held": BankMessage.objects.held().filter(created_at__lte=overdue),
         "reconciliation_item_open": ReconciliationItem.objects.filter(
             status=ReconciliationItem.Status.OPEN, created_at__lte=overdue
         ),
