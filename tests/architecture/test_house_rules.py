@@ -42,6 +42,7 @@ MOST_FIELDS: Final = 15
 WIDER: Final = {
     "ExpertFacts": "a view: what matching asks of a person, one column each, so that one query ranks everybody",
     "BankFile": "the request to a bank and its answer on one row, since the answer has no life without the request",
+    "BankMessage": "a file as it came and whoever had a hand in it: their names guard the very row that holds the bytes",
     "Invoice": "a paper as it was issued: each figure that is printed stands on it, and none is computed again",
     "RubricCriterion": "the union of what six formats of rubrics say of a criterion",
 }
