@@ -1,7 +1,8 @@
-"""What must hold between the journal and the tables of business: a text for each deviation, and the query that finds it.
+"""What must hold between the journal and the tables of business: money in and out, providers' books, labs and papers.
 
-The queries count from rows alone, so that they also find what no guard could have let through. Credit is positive in the
-journal: money we own is negative there.
+A text for each deviation, and the query that finds it; what experts are paid is in `ledger_checks_of_pay`. The queries
+count from rows alone, so that they also find what no guard could have let through. Credit is positive in the journal:
+money we own is negative there.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def _compared(kinds: str, business: str) -> str:
     return _COMPARED.format(journal=_CASH.format(kinds=kinds), business=business)
 
 
-def _without(kind: str, table: str, where: str) -> str:
+def without(kind: str, table: str, where: str) -> str:
     """Rows of business that the journal does not know."""
     return f"""SELECT b.public_id, '{kind}' FROM {table} b WHERE {where} AND NOT EXISTS (
         SELECT FROM payments_journalentry e WHERE e.source_id = b.public_id AND e.kind = '{kind}')"""
@@ -86,17 +87,26 @@ CHECKS: Final[dict[str, tuple[str, str]]] = {
             WHERE pe.provider = a.detail AND pe.currency = a.currency AND EXISTS (SELECT FROM payments_posting k
                 WHERE k.entry_id = pe.journal_entry_id AND k.account_id = a.id)), 0)""",
     ),
+    "at_provider": (
+        "The movement {0} of {1} is matched to a posting of {2}.",
+        """SELECT pe.public_id, pe.amount_minor, COALESCE(sum(p.amount), 0)
+        FROM payments_providerentry pe
+        LEFT JOIN (payments_posting p JOIN payments_account a ON a.id = p.account_id AND a.kind = 'cash')
+            ON p.entry_id = pe.journal_entry_id AND a.detail = pe.provider AND a.currency = pe.currency
+        WHERE pe.journal_entry_id IS NOT NULL
+        GROUP BY pe.id HAVING COALESCE(sum(p.amount), 0) <> -pe.amount_minor""",
+    ),
     "funding_without_entry": (
         "{0} settled without {1}.",
-        _without("lab_funded", "payments_funding", "status = 'settled'"),
+        without("lab_funded", "payments_funding", "status = 'settled'"),
     ),
     "refund_without_entry": (
         "{0} was paid without {1}.",
-        _without("lab_refunded", "payments_refund", "status = 'paid'"),
+        without("lab_refunded", "payments_refund", "status = 'paid'"),
     ),
-    "payout_without_entry": ("{0} was made without {1}.", _without("payout_initiated", "payments_payout", "true")),
-    "conversion_without_entry": ("{0} has no {1}.", _without("fx_exchanged", "payments_fxconversion", "true")),
-    "exchange_without_entry": ("{0} has no {1}.", _without("fx_exchanged", "payments_fxexchange", "true")),
+    "payout_without_entry": ("{0} was made without {1}.", without("payout_initiated", "payments_payout", "true")),
+    "conversion_without_entry": ("{0} has no {1}.", without("fx_exchanged", "payments_fxconversion", "true")),
+    "exchange_without_entry": ("{0} has no {1}.", without("fx_exchanged", "payments_fxexchange", "true")),
     "exchange_amount": (
         "{0} sold {1} for {2}, and the journal moved {3} and {4}.",
         """SELECT b.public_id, b.sold, b.got, j.sold, j.got FROM (
@@ -111,28 +121,6 @@ CHECKS: Final[dict[str, tuple[str, str]]] = {
             WHERE p.entry_id = e.id AND a.kind <> 'fx') j
         WHERE (b.sold, b.got) <> (j.sold, j.got)""",
     ),
-    "approved_without_entry": (
-        "{0} is approved and has no {1}.",
-        _without("time_approved", "payments_timeentry", "approved_at IS NOT NULL AND gross_minor > 0"),
-    ),
-    # A correction is posted under the hours it corrects, with their next number; the others under their own name.
-    "adjustment_without_entry": (
-        "{0} ({1}) is posted and has no entry.",
-        """SELECT b.public_id, b.kind FROM payments_adjustment b WHERE b.status = 'posted' AND b.kind <> 'correction'
-        AND (b.amount_minor <> 0 OR b.fee_minor <> 0) AND NOT EXISTS (
-            SELECT FROM payments_journalentry e WHERE e.source_id = b.public_id)""",
-    ),
-    "approved_amount": (
-        "{0} was approved for {1} and its lab was charged {2}.",
-        """SELECT t.public_id, t.gross_minor + t.fee_minor, -sum(p.amount)
-        FROM payments_timeentry t
-        JOIN payments_journalentry e ON e.source_id = t.public_id AND e.kind = 'time_approved' AND e.seq = 0
-        JOIN payments_posting p ON p.entry_id = e.id
-        JOIN payments_account a ON a.id = p.account_id
-            AND a.kind IN ('lab_prepaid', 'lab_reserved', 'lab_receivable')
-        GROUP BY t.id HAVING t.gross_minor + t.fee_minor <> -sum(p.amount)
-            AND NOT EXISTS (SELECT FROM payments_adjustment x WHERE x.entry_id = t.id)""",
-    ),
     "reservation": (
         "Reservation {0} is {1} with {2} in it, of {3}.",
         """SELECT r.public_id, r.status, COALESCE(b.balance, 0), r.target_minor FROM payments_fundsreservation r
@@ -145,17 +133,6 @@ CHECKS: Final[dict[str, tuple[str, str]]] = {
         """SELECT a.key, b.balance FROM payments_account a JOIN payments_accountbalance b ON b.account_id = a.id
         WHERE a.kind = 'lab_reserved' AND b.balance <> 0
         AND NOT EXISTS (SELECT FROM payments_fundsreservation r WHERE r.public_id = a.detail)""",
-    ),
-    "holdback": (
-        "{0} left {1} held back after its release, or less than nothing.",
-        """SELECT source_id, sum(amount) FROM (
-            SELECT COALESCE(o.source_id, e.source_id) AS source_id, p.amount,
-                e.kind IN ('holdback_released', 'dispute_resolved') AND NOT EXISTS (
-                    SELECT FROM payments_journalentry r WHERE r.reverses_id = e.id) AS ends
-            FROM payments_posting p JOIN payments_account a ON a.id = p.account_id AND a.kind = 'expert_holdback'
-            JOIN payments_journalentry e ON e.id = p.entry_id
-            LEFT JOIN payments_journalentry o ON o.id = e.reverses_id) h
-        GROUP BY source_id HAVING sum(amount) < 0 OR (bool_or(ends) AND sum(amount) <> 0)""",
     ),
     "paper_vat": (
         "{0} charges {1} of VAT, and the journal {2}.",

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from django.db import connection
 
 from core import scope
-from payments.queries import ledger_checks
+from payments.queries import ledger_checks, ledger_checks_of_pay
 
-_CHECKS = {
+# The journal's own laws, which ask no other table; whatever is laid beside business is in the two others.
+_LAWS = {
     "trial_balance": (
         "The legs of {0} sum to {1} instead of zero.",
         """SELECT currency, sum(amount) FROM payments_posting GROUP BY currency HAVING sum(amount) <> 0""",
@@ -36,57 +37,6 @@ _CHECKS = {
         LEFT JOIN payments_posting p ON p.account_id = a.id
         GROUP BY a.key, b.balance HAVING b.balance <> COALESCE(sum(p.amount), 0)""",
     ),
-    "transit": (
-        "In {0}, {1} is in transit and payouts under way sum to {2}.",
-        """SELECT COALESCE(t.currency, u.currency), COALESCE(t.amount, 0), COALESCE(u.amount, 0)
-        FROM (SELECT a.currency, sum(p.amount) AS amount
-            FROM payments_account a JOIN payments_posting p ON p.account_id = a.id
-            WHERE a.kind = 'transit' GROUP BY 1) t
-        FULL JOIN (SELECT currency, sum(amount_minor) AS amount FROM payments_payout
-            WHERE status IN ('ready', 'sending', 'unknown', 'submitted', 'in_transit', 'on_hold') GROUP BY 1) u
-            ON u.currency = t.currency
-        WHERE COALESCE(t.amount, 0) <> COALESCE(u.amount, 0)""",
-    ),
-    "tax_withheld": (
-        "In {0}, payouts moved {1} into tax withheld and withheld {2}.",
-        """SELECT COALESCE(t.currency, u.currency), COALESCE(t.amount, 0), COALESCE(u.amount, 0)
-        FROM (SELECT a.currency, sum(p.amount) AS amount
-            FROM payments_account a JOIN payments_posting p ON p.account_id = a.id
-            JOIN payments_journalentry e ON e.id = p.entry_id
-            WHERE a.kind = 'tax_withheld' AND e.kind IN ('payout_initiated', 'payout_rejected', 'payout_returned')
-            GROUP BY 1) t
-        FULL JOIN (SELECT currency, sum(withheld_minor) AS amount FROM payments_payout
-            WHERE status NOT IN ('failed', 'returned', 'cancelled') GROUP BY 1) u ON u.currency = t.currency
-        WHERE COALESCE(t.amount, 0) <> COALESCE(u.amount, 0)""",
-    ),
-    "true_up": (
-        "Top-up {0} added {1}, and the journal {2}.",
-        """SELECT t.public_id, t.amount_minor, COALESCE(sum(p.amount), 0)
-        FROM payments_trueup t
-        LEFT JOIN payments_journalentry e ON e.kind = 'true_up' AND e.source_id = t.public_id
-        LEFT JOIN payments_posting p ON p.entry_id = e.id AND p.account_id IN
-            (SELECT id FROM payments_account WHERE kind = 'expert_payable' AND expert_id = t.expert_id)
-        GROUP BY t.id HAVING COALESCE(sum(p.amount), 0) <> t.amount_minor""",
-    ),
-    "at_provider": (
-        "The movement {0} of {1} is matched to a posting of {2}.",
-        """SELECT pe.public_id, pe.amount_minor, COALESCE(sum(p.amount), 0)
-        FROM payments_providerentry pe
-        LEFT JOIN (payments_posting p JOIN payments_account a ON a.id = p.account_id AND a.kind = 'cash')
-            ON p.entry_id = pe.journal_entry_id AND a.detail = pe.provider AND a.currency = pe.currency
-        WHERE pe.journal_entry_id IS NOT NULL
-        GROUP BY pe.id HAVING COALESCE(sum(p.amount), 0) <> -pe.amount_minor""",
-    ),
-    "statement": (
-        "Statement {0} opens with {1}, moves {2} and closes with {3}.",
-        """SELECT s.public_id, s.opening_minor, COALESCE(sum(p.amount), 0), s.closing_minor
-        FROM payments_statement s
-        JOIN payments_account a ON a.kind = 'expert_payable' AND a.expert_id = s.expert_id
-            AND a.currency = s.currency AND a.detail = ''
-        LEFT JOIN payments_posting p ON p.account_id = a.id
-            AND p.entry_id > s.after_entry AND p.entry_id <= s.upto_entry
-        GROUP BY s.id HAVING s.opening_minor + COALESCE(sum(p.amount), 0) <> s.closing_minor""",
-    ),
 }
 
 
@@ -100,7 +50,7 @@ class Finding:
 
 def checks() -> dict[str, tuple[str, str]]:
     """Every check: how a deviation reads, and the query that finds it; of the journal itself, then against business."""
-    return {**_CHECKS, **ledger_checks.CHECKS}
+    return {**_LAWS, **ledger_checks.CHECKS, **ledger_checks_of_pay.CHECKS}
 
 
 def findings() -> list[Finding]:

@@ -15,16 +15,16 @@ from pytest_django import Settings
 
 from core.money import Money
 from payments import accounts
-from payments.models import Adjustment, CreditNote, Funding, Invoice, ProviderEntry
+from payments.models import Account, Adjustment, CreditNote, Funding, Invoice, ProviderEntry, Referral, TimeEntry
 from payments.operations.bank import bank_charges, bank_matching, bank_postings
 from payments.operations.exchange import exchanges, fx
-from payments.operations.hours import time_entries, timesheets
 from payments.operations.labs import credit_notes, invoices, refunds
-from payments.operations.pay import beside_postings
+from payments.operations.pay import adjustments, beside_postings, four_eyes, milestones, platform_pay, write_offs
 from payments.operations.pay.beside_postings import ExpertPay
 from payments.queries import ledger_findings
 from tests.payments import hours_world
 from tests.payments import ledger_story as story
+from tests.payments.beside import approved
 from tests.payments.hours_world import MONDAY, World
 from tests.payments.ledger_story import NOW, platform
 
@@ -46,8 +46,14 @@ BREAKAGES = {
     "exchange_without_entry": f"{RENAME}'fx_exchanged'",
     "exchange_amount": "UPDATE payments_fxexchange SET sell_minor = sell_minor + 1",
     "approved_without_entry": f"{RENAME}'time_approved'",
-    "adjustment_without_entry": "UPDATE payments_journalentry SET source_id = 'x' WHERE kind = 'bonus'",
-    "approved_amount": "UPDATE payments_timeentry SET fee_minor = fee_minor + 1",
+    "adjustment_without_entry": "UPDATE payments_journalentry SET source_id = source_id || 'x' WHERE kind = 'bonus'",
+    "approved_amount": "UPDATE payments_adjustment SET amount_minor = amount_minor - 1 WHERE kind = 'correction'",
+    "adjustment_amount": "UPDATE payments_adjustment SET amount_minor = amount_minor + 1 WHERE kind = 'bonus'",
+    "platform_pay_amount": "UPDATE payments_platformpay SET amount_minor = amount_minor + 1 WHERE kind = 'bonus'",
+    "write_off_amount": "UPDATE payments_writeoff SET amount_minor = amount_minor + 1",
+    "milestone_awarded": "UPDATE payments_milestone SET awarded_minor = awarded_minor - 1",
+    "milestone_amount": "UPDATE payments_milestone SET amount_minor = amount_minor - 1",
+    "referral_amount": "UPDATE payments_referral SET bonus_minor = bonus_minor + 1",
     "reservation": "UPDATE payments_fundsreservation SET status = 'released', released_at = now()",
     "reserved_without_row": "UPDATE payments_account SET detail = 'rsv_gone' WHERE kind = 'lab_reserved'",
     "holdback": "UPDATE payments_posting SET amount = -1 WHERE account_id IN"
@@ -104,21 +110,12 @@ def break_it(session: psycopg.Connection, statements: str) -> None:
 
 
 def a_bit_of_everything() -> None:
-    """Hours with a holdback, a bonus, a payout that arrived, a refund, an exchange, a fee, an invoice credited in part."""
+    """Hours with a holdback, pay beside them, a payout that arrived, a refund, an exchange, a fee, an invoice credited in part."""
     with platform():
         world = hours_world.build(funded_minor=400_000, holdback_bp=1_000)
-        (entry,) = time_entries.log(
-            contract=world.contract,
-            activity="task",
-            claim=None,
-            started_at=MONDAY,
-            ended_at=MONDAY + dt.timedelta(hours=1),
-            reason="no timer at hand",
-            now=MONDAY + dt.timedelta(hours=2),
-        )
-        sheet = timesheets.submit(timesheet=entry.timesheet, by=hours_world.PLATFORM, now=LATER)
-        timesheets.approve(timesheet=sheet, decided_by=world.member, by=hours_world.PLATFORM, now=LATER)
+        entry = approved(world)
         _bonus(world)
+        _beside_the_hours(world, entry)
     _paid_refunded_and_exchanged(world)
     invoices.issue_due(now=NOW + dt.timedelta(days=31), tenant_id=world.tenant.pk)
     with platform():
@@ -164,6 +161,58 @@ def _bonus(world: World) -> None:
     )
     pay = ExpertPay(paid.public_id, world.expert.pk, "USD", 500, NOW, tenant_id=world.tenant.pk)
     beside_postings.bonuses_paid(bonuses=[pay], now=NOW)
+
+
+def _beside_the_hours(world: World, entry: TimeEntry) -> None:
+    """Corrected hours, a milestone, a bonus of the platform's, a referral, and a debt that was given up."""
+    adjustments.correct(entry=entry, counted=2_700, reason="A break.", decided_by=story.new_user(), now=LATER)
+    milestones.define(
+        project=world.contract.project, opening=None, title="Half an hour", basis="approved_hours", threshold=1_800,
+        amount=Money(300, "USD"), budget=Money(900, "USD"), decided_by=world.member, now=MONDAY,
+    )  # fmt: skip
+    assert milestones.check(contract=world.contract, now=LATER) == 1
+    platform_pay.pay_bonus(
+        expert=world.expert, amount=Money(70, "USD"), reason="good work", decided_by=story.new_user(), now=LATER
+    )
+    Referral.objects.create(
+        referrer=world.expert, referred=story.new_expert("Brought"), code="BROUGHT", status="paid", programme="1",
+        bonus_minor=80, currency="USD", threshold_seconds=1, reach_days=1, expires_at=LATER, joined_at=MONDAY,
+        pay=platform_pay.pay_referral(expert=world.expert, amount=Money(80, "USD"), reason="brought", now=LATER),
+    )  # fmt: skip
+    debtor = story.new_expert("Debtor")
+    story.claw_back(debtor, 700, lab=story.new_lab(funded=1_000))
+    owing = Account.objects.get(expert=debtor, kind="expert_payable")
+    asked = write_offs.propose(
+        account=owing, amount=Money(600, "USD"), reason="gone", proposed_by=story.new_user(), now=LATER
+    )
+    four_eyes.approve(proposal=asked, decided_by=story.new_user(), side=asked.side, now=LATER)
+
+
+@pytest.mark.parametrize(
+    ("check", "statement"),
+    [
+        ("approved_amount", "UPDATE payments_timeentry SET gross_minor = gross_minor + 1"),
+        ("approved_amount", "UPDATE payments_timeentry SET fee_minor = fee_minor + 1"),
+        ("adjustment_amount", "UPDATE payments_adjustment SET fee_minor = fee_minor + 1 WHERE kind = 'bonus'"),
+        ("adjustment_amount", "UPDATE payments_journalentry SET source_id = source_id || 'x' WHERE kind = 'bonus'"),
+        ("platform_pay_amount", f"{RENAME}'referral_bonus'"),
+        ("write_off_amount", f"{RENAME}'write_off'"),
+        ("milestone_amount", "UPDATE payments_milestoneaward SET expert_id = (SELECT max(id) FROM experts_expert)"),
+    ],
+)
+def test_amounts_of_pay_are_compared_from_every_side(check: str, statement: str) -> None:
+    with platform():
+        world = hours_world.build(funded_minor=400_000)
+        entry = approved(world)
+        _bonus(world)
+        _beside_the_hours(world, entry)
+    with owner() as session:
+        query = ledger_findings.checks()[check][1].encode()
+        assert session.execute(query).fetchall() == []
+        session.rollback()
+        break_it(session, statement)
+        assert len(session.execute(query).fetchall()) >= 1
+        session.rollback()
 
 
 def test_every_check_finds_what_it_is_there_for(settings: Settings) -> None:
