@@ -159,6 +159,11 @@ def render_conversion(row: FxConversion) -> ConversionOut:
     }
 
 
+def conversions_of(call: Call) -> Any:
+    """The lab's conversions with their quotes."""
+    return FxConversion.objects.visible_to(call.principal).select_related("quote")
+
+
 class Balance(LabView):
     """The lab's balance."""
 
@@ -231,7 +236,7 @@ class ConversionList(LabView):
     )
     def get(self, call: Call) -> Any:
         """Newest first."""
-        return FxConversion.objects.visible_to(call.principal).select_related("quote")
+        return conversions_of(call)
 
     @endpoint(
         summary="Convert prepaid money",
@@ -256,6 +261,15 @@ class ConversionList(LabView):
             now=call.now,
         )
         return render_conversion(made)
+
+
+class ConversionDetail(LabView):
+    """One conversion."""
+
+    @endpoint(summary="Show a conversion", scope="balance:read", returns=ConversionOut)
+    def get(self, call: Call, conversion_id: str) -> ConversionOut:
+        """What was sold and bought, and by which quote."""
+        return render_conversion(get_or_404(conversions_of(call), conversion_id))
 
 
 def _account_key(call: Call, account: str, currency: str, reservation: str) -> accounts.AccountKey:

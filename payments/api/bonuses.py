@@ -147,6 +147,15 @@ class BonusProposalList(LabView):
         return proposals_of(call).filter(**call.query)
 
 
+class BonusProposalDetail(LabView):
+    """One of them."""
+
+    @endpoint(summary="Show a proposal", scope="bonuses:read", returns=BonusProposalOut)
+    def get(self, call: Call, proposal_id: str) -> BonusProposalOut:
+        """Whether it waits, and what it became."""
+        return render_proposal(get_or_404(proposals_of(call), proposal_id))
+
+
 class BonusApprove(LabView):
     """The second member's yes."""
 

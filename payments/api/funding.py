@@ -130,10 +130,24 @@ class FundingDetail(LabView):
         return render_funding(get_or_404(Funding.objects.visible_to(call.principal), funding_id))
 
 
+def refunds_of(call: Call) -> Any:
+    """The lab's refunds with their funding."""
+    return Refund.objects.visible_to(call.principal).select_related("funding")
+
+
 class RefundList(LabView):
     """Money given back."""
 
     @endpoint(summary="List refunds", scope="funding:read", returns=RefundOut, paginated=True, render=render_refund)
     def get(self, call: Call) -> Any:
         """Newest first."""
-        return Refund.objects.visible_to(call.principal).select_related("funding")
+        return refunds_of(call)
+
+
+class RefundDetail(LabView):
+    """One refund."""
+
+    @endpoint(summary="Show a refund", scope="funding:read", returns=RefundOut)
+    def get(self, call: Call, refund_id: str) -> RefundOut:
+        """Whether the money went back, and why."""
+        return render_refund(get_or_404(refunds_of(call), refund_id))

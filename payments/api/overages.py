@@ -60,6 +60,15 @@ class ExpertOverageList(ExpertView):
         return overages_of(call).filter(**call.query)
 
 
+class ExpertOverageDetail(ExpertView):
+    """One of the expert's own."""
+
+    @endpoint(summary="Show my time over a cap", returns=OverageOut)
+    def get(self, call: Call, overage_id: str) -> OverageOut:
+        """With the clock by which it is decided, or what was decided and why."""
+        return render_overage(get_or_404(overages_of(call), overage_id))
+
+
 class LabOverageList(LabView):
     """Those that cost the lab."""
 
@@ -74,6 +83,15 @@ class LabOverageList(LabView):
     def get(self, call: Call) -> Any:
         """Newest first; `status=open` are those that wait for you, until `decide_by`."""
         return overages_of(call).filter(**call.query)
+
+
+class LabOverageDetail(LabView):
+    """One that costs the lab."""
+
+    @endpoint(summary="Show time over a cap", scope="timesheets:read", returns=OverageOut)
+    def get(self, call: Call, overage_id: str) -> OverageOut:
+        """With the clock by which it is decided, or what was decided and why."""
+        return render_overage(get_or_404(overages_of(call), overage_id))
 
 
 class LabOverageApprove(LabView):

@@ -25,6 +25,7 @@ from payments.models import (
     Funding,
     Invoice,
     Payout,
+    Refund,
     Statement,
     TaxProfile,
     TimeEntry,
@@ -211,6 +212,7 @@ FIGURES: Final[dict[str, dict[str, str]]] = {
         "balance.paid_back": own(f"a.kind = 'lab_prepaid' AND e.source_id LIKE 'rfd%%' AND {IN_NOVEMBER}"),
         "balance.other": NOTHING,
     },
+    "refunds/{refund_id}": {"amount": "(-" + own(f"{OWN} AND {THIS}") + ")"},
     "refunds": each({"amount": f"(-{REFUNDED})"}),
     "time-entries": each(_ENTRY),
     "time-entries/{entry_id}": {
@@ -243,7 +245,9 @@ PRICES: Final = {
 """What something would cost: nothing of it is in the books."""
 ELSEWHERE: Final = {
     "balance/conversions": "test_fx.py",
+    "balance/conversions/{conversion_id}": "test_fx.py",
     "bonuses/proposals": "test_bonuses.py",
+    "bonuses/proposals/{proposal_id}": "test_bonuses.py",
     "milestones": "test_milestones.py",
     "milestones/{milestone_id}": "test_milestones.py",
     "expert/exchange-quotes": "test_fx_exchanges.py",
@@ -362,6 +366,7 @@ def ids_of(world: World) -> dict[str, str]:
             "invoice_id": Invoice.objects.get(),
             "note_id": CreditNote.objects.get(),
             "adjustment_id": Adjustment.objects.get(kind=Adjustment.Kind.CLAWBACK),
+            "refund_id": Refund.objects.get(),
             "funding_id": Funding.objects.earliest("pk"),
         }
     return {name: str(row.public_id) for name, row in rows.items()}

@@ -58,6 +58,9 @@ def test_above_the_threshold_another_member_approves(world: World, caller: Calle
     made = caller("POST", "/bonuses", bonus(world, "1000.01")).json()
     assert (made["status"], made["fee"], made["id"][:4]) == ("proposed", None, "prp_")
     assert pay(world) == (0, 0)
+    shown = f"/bonuses/proposals/{made['id']}"
+    waiting = caller("GET", shown).json()
+    assert (waiting["id"], waiting["status"], waiting["amount"]) == (made["id"], "proposed", made["amount"])
     path = f"/bonuses/{made['id']}/approve"
     refused = caller("POST", path, {"decided_by": world.member.email})
     assert (refused.status_code, refused.json()["code"]) == (403, "own_proposal")
@@ -65,6 +68,7 @@ def test_above_the_threshold_another_member_approves(world: World, caller: Calle
     done = caller("POST", path, {"decided_by": CFO}, at=LATER)
     assert (done.status_code, done.json()["status"]) == (200, "approved")
     assert done.json()["outcome"].startswith("adj_")
+    assert caller("GET", shown, at=LATER).json() == done.json()
     assert pay(world) == (100_001, 0)
     again = caller("POST", path, {"decided_by": CFO}, at=LATER + DAY)
     assert (again.status_code, again.json()["code"]) == (409, "invalid_transition")

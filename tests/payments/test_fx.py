@@ -69,6 +69,7 @@ def test_a_lab_turns_dollars_into_euros() -> None:
     assert convert(caller, quote, "500.00").json() == answer.json()
     assert (story.prepaid(lab), story.prepaid(lab, "EUR")) == (50_000, 45_770)
     assert caller("GET", "/api/v1/balance/conversions").json()["results"] == [answer.json()]
+    assert caller("GET", f"/api/v1/balance/conversions/{answer.json()['id']}").json() == answer.json()
     with platform():
         assert fx_results.results() == [
             fx_results.FxResult("EUR", -45_770, 230),
@@ -119,8 +120,10 @@ def test_an_amount_that_buys_nothing_is_refused() -> None:
 
 
 def test_one_lab_sees_nothing_of_another_s_conversions() -> None:
-    convert(caller_of(story.new_lab(funded=1_000)), make_quote(), "1.00")
-    assert caller_of(story.new_lab())("GET", "/api/v1/balance/conversions").json()["results"] == []
+    made = convert(caller_of(story.new_lab(funded=1_000)), make_quote(), "1.00").json()
+    other = caller_of(story.new_lab())
+    assert other("GET", "/api/v1/balance/conversions").json()["results"] == []
+    assert other("GET", f"/api/v1/balance/conversions/{made['id']}").status_code == 404
 
 
 def test_what_is_bought_pays_the_debt_in_its_currency_first() -> None:

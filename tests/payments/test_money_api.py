@@ -116,12 +116,14 @@ def test_refunds_are_listed() -> None:
         paid_in = Funding.objects.get()
         refunds.refund(funding=paid_in, reason="The project ended.", by=story.new_user(), now=NOW)
     (row,) = get(lab_caller(lab), "refunds").json()["results"]
+    assert get(lab_caller(lab), f"refunds/{row['id']}").json() == row
     assert (row["funding"], row["amount"]["amount"], row["reason"]) == (
         paid_in.public_id,
         "500.00",
         "The project ended.",
     )
     assert get(lab_caller(story.new_lab()), "refunds").json()["results"] == []
+    assert get(lab_caller(story.new_lab()), f"refunds/{row['id']}").status_code == 404
 
 
 def test_a_rival_s_funding_is_not_found() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import Any
 
 import pytest
@@ -13,9 +14,22 @@ from core.money import Money
 from core.public import Operation
 from experts.public import Expert
 from payments.api.urls import expert_urlpatterns, lab_urlpatterns
-from payments.models import Dispute, FxExchange, Invoice, Overage, Payout, PayoutMethod, Statement, TimeEntry, Timesheet
-from payments.operations.exchange import exchanges
-from payments.operations.labs import credit_notes, invoices
+from payments.models import (
+    Dispute,
+    Funding,
+    FxConversion,
+    FxExchange,
+    Invoice,
+    Overage,
+    Payout,
+    PayoutMethod,
+    Refund,
+    Statement,
+    TimeEntry,
+    Timesheet,
+)
+from payments.operations.exchange import exchanges, fx
+from payments.operations.labs import credit_notes, funding, invoices, refunds
 from tests.payments import hours_world as hours
 from tests.payments import ledger_story as story
 from tests.payments.hours_world import HOUR, MONDAY, World, platform
@@ -39,7 +53,12 @@ PREFIXES = {
     "exchange_id": "fxe",
     "milestone_id": "mst",
     "proposal_id": "prp",
+    "adjustment_id": "adj",
+    "refund_id": "rfd",
+    "conversion_id": "fxc",
 }
+NOT_TRIED = {"provider", "year", "instruction_id"}
+"""Names in addresses that are no ids of money, and the standing instruction, that its own tests try."""
 SATURDAY = MONDAY + dt.timedelta(days=5)
 
 
@@ -98,6 +117,22 @@ def exchanged_by(expert: Expert) -> FxExchange:
     return exchanges.exchange(expert=expert, quote=quote, sold=Money(5_000, "EUR"), by=story.SYSTEM, now=SATURDAY)
 
 
+def refunded_to(world: World) -> Refund:
+    """Five dollars that came and went back."""
+    came = Funding.objects.create(
+        tenant=world.tenant, amount_minor=500, currency="USD", provider="tests", reference="CDR-5", requested_by="-"
+    )
+    funding.confirm(funding=came, by=story.new_user(), now=SATURDAY)
+    return refunds.refund(funding=came, reason="Not needed.", by=story.new_user(), now=SATURDAY)
+
+
+def converted_by(world: World) -> FxConversion:
+    """A dollar of the lab's that became a euro."""
+    quote = story.quoted("1", sell="USD", buy="EUR", valid_until=SATURDAY + dt.timedelta(days=1), now=SATURDAY)
+    one = Money(100, "USD")
+    return fx.convert(tenant_id=world.tenant.pk, quote=quote, sold=one, by=story.SYSTEM, now=SATURDAY)
+
+
 def owned_by(world: World) -> dict[str, str]:
     """The ids of everything that the world and somebody who was paid have."""
     ada = story.new_expert()
@@ -106,7 +141,7 @@ def owned_by(world: World) -> dict[str, str]:
     asked = asked_of_the_api(world)
     invoices.issue_due(now=SATURDAY + dt.timedelta(days=30))
     with platform():
-        invoice = Invoice.objects.get()
+        invoice = Invoice.objects.earliest("pk")
         note = credit_notes.credit(invoice=invoice, part="everything", reason="Late", by=ada.user, now=SATURDAY)
         rows: dict[str, Any] = {
             "invoice_id": invoice,
@@ -122,6 +157,8 @@ def owned_by(world: World) -> dict[str, str]:
             "statement_id": Statement.objects.get(),
             "method_id": PayoutMethod.objects.get(),
             "exchange_id": exchanged_by(ada),
+            "refund_id": refunded_to(world),
+            "conversion_id": converted_by(world),
         }
     found = {name: row.public_id for name, row in rows.items()}
     return found | asked
@@ -145,8 +182,12 @@ def asked_of_the_api(world: World) -> dict[str, str]:
         "budget": {"amount": "5.00", "currency": "USD"},
         **by,
     }
+    small = {"amount": "1.00", "currency": "USD"}
     answers = {
         "funding_id": funded,
+        "adjustment_id": lab(
+            "POST", "/bonuses", {**by, "contract": world.contract.public_id, "amount": small, "reason": "-"}
+        ),
         "proposal_id": proposal,
         "milestone_id": lab("POST", "/milestones", milestone),
     }
@@ -158,7 +199,15 @@ def test_anothers_ids_are_not_there(world: World) -> None:
     random = {name: ids.new_id(prefix) for name, prefix in PREFIXES.items()}
     with platform():
         rival = hours.build(name="Borealis")
-    scopes = ("timesheets:write", "funding:read", "contracts:read", "projects:read", "invoices:read", "bonuses:write")
+    scopes = (
+        "timesheets:write",
+        "funding:read",
+        "balance:read",
+        "contracts:read",
+        "projects:read",
+        "invoices:read",
+        "bonuses:write",
+    )
     lab, stranger = hours.lab_caller(rival, *scopes), hours.expert_caller(rival)
     tried = 0
     for call, base, patterns in ((lab, "", lab_urlpatterns), (stranger, "/expert", expert_urlpatterns)):
@@ -168,6 +217,7 @@ def test_anothers_ids_are_not_there(world: World) -> None:
                 path = route
                 for name, value in values.items():
                     path = path.replace(f"<str:{name}>", value)
+                assert set(re.findall(r"<\w+:(\w+)>", path)) <= NOT_TRIED, path
                 answers.append(
                     call(method.upper(), f"{base}/{path}", body_for(route, method, rival.member.email), at=SATURDAY)
                 )

@@ -243,11 +243,14 @@ def test_overages_over_rest(scene: Scene) -> None:
     assert [piece["time"]["overage"] for piece in pieces] == ["PT0S", "PT30M"]
     (overage,) = scene.expert("GET", "/expert/overages").json()["results"]
     assert (overage["cap"], overage["time"], overage["time_entry"]) == ("day", "PT30M", pieces[1]["id"])
+    assert scene.expert("GET", f"/expert/overages/{overage['id']}").json() == overage
+    assert scene.lab("GET", f"/overages/{overage['id']}").json() == overage
     body = {"decided_by": scene.world.member.email, "reason": "four hours a day"}
     silent = scene.lab("POST", f"/overages/{overage['id']}/decline", {"decided_by": scene.world.member.email})
     assert (silent.status_code, silent.json()["errors"][0]["pointer"]) == (400, "/reason")
     declined = scene.lab("POST", f"/overages/{overage['id']}/decline", body, at=minutes(280))
     assert (declined.status_code, declined.json()["status"]) == (200, "declined")
+    assert scene.lab("GET", f"/overages/{overage['id']}").json() == declined.json()
     appeal = scene.expert(
         "POST", "/expert/appeals", {"subject": overage["id"], "reason": "you asked me to stay"}, at=minutes(290)
     )
