@@ -10,13 +10,14 @@ from rest_framework import serializers
 from core.api.call import Call
 from core.api.endpoint import endpoint
 from core.api.fields import StrictCharField
+from core.api.filters import CreatedFilters
 from core.api.lookup import get_or_404
 from core.api.types import Doc, Example, IdOf, Timestamp
 from core.api.views import LabView
 from core.problems import InvalidTransition
 from experts.public import OwnWork, ReasonMissing
 from marketplace.api.candidates import CandidateId
-from marketplace.api.filters import CreatedFilters, narrowed
+from marketplace.api.filters import narrowed
 from marketplace.api.openings import OpeningId
 from marketplace.api.projects import ProjectId
 from marketplace.models import Application

@@ -9,11 +9,12 @@ from django.db.models import QuerySet
 from core.api.call import Call
 from core.api.endpoint import endpoint
 from core.api.fields import StrictCharField
+from core.api.filters import CreatedFilters
 from core.api.lookup import get_or_404
 from core.api.types import Doc, Example, IdOf, Timestamp
 from core.api.views import LabView
 from core.public import Event
-from marketplace.api.filters import CreatedFilters, narrowed
+from marketplace.api.filters import narrowed
 
 
 class EventOut(TypedDict):

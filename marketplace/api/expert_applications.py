@@ -10,6 +10,7 @@ from rest_framework import serializers
 from core.api.call import Call
 from core.api.endpoint import endpoint
 from core.api.fields import StrictCharField
+from core.api.filters import CreatedFilters
 from core.api.lookup import get_or_404
 from core.api.types import Doc, Example, Timestamp
 from core.api.views import ExpertView
@@ -17,7 +18,7 @@ from core.problems import InvalidTransition
 from experts.public import Expert
 from marketplace.api.applications import ApplicationId, applications_of
 from marketplace.api.expert_openings import board
-from marketplace.api.filters import CreatedFilters, narrowed
+from marketplace.api.filters import narrowed
 from marketplace.api.openings import OpeningId
 from marketplace.models import Application
 from marketplace.operations import applications

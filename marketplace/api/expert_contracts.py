@@ -11,13 +11,14 @@ from rest_framework import serializers
 from core.api.call import Call, Listed
 from core.api.endpoint import endpoint
 from core.api.fields import StrictCharField
+from core.api.filters import CreatedFilters
 from core.api.lookup import get_or_404
 from core.api.types import Doc, Example, IdOf, Link, RateOut, Timestamp, render_rate
 from core.api.views import ExpertView
 from core.problems import InvalidTransition
 from marketplace import queries
 from marketplace.api.contracts import ContractId, NextTermsOut, mine, render_next_terms, terms_of
-from marketplace.api.filters import CreatedFilters, narrowed
+from marketplace.api.filters import narrowed
 from marketplace.api.openings import OpeningId
 from marketplace.api.projects import ProjectId
 from marketplace.api.terms import TermsOut, render_terms

@@ -11,6 +11,7 @@ from rest_framework import serializers
 from core.api.call import Call, Listed
 from core.api.endpoint import endpoint
 from core.api.fields import StrictCharField
+from core.api.filters import CreatedFilters
 from core.api.limits import address_of
 from core.api.lookup import get_or_404
 from core.api.types import Day, Doc, Example, IdOf, Link, RateOut, Timestamp, render_rate
@@ -19,7 +20,7 @@ from core.problems import InvalidTransition
 from experts.public import LegalNameMissing, NameMismatch, Signature
 from marketplace import ports, queries
 from marketplace.api.contracts import ContractId
-from marketplace.api.filters import CreatedFilters, narrowed
+from marketplace.api.filters import narrowed
 from marketplace.api.openings import OpeningId
 from marketplace.api.terms import OfferDocumentOut, TermsOut, render_terms
 from marketplace.models import Offer, OfferDocument

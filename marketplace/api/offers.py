@@ -12,6 +12,7 @@ from rest_framework import serializers
 from core.api.call import Call
 from core.api.endpoint import endpoint
 from core.api.fields import DurationField, PublicIdField, StrictCharField
+from core.api.filters import CreatedFilters
 from core.api.lookup import get_or_404
 from core.api.types import (
     Doc,
@@ -31,7 +32,7 @@ from core.problems import InvalidTransition
 from marketplace import rates
 from marketplace.api.applications import ApplicationId, applications_of
 from marketplace.api.candidates import CandidateId
-from marketplace.api.filters import CreatedFilters, narrowed
+from marketplace.api.filters import narrowed
 from marketplace.api.openings import OpeningId, openings_of
 from marketplace.api.projects import ProjectId
 from marketplace.api.terms import PaidActivityOut, PlannedRate, render_activities, render_planned_rate

@@ -19,6 +19,7 @@ from core.api.fields import (
     StrictCharField,
     StrictIntegerField,
 )
+from core.api.filters import CreatedFilters
 from core.api.lookup import get_or_404
 from core.api.types import (
     Doc,
@@ -36,7 +37,7 @@ from core.api.views import LabView
 from core.money import Money
 from core.problems import FieldError, InvalidInput, InvalidTransition
 from experts.public import Expert
-from marketplace.api.filters import CreatedFilters, narrowed
+from marketplace.api.filters import narrowed
 from marketplace.api.projects import ProjectId, projects_of
 from marketplace.api.terms import HourlyRateField
 from marketplace.eligibility import RequirementOut, render_requirement

@@ -18,12 +18,13 @@ from core.api.fields import (
     StrictCharField,
     StrictIntegerField,
 )
+from core.api.filters import CreatedFilters
 from core.api.lookup import get_or_404
 from core.api.types import Currency, Doc, Example, ExternalId, IdOf, Metadata, MoneyOut, Timestamp, render_money
 from core.api.views import LabView
 from core.money import Money
 from core.problems import FieldError, InvalidInput, InvalidTransition
-from marketplace.api.filters import CreatedFilters, narrowed
+from marketplace.api.filters import narrowed
 from marketplace.api.terms import PaidActivityOut, PayPolicyIn, render_activities
 from marketplace.models import Project
 from marketplace.operations import projects

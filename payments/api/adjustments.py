@@ -10,14 +10,14 @@ from rest_framework import serializers
 from core.api.call import Call
 from core.api.endpoint import endpoint
 from core.api.fields import PublicIdField
-from core.api.filters import CreatedFilters
 from core.api.lookup import get_or_404
 from core.api.views import LabView
 from payments.api.adjustment_types import LabAdjustmentOut, render_lab_adjustment
+from payments.api.filters import MoneyFilters
 from payments.models import Adjustment
 
 
-class AdjustmentFilters(CreatedFilters):
+class AdjustmentFilters(MoneyFilters):
     """Filters."""
 
     kind = serializers.ChoiceField(choices=Adjustment.Kind.choices, required=False)

@@ -17,6 +17,7 @@ from core.money import Money
 from core.problems import NotFound
 from marketplace.ports import BalanceView, InsufficientFunds
 from payments import accounts
+from payments.api.filters import ExchangedFilters
 from payments.models import FundsReservation, FxConversion, FxQuote
 from payments.operations.exchange import fx
 from payments.operations.labs import reservations
@@ -230,13 +231,14 @@ class ConversionList(LabView):
     @endpoint(
         summary="List conversions",
         scope="balance:read",
+        query=ExchangedFilters,
         returns=ConversionOut,
         paginated=True,
         render=render_conversion,
     )
     def get(self, call: Call) -> Any:
         """Newest first."""
-        return conversions_of(call)
+        return conversions_of(call).filter(**call.query)
 
     @endpoint(
         summary="Convert prepaid money",

@@ -9,6 +9,7 @@ from rest_framework import serializers
 from core.api.fields import MoneyField, PublicIdField, StrictCharField
 from core.api.types import Doc, Example, IdOf, MoneyOut, Timestamp, render_money
 from core.money import Money
+from payments.api.filters import MoneyFilters
 from payments.api.hours_types import ContractId, Pseudonym
 from payments.models import Adjustment, AdjustmentProposal
 from payments.operations.pay import bonuses
@@ -64,13 +65,14 @@ class BulkBonusesOut(TypedDict):
     proposal: BonusProposalOut | None
 
 
-class BonusFilters(serializers.Serializer[None]):
+class BonusFilters(MoneyFilters):
     """Filters."""
 
     contract = PublicIdField("ctr", required=False, source="contract__public_id")
+    project = PublicIdField("prj", required=False, source="contract__project__public_id")
 
 
-class ProposalFilters(serializers.Serializer[None]):
+class ProposalFilters(MoneyFilters):
     """Filters."""
 
     status = serializers.ChoiceField(choices=AdjustmentProposal.Status.choices, required=False)

@@ -9,6 +9,7 @@ from rest_framework import serializers
 from core.api.call import Call
 from core.api.endpoint import endpoint
 from core.api.fields import DurationField, PublicIdField, StrictCharField
+from core.api.filters import CreatedFilters
 from core.api.lookup import get_or_404
 from core.api.views import ExpertView, LabView
 from core.problems import InvalidTransition
@@ -20,7 +21,7 @@ from payments.operations.hours import disputes
 from payments.operations.hours.late_disputes import AlreadyDisputed, ApprovedByTheLab, DisputeWindowOver
 
 
-class DisputeFilters(serializers.Serializer[None]):
+class DisputeFilters(CreatedFilters):
     """Filters."""
 
     status = serializers.ChoiceField(choices=Dispute.Status.choices, required=False)

@@ -14,6 +14,7 @@ from core.api.types import Currency, Doc, Example, IdOf, MoneyOut, Timestamp, re
 from core.api.views import ExpertView
 from experts.public import Expert, OwnWork
 from payments import exchange
+from payments.api.filters import ExchangedFilters
 from payments.models import FxExchange, FxQuote
 from payments.operations.exchange import exchanges, fx
 from payments.queries import exchange_offers
@@ -110,10 +111,16 @@ class ExchangeQuoteList(ExpertView):
 class ExchangeList(ExpertView):
     """My exchanges."""
 
-    @endpoint(summary="List my exchanges", returns=ExchangeOut, paginated=True, render=render_exchange)
+    @endpoint(
+        summary="List my exchanges",
+        query=ExchangedFilters,
+        returns=ExchangeOut,
+        paginated=True,
+        render=render_exchange,
+    )
     def get(self, call: Call) -> Any:
         """Newest first."""
-        return FxExchange.objects.visible_to(call.principal).select_related("quote")
+        return FxExchange.objects.visible_to(call.principal).filter(**call.query).select_related("quote")
 
     @endpoint(
         summary="Exchange what I am owed",

@@ -8,11 +8,12 @@ from rest_framework import serializers
 
 from core.api.call import Call
 from core.api.endpoint import endpoint
-from core.api.fields import MoneyField
+from core.api.fields import MoneyField, PublicIdField
 from core.api.lookup import get_or_404
 from core.api.types import Doc, Example, IdOf, MoneyOut, Timestamp, render_money
 from core.api.views import LabView
 from core.money import Money
+from payments.api.filters import MoneyFilters
 from payments.models import Funding, Refund
 from payments.operations.labs import funding
 
@@ -39,10 +40,17 @@ class FundingIn(serializers.Serializer[None]):
     amount = MoneyField()
 
 
-class FundingFilters(serializers.Serializer[None]):
+class FundingFilters(MoneyFilters):
     """Filters."""
 
     status = serializers.ChoiceField(choices=Funding.Status.choices, required=False)
+
+
+class RefundFilters(MoneyFilters):
+    """Filters."""
+
+    status = serializers.ChoiceField(choices=Refund.Status.choices, required=False)
+    funding = PublicIdField("fnd", required=False, source="funding__public_id")
 
 
 class RefundOut(TypedDict):
@@ -138,10 +146,17 @@ def refunds_of(call: Call) -> Any:
 class RefundList(LabView):
     """Money given back."""
 
-    @endpoint(summary="List refunds", scope="funding:read", returns=RefundOut, paginated=True, render=render_refund)
+    @endpoint(
+        summary="List refunds",
+        scope="funding:read",
+        query=RefundFilters,
+        returns=RefundOut,
+        paginated=True,
+        render=render_refund,
+    )
     def get(self, call: Call) -> Any:
         """Newest first."""
-        return refunds_of(call)
+        return refunds_of(call).filter(**call.query)
 
 
 class RefundDetail(LabView):

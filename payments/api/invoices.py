@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Annotated, Any, TypedDict, cast
 
 from django.http import HttpResponse
@@ -9,12 +10,13 @@ from rest_framework import serializers
 
 from core.api.call import Call
 from core.api.endpoint import endpoint
-from core.api.fields import CountryField, StrictCharField
+from core.api.fields import CountryField, PublicIdField, StrictCharField
 from core.api.lookup import get_or_404
 from core.api.types import Currency, Day, Doc, Example, IdOf, Link, MoneyOut, Timestamp, render_money
 from core.api.versions import Version
 from core.api.views import LabView
 from core.money import Money
+from payments.api.filters import MoneyFilters
 from payments.api.paper_download import PAPER_FILE, PaperFormat, drawn, language_of, table
 from payments.models import CreditNote, Invoice, LabBillingProfile
 from payments.operations.labs import billing
@@ -87,10 +89,23 @@ class InvoiceDetailOut(InvoiceOut):
     credit_notes: list[CreditNoteOut]
 
 
-class InvoiceFilters(serializers.Serializer[None]):
+class InvoiceFilters(MoneyFilters):
     """Filters."""
 
     status = serializers.ChoiceField(choices=Invoice.Status.choices, required=False)
+    period = serializers.RegexField(
+        r"^20\d{2}-(0[1-9]|1[0-2])$", required=False, source="period_start", help_text="The calendar month, `2026-11`."
+    )
+
+    def validate_period(self, value: str) -> dt.date:
+        """Its first day."""
+        return dt.date.fromisoformat(f"{value}-01")
+
+
+class CreditNoteFilters(MoneyFilters):
+    """Filters."""
+
+    invoice = PublicIdField("inv", required=False, source="invoice__public_id")
 
 
 class LabBillingOut(TypedDict):
@@ -250,13 +265,14 @@ class CreditNoteList(LabView):
     @endpoint(
         summary="List credit notes",
         scope="invoices:read",
+        query=CreditNoteFilters,
         returns=CreditNoteOut,
         paginated=True,
         render=render_credit_note,
     )
     def get(self, call: Call) -> Any:
         """Newest first."""
-        return _credit_notes(call)
+        return _credit_notes(call).filter(**call.query)
 
 
 class CreditNoteDetail(LabView):

@@ -19,6 +19,7 @@ from core.problems import FieldError, InvalidInput, InvalidTransition
 from experts.public import ReasonMissing
 from marketplace.public import Opening, Project, deciding_member
 from payments.api.bonus_types import DECIDER
+from payments.api.filters import MoneyFilters
 from payments.models import AdjustmentProposal, Milestone
 from payments.operations.pay import milestones
 from payments.queries import milestone_progress
@@ -82,10 +83,18 @@ class EndMilestoneIn(serializers.Serializer[None]):
     reason = StrictCharField(max_length=300, help_text="Experts who work towards it read it.")
 
 
-class MilestoneFilters(serializers.Serializer[None]):
+class MyMilestoneFilters(serializers.Serializer[None]):
     """Filters."""
 
     opening = PublicIdField("opn", required=False)
+
+
+class MilestoneFilters(MoneyFilters):
+    """Filters."""
+
+    status = serializers.ChoiceField(choices=Milestone.Status.choices, required=False)
+    project = PublicIdField("prj", required=False, source="project__public_id")
+    opening = PublicIdField("opn", required=False, source="opening__public_id")
 
 
 def render_milestone(row: Milestone) -> MilestoneOut:
@@ -176,8 +185,7 @@ class MilestoneList(LabView):
     )
     def get(self, call: Call) -> Any:
         """Newest first; `waiting` tells how many bonuses wait for your money."""
-        rows = milestones_of(call)
-        return rows.filter(opening__public_id=call.query["opening"]) if "opening" in call.query else rows
+        return milestones_of(call).filter(**call.query)
 
     @endpoint(
         summary="Promise a milestone",
@@ -251,7 +259,9 @@ class MilestoneEnd(LabView):
 class ExpertMilestoneList(ExpertView):
     """What labs promise the expert."""
 
-    @endpoint(summary="List milestones promised to me", query=MilestoneFilters, returns=MyMilestoneOut, paginated=True)
+    @endpoint(
+        summary="List milestones promised to me", query=MyMilestoneFilters, returns=MyMilestoneOut, paginated=True
+    )
     def get(self, call: Call) -> Listed:
         """Those of every opening you have an offer or a contract in, so also before you accept."""
         rows = milestones_of(call)

@@ -9,6 +9,7 @@ from rest_framework import serializers
 from core.api.call import Call
 from core.api.endpoint import endpoint
 from core.api.fields import PublicIdField, StrictCharField
+from core.api.filters import CreatedFilters
 from core.api.lookup import get_or_404
 from core.api.views import ExpertView, LabView
 from core.problems import InvalidTransition
@@ -19,7 +20,7 @@ from payments.models import Overage
 from payments.operations.hours import overages
 
 
-class OverageFilters(serializers.Serializer[None]):
+class OverageFilters(CreatedFilters):
     """Filters."""
 
     status = serializers.ChoiceField(choices=Overage.Status.choices, required=False)

@@ -13,6 +13,7 @@ from core.api.types import Day, Doc, Example, IdOf, MoneyOut, Timestamp, render_
 from core.api.views import ExpertView
 from core.money import Money
 from payments import payout_reasons
+from payments.api.filters import MoneyFilters
 from payments.models import Payout
 
 StatementId = Annotated[str, IdOf("stm")]
@@ -38,7 +39,7 @@ class PayoutOut(TypedDict):
     created_at: Timestamp
 
 
-class PayoutFilters(serializers.Serializer[None]):
+class PayoutFilters(MoneyFilters):
     """Filters."""
 
     status = serializers.ChoiceField(choices=Payout.Status.choices, required=False)

@@ -9,6 +9,7 @@ from rest_framework import serializers
 from core.api.call import Call
 from core.api.endpoint import endpoint
 from core.api.fields import StrictCharField
+from core.api.filters import CreatedFilters
 from core.api.lookup import get_or_404
 from core.api.types import Doc, Duration, Example, IdOf, MoneyOut, Timestamp, render_duration, render_money
 from core.api.views import ExpertView
@@ -68,7 +69,7 @@ class JoinIn(serializers.Serializer[None]):
     code = StrictCharField(max_length=24)
 
 
-class ReferralFilters(serializers.Serializer[None]):
+class ReferralFilters(CreatedFilters):
     """Filters."""
 
     status = serializers.ChoiceField(choices=Referral.Status.choices, required=False)

@@ -12,6 +12,7 @@ from core.api.lookup import get_or_404
 from core.api.types import Day, Doc, Example, IdOf, MoneyOut, Timestamp, render_money
 from core.api.views import ExpertView
 from core.money import Money
+from payments.api.filters import MoneyFilters
 from payments.api.paper_download import PAPER_FILE, PaperFormat, drawn, language_of, table
 from payments.models import SelfBillingInvoice
 from payments.operations.runs import self_billing
@@ -58,13 +59,14 @@ class SelfBillingInvoiceList(ExpertView):
 
     @endpoint(
         summary="List invoices written for me",
+        query=MoneyFilters,
         returns=SelfBillingInvoiceOut,
         paginated=True,
         render=render_invoice,
     )
     def get(self, call: Call) -> Any:
         """Newest first."""
-        return _invoices(call)
+        return _invoices(call).filter(**call.query)
 
 
 class SelfBillingInvoiceDetail(ExpertView):

@@ -31,6 +31,7 @@ from core.api.views import ExpertView
 from core.money import Money
 from core.problems import FieldError, InvalidInput
 from experts.public import Expert
+from payments.api.filters import MoneyFilters
 from payments.api.paper_download import PAPER_FILE, PaperFormat, drawn, language_of, table
 from payments.api.payday_types import PayDateOut, render_date
 from payments.models import Statement
@@ -235,10 +236,12 @@ def _year(call: Call) -> paid_in_year.Year:
 class StatementList(ExpertView):
     """The expert's statements."""
 
-    @endpoint(summary="List my statements", returns=StatementOut, paginated=True, render=render_statement)
+    @endpoint(
+        summary="List my statements", query=MoneyFilters, returns=StatementOut, paginated=True, render=render_statement
+    )
     def get(self, call: Call) -> Any:
         """Newest first; one for each payout, without a gap between them."""
-        return _statements(call)
+        return _statements(call).filter(**call.query)
 
 
 class StatementDetail(ExpertView):

@@ -11,11 +11,11 @@ from core.api.endpoint import BULK_BYTES, endpoint
 from core.api.fields import (
     DurationField,
     ExternalIdField,
-    InstantField,
     MetadataField,
     StrictCharField,
     StrictIntegerField,
 )
+from core.api.filters import CreatedFilters
 from core.api.lookup import get_or_404
 from core.api.types import Doc, Duration, Example, ExternalId, Metadata, Timestamp, render_duration
 from core.api.views import LabView
@@ -83,13 +83,11 @@ class BatchIn(serializers.Serializer[None]):
     metadata = MetadataField()
 
 
-class BatchFilters(serializers.Serializer[None]):
+class BatchFilters(CreatedFilters):
     """Filters."""
 
     status = serializers.ChoiceField(choices=Batch.Status.choices, required=False)
     external_id = ExternalIdField()
-    created_after = InstantField(required=False, source="created_at__gte")
-    created_before = InstantField(required=False, source="created_at__lt")
 
 
 class TasksIn(serializers.Serializer[None]):

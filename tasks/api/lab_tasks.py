@@ -9,6 +9,7 @@ from rest_framework import serializers
 from core.api.call import Call
 from core.api.endpoint import endpoint
 from core.api.fields import ExternalIdField, InstantField, PublicIdField
+from core.api.filters import CreatedFilters
 from core.api.lookup import get_or_404
 from core.api.types import AnyJson, Doc, Example, ExternalId, Timestamp
 from core.api.views import LabView
@@ -57,7 +58,7 @@ class TaskDetailOut(TaskOut):
     reports: Annotated[int, Doc("How often an expert gave it back because something is wrong with it."), Example(0)]
 
 
-class TaskFilters(serializers.Serializer[None]):
+class TaskFilters(CreatedFilters):
     """Filters."""
 
     status = serializers.ChoiceField(choices=Task.Status.choices, required=False)
@@ -67,8 +68,6 @@ class TaskFilters(serializers.Serializer[None]):
     external_id = ExternalIdField()
     gold = serializers.BooleanField(required=False, source="is_gold")
     review_side = serializers.ChoiceField(choices=["platform", "lab"], required=False)
-    created_after = InstantField(required=False, source="created_at__gte")
-    created_before = InstantField(required=False, source="created_at__lt")
     finished_since = InstantField(required=False, source="finished_at__gte")
 
 

@@ -9,7 +9,8 @@ from rest_framework import serializers
 
 from core.api.call import Call
 from core.api.endpoint import BULK_BYTES, endpoint
-from core.api.fields import ExternalIdField, InstantField, PublicIdField, StrictCharField
+from core.api.fields import ExternalIdField, PublicIdField, StrictCharField
+from core.api.filters import CreatedFilters
 from core.api.lookup import get_or_404
 from core.api.types import AnyJson, Doc, Example, ExternalId, Timestamp
 from core.api.views import LabView
@@ -138,15 +139,13 @@ class ScoreIn(serializers.Serializer[None]):
     grades = serializers.ListField(child=GradeIn(), min_length=1, max_length=5000)
 
 
-class RubricFilters(serializers.Serializer[None]):
+class RubricFilters(CreatedFilters):
     """Filters."""
 
     status = serializers.ChoiceField(choices=Rubric.Status.choices, required=False)
     project = PublicIdField("prj", required=False, source="project__public_id")
     submission = PublicIdField("sub", required=False, source="submission__public_id")
     external_id = ExternalIdField()
-    created_after = InstantField(required=False, source="created_at__gte")
-    created_before = InstantField(required=False, source="created_at__lt")
 
 
 def rubrics_of(call: Call) -> Any:

@@ -1,4 +1,4 @@
-"""Every list of hours and money costs as many queries for a full page as for a short one."""
+"""Every list of hours and money costs as many queries for a full page as for a short one, and can be narrowed."""
 
 from __future__ import annotations
 
@@ -35,14 +35,15 @@ LATER = NOW + 3 * WEEK
 READS = ("timesheets", "bonuses", "balance", "funding", "invoices", "projects", "contracts")
 
 
-def paginated(patterns: list[URLPattern], prefix: str) -> list[str]:
-    """The paths of all lists in pages."""
+def paginated(patterns: list[URLPattern], prefix: str) -> dict[str, frozenset[str]]:
+    """The paths of all lists in pages, each with its query parameters."""
     views: list[tuple[str, Any]] = [(str(pattern.pattern), pattern.callback) for pattern in patterns]
     specs = [(path, spec_of(view.view_class, "GET")) for path, view in views]
-    return [f"{prefix}/{path}" for path, spec in specs if spec is not None and spec.paginated]
+    return {f"{prefix}/{path}": spec.query_names for path, spec in specs if spec is not None and spec.paginated}
 
 
-LISTS: Final = [*paginated(urls.expert_urlpatterns, "/expert"), *paginated(urls.lab_urlpatterns, "")]
+KNOWN: Final = {**paginated(urls.expert_urlpatterns, "/expert"), **paginated(urls.lab_urlpatterns, "")}
+LISTS: Final = list(KNOWN)
 
 
 def cost(caller: Caller, path: str) -> tuple[int, list[Any]]:
@@ -51,6 +52,30 @@ def cost(caller: Caller, path: str) -> tuple[int, list[Any]]:
         answer = caller("GET", path, at=LATER)
     assert answer.status_code == 200, answer.content
     return len(seen), answer.json()["results"]
+
+
+CURRENCIES: Final = ("USD", "EUR", "CHF", "GBP", "JPY")
+
+
+def assert_it_narrows(caller: Caller, path: str, known: frozenset[str]) -> None:
+    """Each instant parts the list in two, and each row is listed under one currency."""
+
+    def rows(query: str) -> list[Any]:
+        answer = caller("GET", f"{path}?limit=200&{query}", at=LATER)
+        assert answer.status_code == 200, answer.content
+        found: list[Any] = answer.json()["results"]
+        return found
+
+    everything = rows("")
+    if "created_after" in known:
+        for at in (LATER - 99 * WEEK, NOW + WEEK, LATER, LATER + 99 * WEEK):
+            text = f"{at:%Y-%m-%dT%H:%M:%SZ}"
+            assert rows(f"created_after={text}") + rows(f"created_before={text}") == everything, text
+        assert rows(f"created_before={LATER - 99 * WEEK:%Y-%m-%dT%H:%M:%SZ}") == []
+    for name in {"currency", "sell", "buy"} & known:
+        found = {currency: rows(f"{name}={currency}") for currency in CURRENCIES}
+        assert sum(len(part) for part in found.values()) == len(everything), name
+        assert all(f'"{currency}"' in str(row).replace("'", '"') for currency in found for row in found[currency])
 
 
 def pay_a_week(world: World, n: int) -> None:
@@ -128,6 +153,14 @@ def funded_and_billed(world: World) -> None:
         refunds.refund(funding=paid_in, reason="Not needed.", by=story.new_user("Fin"), now=LATER)
 
 
+def corrected(world: World) -> None:
+    """Every approved entry a minute shorter, and a last bonus."""
+    for entry in TimeEntry.objects.settled().order_by("pk"):
+        adjustments.correct(entry=entry, counted=entry.seconds - 60, reason="Idle.", decided_by=world.member, now=LATER)
+    last = Bonus(world.contract, Money(5000, "USD"), "Last")
+    bonuses.pay(bonus=last, decided_by=world.member, by=PLATFORM, now=LATER)
+
+
 def colleagues(world: World) -> None:
     """Two more contracts of the same project, with the same terms."""
     for n in range(2):
@@ -157,12 +190,7 @@ def test_no_list_costs_more_the_longer_it_is(subtests: pytest.Subtests, settings
         assert (after_one[1], after_three[1]) == (1, 3)
         assert after_three[0] <= after_one[0]
     with platform():
-        for entry in TimeEntry.objects.settled().order_by("pk"):
-            adjustments.correct(
-                entry=entry, counted=entry.seconds - 60, reason="Idle.", decided_by=world.member, now=LATER
-            )
-        last = Bonus(world.contract, Money(5000, "USD"), "Last")
-        bonuses.pay(bonus=last, decided_by=world.member, by=PLATFORM, now=LATER)
+        corrected(world)
         contested_week(world)
         exchanged(world)
         funded_and_billed(world)
@@ -178,6 +206,7 @@ def test_no_list_costs_more_the_longer_it_is(subtests: pytest.Subtests, settings
             few, short = cost(caller, f"{filled}?limit={FEW}")
             many, long = cost(caller, f"{filled}?limit=200")
             assert len(short) == FEW < len(long)
+            assert_it_narrows(caller, filled, KNOWN[path])
             assert many <= few, f"{few} queries for {len(short)} rows, {many} for {len(long)}"
 
 
