@@ -183,9 +183,11 @@ def _opening(tenant: Tenant, *, currency: str, week_cap: int) -> Opening:
     )
 
 
-def contract_of(world: World, expert: Expert) -> Contract:
+def contract_of(world: World, expert: Expert, *, currency: str = "USD") -> Contract:
     """A contract of another expert with the same lab, without terms or money behind it."""
-    return _contract(world.tenant, expert, currency="USD", zone="Europe/Berlin", rate_minor=11_000, week_cap=10 * HOUR)
+    return _contract(
+        world.tenant, expert, currency=currency, zone="Europe/Berlin", rate_minor=11_000, week_cap=10 * HOUR
+    )
 
 
 def raise_rate(world: World, *, rate_minor: int, at: dt.datetime) -> RateSnapshot:

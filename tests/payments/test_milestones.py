@@ -14,7 +14,7 @@ from core import outbox
 from core.money import Money
 from core.public import User, unit_of_work
 from experts.public import Appeal, Notice
-from marketplace.public import LabMember
+from marketplace.public import LabMember, RateSnapshot
 from payments.models import Adjustment, Milestone, MilestoneAward
 from payments.operations.hours import clocks
 from payments.operations.labs import funding
@@ -117,6 +117,38 @@ def test_without_money_it_waits_visibly_and_is_paid_when_there_is_some(caller: C
     assert pay(world) == (16_000, 0)
     assert "milestone_unfunded" not in [row["code"] for row in expert("GET", "/expert/earnings").json()["blockers"]]
     assert lab(world)[1] == 0
+    assert_the_books_hold()
+
+
+def test_what_is_short_in_one_currency_leaves_the_others_alone() -> None:
+    """The dollars that nobody brings are owed for longer than the euros, which arrive."""
+    with platform():
+        dollars = hours.build(name="Poor", funded_minor=0)
+        bob = hours.make_expert("bob@example.org")
+        contract = hours.contract_of(dollars, bob, currency="EUR")
+        snapshot = RateSnapshot.objects.get(pk=dollars.snapshot.pk)
+        snapshot.pk, snapshot.contract, snapshot.currency = None, contract, "EUR"
+        snapshot.save(force_insert=True)
+        euros = replace(dollars, expert=bob, contract=contract, snapshot=snapshot)
+    poor = hours.lab_caller(dollars, "bonuses:write")
+    for n, world in enumerate((dollars, euros)):
+        code = world.snapshot.currency
+        money = {
+            name: {"amount": amount, "currency": code} for name, amount in (("amount", "50.00"), ("budget", "100.00"))
+        }
+        assert poor("POST", "/milestones", body(world, **money), key=f"m{n}").status_code == 201
+        with platform():
+            approved(world)
+        outbox.drain(now=DECIDED)
+    with platform():
+        found = MilestoneAward.objects.order_by("pk").values_list("milestone__currency", "status")
+        assert list(found) == [("USD", "waiting"), ("EUR", "waiting")]
+        funding.announce(tenant_id=dollars.tenant.pk, amount=Money(100_000, "EUR"), by=PLATFORM, now=LATER)
+    clocks.pay_waiting_milestones(by=PLATFORM, now=LATER)
+    with platform():
+        assert list(found.all()) == [("USD", "waiting"), ("EUR", "paid")]
+        assert Adjustment.objects.get().expert == bob
+    assert pay(dollars) == (11_000, 0)
     assert_the_books_hold()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from itertools import takewhile
 from typing import Any, Final
 
 from django.db import transaction
@@ -140,12 +139,23 @@ def end_if_over(*, milestone_id: int, now: dt.datetime) -> None:
 
 
 def pay_waiting(*, tenant_id: int, now: dt.datetime) -> int:
-    """Try again to pay what waits for one lab's money, the oldest first, as far as it goes; how many were paid."""
+    """Try again to pay what waits for one lab's money, the oldest of each currency first, as far as it goes.
+
+    Returns how many were paid. What is short in one currency leaves the others alone.
+    """
     rows = MilestoneAward.objects.filter(tenant=tenant_id, status=MilestoneAward.Status.WAITING).order_by("pk")
     waiting = rows.select_for_update(no_key=True, of=("self",), skip_locked=True).select_related(
         "milestone__created_by", "contract__expert"
     )
-    return len(list(takewhile(lambda award: _pay(award, now=now), waiting)))
+    paid, dry = 0, set[str]()
+    for award in waiting:
+        if award.milestone.currency in dry:
+            continue
+        if _pay(award, now=now):
+            paid += 1
+        else:
+            dry.add(award.milestone.currency)
+    return paid
 
 
 def _award(milestone: Milestone, contract: Contract, *, now: dt.datetime) -> bool:
