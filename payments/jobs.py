@@ -27,7 +27,7 @@ def send_payouts() -> None:
 
 @job(name="payments.give_back_unsent", bound=False)
 def give_back_unsent(after: int = 0) -> None:
-    """Let the next run pay what was released to a payout method that is not in use any more."""
+    """Let the next run pay what was released to a method that is not in use any more, or stopped by a block that is over."""
     sending.give_back_unsent(now=clock.now(), after=after)
 
 

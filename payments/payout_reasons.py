@@ -17,6 +17,7 @@ from core.problems import Remedy
 
 METHOD_CHANGED: Final = "method_changed"
 BLOCKED: Final = "blocked"
+UNBLOCKED: Final = "unblocked"
 DETAILS_UNREADABLE: Final = "details_unreadable"
 REQUEST_CHANGED: Final = "request_changed"
 
@@ -36,6 +37,7 @@ _TEXTS: Final[Mapping[str, Promise]] = MappingProxyType(
     {
         METHOD_CHANGED: gettext_lazy("Its payout method is not in use any more."),
         BLOCKED: gettext_lazy("Your payouts are blocked by a decision."),
+        UNBLOCKED: gettext_lazy("The decision that blocked your payouts holds no longer."),
         DETAILS_UNREADABLE: gettext_lazy("The details of its payout method cannot be read."),
         REQUEST_CHANGED: gettext_lazy("What would be sent differs from what was asked of the provider before."),
         "balance_insufficient": gettext_lazy(

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from core import outbox, tokens
+from core import clock, outbox, tokens
 from core.public import User
-from experts.operations import appeals
+from experts.operations import appeals, restrictions
 from experts.operations.appeals import SameDecider
-from experts.public import Appeal, Expert, Notice
+from experts.public import Appeal, Expert, Notice, Restriction
 from payments import jobs
 from payments.models import Payout, PayoutDecision, PayoutMethod, ProviderMovement
 from payments.operations.payee import payees
@@ -168,6 +168,56 @@ def test_whoever_blocked_the_payouts_does_not_decide_an_appeal_about_one(ada: Ex
     with pytest.raises(SameDecider):
         overturn(by)
     assert the_payout().status == "on_hold"
+
+
+@pytest.mark.parametrize("end", ["appeal", "person", "time"])
+def test_what_a_block_stopped_is_paid_by_the_next_run_when_it_ends(ada: Expert, end: str) -> None:
+    with platform():
+        imposed = restrictions.impose(
+            expert=ada, kind="no_payouts", reason="A takeover?", by=story.new_user("Blocker"), now=NOW
+        )
+    story.send_and_track()
+    jobs.give_back_unsent()
+    assert (the_payout().status, the_payout().reason_code, story.owed(ada)) == ("on_hold", "blocked", 0)
+    with clock.frozen(NOW + DAY):
+        if end == "appeal":
+            body = {"subject": imposed.public_id, "reason": "It was not me."}
+            assert caller_of(ada)("POST", "/expert/appeals", body, at=NOW).status_code == 201
+            overturn(story.new_user("Judge"))
+        elif end == "person":
+            with platform():
+                restrictions.lift(restriction=imposed, now=NOW, by=story.new_user("Judge"))
+        else:
+            Restriction.objects.update(ends_at=NOW + HOUR)
+        for _again in range(2):
+            jobs.give_back_unsent()
+    assert (the_payout().status, the_payout().reason_code, story.owed(ada)) == ("cancelled", "unblocked", 20_000)
+    message = told(ada, "payout.cancelled")
+    assert "The decision that blocked your payouts holds no longer." in message.body
+    assert "the next pay run pays it" in message.body
+    assert waiting(caller_of(ada)) == []
+    assert_the_books_hold()
+    later = NOW + 7 * DAY
+    story.released_run(now=later)
+    story.send_and_track(later)
+    assert ProviderMovement.objects.values_list("account", "amount_minor", "state").get() == (
+        "acct-ada",
+        20_000,
+        "paid",
+    )
+    assert not PayoutDecision.objects.exists()
+    assert_the_books_hold()
+
+
+def test_a_payout_that_a_provider_heard_of_waits_for_two_people_after_the_block_too(ada: Expert) -> None:
+    story.fault("rate_limited", account="acct-ada")
+    story.send_and_track()
+    story.block(ada, by=story.new_user("Blocker"))
+    story.send_and_track(NOW + HOUR)
+    assert (the_payout().status, the_payout().reason_code) == ("on_hold", "blocked")
+    with platform():
+        restrictions.lift(restriction=Restriction.objects.get(), now=NOW + HOUR, by=story.new_user("Judge"))
+    assert (sending.give_back_unsent(now=NOW + DAY), the_payout().status, story.owed(ada)) == (0, "on_hold", 0)
 
 
 def test_a_payout_on_its_way_or_of_somebody_else_is_not_contested(ada: Expert) -> None:

@@ -17,7 +17,7 @@ import structlog
 from billiard.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 
 from core import states
 from core.public import Principal, unit_of_work
@@ -122,18 +122,26 @@ def _lease_all(rows: Sequence[Payout], *, now: dt.datetime) -> list[Order]:
 
 
 def give_back_unsent(*, now: dt.datetime, after: int = 0) -> int:
-    """Give up held payouts whose method is not in use any more and that no provider heard of; returns how many."""
+    """Give up held payouts that no provider heard of and that only a person would move otherwise; returns how many.
+
+    Those are payouts to a method that is not in use any more, and payouts that a block stopped which is over.
+    """
     never_asked = ~Exists(PayoutAttempt.objects.filter(payout=OuterRef("pk")))
     waiting = Payout.objects.filter(never_asked, status=Payout.Status.ON_HOLD)
-    outdated = waiting.exclude(payout_method__status=PayoutMethod.Status.ACTIVE)
+    blocked = blocked_experts(now=now)
+    is_unblocked = Q(reason_code=payout_reasons.BLOCKED) & ~Q(expert__in=blocked)
+    due = waiting.filter(is_unblocked | ~Q(payout_method__status=PayoutMethod.Status.ACTIVE))
 
     def give_back(keys: Sequence[int]) -> int:
         rows = payouts.locked(keys, now=now)
         still = [row for row in rows if row.status == Payout.Status.ON_HOLD and not row.attempts.exists()]
-        payouts.give_back_unsent(still, now=now)
-        return len(still)
+        outdated = [row for row in still if row.payout_method.status != PayoutMethod.Status.ACTIVE]
+        payouts.give_back_unsent(outdated, now=now)
+        unblocked = [row for row in still if row not in outdated and row.reason_code == payout_reasons.BLOCKED]
+        payouts.give_back_unsent(unblocked, code=payout_reasons.UNBLOCKED, now=now)
+        return len(outdated) + len(unblocked)
 
-    return sweep_together(by=GIVER, due=outdated, step=give_back, after=after)
+    return sweep_together(by=GIVER, due=due, step=give_back, after=after)
 
 
 def record(answers: Sequence[Answer], *, sends: Mapping[str, int], now: dt.datetime) -> None:
