@@ -9,11 +9,12 @@ import pytest
 from django.db import connection, reset_queries
 from django.test.utils import CaptureQueriesContext
 
-from core import clock
+from core import clock, outbox, tokens
 from core.problems import InvalidTransition
 from core.public import unit_of_work
-from experts.public import Decision, Expert, Notice, OwnWork
-from payments.models import PayRun, PayRunLine, TaxProfile
+from experts.operations import appeals
+from experts.public import Appeal, Decision, Expert, Notice, OwnWork
+from payments.models import Payout, PayRun, PayRunLine, TaxProfile
 from payments.operations.runs import pay_run_holds, pay_runs
 from payments.operations.runs.pay_run_calculation import PayRunChanged
 from payments.queries.blockers import blockers
@@ -147,6 +148,36 @@ def test_holding_a_line_is_a_decision_he_can_contest_and_it_survives_recalculati
     run.refresh_from_db()
     assert (run.lines.get(expert=ada).held_reason, run.line_count) == ("", 2)
     assert Notice.objects.filter(expert=ada, kind="pay_run.line_released").count() == 1
+
+
+def test_an_appeal_won_while_the_run_is_sent_back_frees_the_line_in_this_run() -> None:
+    ada, bob = story.new_expert("Ada"), story.new_expert("Bob")
+    for expert in (ada, bob):
+        story.earn(expert, 10_000, lab=story.new_lab(funded=100_000))
+    run, by = prepare(), story.new_user("Prep")
+    with unit_of_work(SYSTEM):
+        pay_run_holds.hold(line=run.lines.get(expert=ada), reason="One account.", by=story.new_user("Fin"), now=NOW)
+        pay_runs.send_back(run=run, reason="Look again.", by=by)
+    filed = hours_world.Caller(tokens.mint_expert_token(user=ada.user, name="tests").secret)(
+        "POST",
+        "/expert/appeals",
+        {"subject": Decision.objects.get(act="pay_held").subject, "reason": "My brother and I."},
+        at=NOW,
+    )
+    assert filed.status_code == 201, filed.content
+    with unit_of_work(SYSTEM):
+        appeals.decide(
+            appeal=Appeal.objects.get(), outcome="overturned", note="Two brothers.", by=story.new_user("Judge"), now=NOW
+        )
+    for _again in range(2):
+        outbox.drain(now=NOW)
+    assert Notice.objects.filter(expert=ada, kind="pay_run.line_released").count() == 1
+    with unit_of_work(SYSTEM):
+        run = pay_runs.recalculate(run=PayRun.objects.get(), by=by, now=NOW)
+    assert (run.lines.get(expert=ada).held_reason, run.line_count) == ("", 2)
+    with unit_of_work(SYSTEM):
+        pay_runs.release(run=run, digest=run.lines_digest, recently_authenticated=True, by=story.new_user(), now=NOW)
+    assert Payout.objects.filter(expert=ada).count() == 1
 
 
 def test_nobody_frees_his_own_line_and_a_released_run_holds_nothing() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Set
 from typing import Final
 
 from django.utils.translation import gettext as _
@@ -19,6 +20,7 @@ from payments.operations.runs import pay_run_calculation
 from payments.operations.runs.pay_run_calculation import PayRunChanged
 
 PREFIX: Final = "hld"
+UNRELEASED: Final = frozenset({PayRun.Status.DRAFT, PayRun.Status.CALCULATING, PayRun.Status.REVIEW})
 HELD, PAYABLE = "held", "payable"  # what a line is, while its run is in review
 WON: Final = frozenset({Appeal.Status.OVERTURNED, Appeal.Status.RESOLVED_BY_TIMEOUT})
 
@@ -50,6 +52,10 @@ def release(*, line: PayRunLine, by: User | None, now: dt.datetime) -> PayRunLin
     run, line = _in_review(line)
     if not line.is_held:
         raise InvalidTransition(_("This line is not held."), current_state=PAYABLE, allowed_transitions=[HELD])
+    return _put_back(run, line, by=by, now=now)
+
+
+def _put_back(run: PayRun, line: PayRunLine, *, by: User | None, now: dt.datetime) -> PayRunLine:
     if by is not None:
         require_other(line.expert, by)
     line.held_reason, line.held_by = "", None
@@ -75,20 +81,28 @@ def find(*, subject: str, expert_id: int) -> Contestable | None:
 def apply_outcome(*, subject: str, outcome: str, decided_by: User | None, now: dt.datetime) -> None:
     """Put back a line whose hold was contested and did not stand, if its run is not released yet.
 
+    A run that was sent back forgets the hold too, or the next calculation would carry it on.
     After the release nothing needs doing: what was held is owed still, and the next run pays it.
     """
     if outcome not in WON or not subject.startswith(f"{PREFIX}_"):
         return
-    held = PayRunLine.objects.filter(hold_id=subject, run__status=PayRun.Status.REVIEW).exclude(held_reason="")
-    line = held.select_related("run", "expert").first()
+    held = PayRunLine.objects.filter(hold_id=subject, run__status__in=UNRELEASED).exclude(held_reason="")
+    line = held.first()
     if line is not None:
-        release(line=line, by=decided_by, now=now)
+        run, line = _standing(line, UNRELEASED)
+        if line.is_held:
+            _put_back(run, line, by=decided_by, now=now)
 
 
 def _in_review(line: PayRunLine) -> tuple[PayRun, PayRunLine]:
+    """The run, locked, and the line as it stands now, while somebody looks at it."""
+    return _standing(line, {PayRun.Status.REVIEW})
+
+
+def _standing(line: PayRunLine, states_of_run: Set[str]) -> tuple[PayRun, PayRunLine]:
     """The run, locked, and the line as it stands now: somebody may have held it, or calculated the run again."""
     run = PayRun.objects.select_for_update(no_key=True, of=("self",)).get(pk=line.run_id)
-    if run.status != PayRun.Status.REVIEW:
+    if run.status not in states_of_run:
         detail = _("Lines can be held while the run is in review.")
         raise InvalidTransition(detail, current_state=str(run.status), allowed_transitions=states.allowed(run))
     found = PayRunLine.objects.select_related("run", "expert").filter(pk=line.pk).first()
