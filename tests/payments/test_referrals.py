@@ -10,7 +10,7 @@ from pytest_django import Settings
 
 from core import outbox, tokens
 from core.public import User
-from experts.public import Expert
+from experts.public import Expert, Notice
 from payments.models import PlatformPay, Referral
 from payments.operations.hours import clocks
 from tests.payments import hours_world as hours
@@ -157,6 +157,49 @@ def test_two_accounts_of_one_person_are_refused_until_an_appeal_says_otherwise(a
     decide_appeal(filed.json()["id"], "overturned", by=User.objects.create_user("j@cadre.example"), at=LATER)
     assert story.owed(ada) == 25_000
     assert Referral.objects.get().status == "paid"
+
+
+def refused(ada: Expert, grace: Expert) -> Referral:
+    """Both are paid to one account, so nobody was paid for Grace."""
+    for expert in (ada, grace):
+        story.add_method(expert, account="acct-same", now=INVITED)
+    join(grace, invite(ada, email="grace@example.org").json()["code"])
+    works(grace)
+    row = Referral.objects.get()
+    assert (row.status, story.owed(ada)) == ("refused", 0)
+    return row
+
+
+def win(ada: Expert, row: Referral) -> None:
+    filed = caller_of(ada)("POST", "/expert/appeals", {"subject": row.public_id, "reason": "We are married."}, at=LATER)
+    assert filed.status_code == 201, filed.content
+    decide_appeal(filed.json()["id"], "overturned", by=User.objects.create_user("j@cadre.example"), at=LATER)
+
+
+def test_an_appeal_pays_the_first_though_the_address_was_invited_again(ada: Expert, grace: Expert) -> None:
+    first = refused(ada, grace)
+    again = invite(ada, at=LATER, email="grace@example.org").json()
+    win(ada, first)
+    assert story.owed(ada) == 25_000
+    assert set(Referral.objects.values_list("status", flat=True)) == {"paid", "expired"}
+    with platform():
+        (message,) = Notice.objects.filter(expert=ada, subject=again["id"]).values_list("body", flat=True)
+    assert message == "Your earlier invitation of the same address is paid after all."
+    assert join(person("new@example.org", since=LATER), again["code"], at=LATER + DAY).status_code == 409
+    outbox.drain(now=LATER + DAY)
+    assert (story.owed(ada), PlatformPay.objects.count()) == (25_000, 1)
+    assert_the_books_hold()
+
+
+def test_both_are_paid_where_another_account_has_the_address_now(ada: Expert, grace: Expert) -> None:
+    first = refused(ada, grace)
+    User.objects.filter(pk=grace.user_id).update(email="grace@new.example")
+    other = person("grace@example.org", since=LATER + DAY)
+    code = invite(ada, at=LATER, email="grace@example.org").json()["code"]
+    assert join(other, code, at=LATER + 2 * DAY).status_code == 200
+    win(ada, first)
+    assert story.owed(ada) == 25_000
+    assert sorted(Referral.objects.values_list("status", flat=True)) == ["joined", "paid"]
 
 
 def test_hours_at_the_inviter_s_own_lab_do_not_count(ada: Expert, grace: Expert) -> None:

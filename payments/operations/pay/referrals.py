@@ -223,12 +223,23 @@ def _conclude(referral: Referral, referred: Expert, *, now: dt.datetime) -> None
 
 
 def pay_after_all(*, referral: Referral, now: dt.datetime) -> None:
-    """Pay what was refused, or ended after somebody had joined, because an appeal was won; harmless when run twice."""
-    locked = (
-        Referral.objects.select_for_update(no_key=True, of=("self",)).select_related("referrer").get(pk=referral.pk)
-    )
-    if locked.referred_id and locked.status in {Status.REFUSED, Status.EXPIRED}:
-        _pay(locked, now=now)
+    """Pay what was refused, or ended after somebody had joined, because an appeal was won; harmless when run twice.
+
+    Of a later invitation of the same address: nobody is left to join with it, so it ends; where another account joined
+    with it, it stands for itself, and keeps the address.
+    """
+    turns.take("referrals", referral.referrer_id)
+    rows = Referral.objects.select_for_update(no_key=True, of=("self",)).select_related("referrer__user")
+    locked = rows.get(pk=referral.pk)
+    if not locked.referred_id or locked.status not in {Status.REFUSED, Status.EXPIRED}:
+        return
+    again = rows.filter(referrer=locked.referrer_id, email_hash=locked.email_hash).exclude(email_hash="")
+    later = again.exclude(status__in=(Status.REFUSED, Status.EXPIRED)).first()
+    if later is not None and later.status == Status.INVITED:
+        _end(later, Status.EXPIRED, _("Your earlier invitation of the same address is paid after all."), now=now)
+    elif later is not None:
+        locked.email_hash = ""
+    _pay(locked, now=now)
 
 
 def _pay(referral: Referral, *, now: dt.datetime) -> None:
@@ -240,7 +251,7 @@ def _pay(referral: Referral, *, now: dt.datetime) -> None:
         now=now,
     )
     referral.decided_at = now
-    referral.save(update_fields=["status", "pay", "decided_at"])
+    referral.save(update_fields=["status", "email_hash", "pay", "decided_at"])
 
 
 def _end(referral: Referral, to: str, note: str, *, now: dt.datetime) -> None:
