@@ -92,6 +92,14 @@ class TaxProfile(CadreModel):
                 condition=Q(self_billing=False) | (Q(form="eu_vat") & ~Q(address="")),
                 name="payments_taxprofile_self_billing",
             ),
+            # A US person signs a W-9, with his number, and nobody else does. What former releases let him declare
+            # without one stays readable, and ends.
+            models.CheckConstraint(
+                condition=Q(form="w9", country="US")
+                | ~(Q(form="w9") | Q(country="US"))
+                | Q(form="self_declaration", country="US", expires_at__isnull=False),
+                name="payments_taxprofile_w9_of_us_persons",
+            ),
             # Less than half: so something is always left to be sent, down to one minor unit.
             models.CheckConstraint(condition=Q(withholding_bp__lt=5000), name="payments_taxprofile_withholding"),
         )

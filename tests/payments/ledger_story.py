@@ -49,9 +49,10 @@ def sign_tax(expert: Expert) -> None:
     with unit_of_work(SYSTEM):
         tax_profiles.declare(
             expert=expert,
-            form="self_declaration",
+            form="w9",
             legal_name=expert.legal_name,
             country="US",
+            tax_id="123-45-6780",
             signed_name=expert.legal_name,
             now=LONG_AGO,
         )

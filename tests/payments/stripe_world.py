@@ -84,7 +84,13 @@ def onboarded(fake: Fake, name: str = "Ada") -> Expert:
     expert = story.new_expert(name, ready=False)
     with unit_of_work(SYSTEM):
         tax_profiles.declare(
-            expert=expert, form="self_declaration", legal_name=name, country="US", signed_name=name, now=LONG_AGO
+            expert=expert,
+            form="w9",
+            legal_name=name,
+            country="US",
+            tax_id="123-45-6780",
+            signed_name=name,
+            now=LONG_AGO,
         )
         payees.add_method(
             expert=expert,

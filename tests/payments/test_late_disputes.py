@@ -155,9 +155,10 @@ def test_pay_that_has_left_stays_and_is_netted_later(world: World, entry: TimeEn
         story.add_method(world.expert, account="acct-gone", now=DECIDED - 30 * DAY)
         tax_profiles.declare(
             expert=world.expert,
-            form="self_declaration",
+            form="w9",
             legal_name="A",
             country="US",
+            tax_id="123-45-6780",
             signed_name="A",
             now=DECIDED - 30 * DAY,
         )

@@ -6,12 +6,15 @@ import csv
 import datetime as dt
 import hashlib
 import io
+from importlib import import_module
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.apps import apps
+from django.db import IntegrityError, connection, transaction
 
 from core import clock
+from core.db import as_owner
 from core.public import Event, unit_of_work
 from experts.operations import appeals
 from experts.public import Appeal, Decision, Expert, Notice
@@ -19,6 +22,7 @@ from payments.models import BackupWithholding, JournalEntry, Payout, TaxProfile
 from payments.operations.hours import clocks
 from payments.operations.payee import backup_withholding, tax_profiles
 from payments.operations.rails import payouts
+from payments.operations.runs import pay_runs
 from payments.queries.nec_totals import nec_totals
 from payments.queries.paid_in_year import start_of
 from payments.subscribers import apply_appeal
@@ -77,6 +81,8 @@ def test_whoever_signs_a_tax_profile_the_expert_hears_of_it_each_time() -> None:
         ({"tax_id": None}, "/tax_id", "null"),
         ({"country": "DE"}, "/form", "wrong_form"),
         ({"form": "w8ben"}, "/form", "wrong_form"),
+        ({"form": "self_declaration"}, "/form", "wrong_form"),
+        ({"form": "eu_vat"}, "/form", "wrong_form"),
         ({"form": "eu_vat"}, "/country", "wrong_form"),
         ({"self_billing": True, "address": "Main Street 1"}, "/self_billing", "wrong_form"),
         ({"form": "w10"}, "/form", "invalid_choice"),
@@ -115,6 +121,61 @@ def test_the_database_knows_who_confirmed() -> None:
     ada = story.new_expert()
     with pytest.raises(IntegrityError, match="confirmed_by_whom"), transaction.atomic():
         TaxProfile.objects.filter(expert=ada).update(vat_confirmed_at=NOW)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"form": "self_declaration"}, {"form": "w8ben", "expires_at": NOW}, {"form": "eu_vat"}, {"country": "DE"}],
+    ids=str,
+)
+def test_the_database_knows_that_us_persons_sign_a_w9_and_nobody_else(changes: dict[str, Any]) -> None:
+    ada = story.new_expert()
+    with pytest.raises(IntegrityError, match="w9_of_us_persons"), transaction.atomic():
+        TaxProfile.objects.filter(expert=ada).update(**changes)
+
+
+@pytest.fixture
+def undocumented() -> Expert:
+    """A US person who declared himself without a number, as former releases let him; the update has asked him."""
+    ada = story.new_expert(account="acct-ada")
+    table, name = TaxProfile._meta.db_table, "payments_taxprofile_w9_of_us_persons"
+    with as_owner(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = %s", [name])
+        (rule,) = cursor.fetchone()
+        cursor.execute(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
+    with unit_of_work(SYSTEM):
+        TaxProfile.objects.filter(expert=ada).update(form="self_declaration", masked_tax_id="", sealed_tax_id=None)
+        import_module("payments.migrations.0023_w9_asked_of_us_persons").ask(apps, None)
+    with as_owner(), connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {table} ADD CONSTRAINT {name} {rule}")
+    return ada
+
+
+def test_a_us_person_of_a_former_release_is_asked_for_a_w9_and_taxed_and_reported_until_then(
+    undocumented: Expert,
+) -> None:
+    caller, expires = expert_caller(undocumented), profile_of(undocumented).expires_at
+    assert get(caller, "expert/tax-profile").json()["form"] == "self_declaration"
+    assert expires is not None
+    for days in (14, 3):
+        clocks.remind_of_tax_papers(by=SYSTEM, now=expires - dt.timedelta(days=days))
+    with unit_of_work(SYSTEM):
+        told = Notice.objects.filter(expert=undocumented, kind="tax_profile.expires")
+        assert [("sign a W-9" in notice.body) for notice in told] == [True, True]
+    desk = Desk("withhold_tax")
+    with clock.frozen(NOW):
+        desk.act("taxprofile", "withhold", profile_of(undocumented).pk, confirmed="1", reason="-", choice="tin_refused")
+        assert paid(undocumented, 10_000).withheld_minor == 2_400
+    (total,) = get(caller, "expert/tax-forms/2026").json()["totals"]
+    assert total["federal_income_tax_withheld"]["amount"] == "24.00"
+    story.earn(undocumented, 10_000, lab=story.new_lab(funded=10_000), at=expires - dt.timedelta(days=9))
+    with clock.frozen(expires):
+        with unit_of_work(SYSTEM):
+            run = pay_runs.prepare(currency="USD", by=story.new_user(), now=expires)
+        assert run.exclusions.get(expert=undocumented).reason == "tax_profile_expired"
+        for form in ("self_declaration", "w8ben"):
+            assert post(caller, "expert/tax-profile", {**W8BEN, "form": form, "country": "US"}).status_code == 400
+        assert post(caller, "expert/tax-profile", W9).json()["expires_at"] is None
 
 
 def test_papers_that_expire_are_asked_for_again_once_per_stage() -> None:
@@ -226,7 +287,7 @@ def test_the_year_counts_what_was_paid_in_it_and_equals_the_ledger() -> None:
     assert later["is_reportable"] is False
     assert get(expert_caller(bob), "expert/tax-forms/2026").json()["totals"] == []
     assert get(expert_caller(ada), "expert/tax-forms/1999").status_code == 404
-    assert get(expert_caller(story.new_expert()), "expert/tax-forms/2026").status_code == 404
+    assert get(expert_caller(story.new_expert(ready=False)), "expert/tax-forms/2026").status_code == 404
 
 
 def test_any_withheld_cent_makes_a_form_due() -> None:

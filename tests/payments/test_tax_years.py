@@ -64,7 +64,8 @@ def test_what_was_paid_under_a_w9_is_reported_whatever_is_signed_later(other: di
 
 @pytest.mark.parametrize("other", OTHERS, ids=lambda paper: paper["form"])
 def test_a_w9_does_not_pull_in_what_was_paid_under_other_papers(other: dict[str, Any]) -> None:
-    ada = story.new_expert(account="acct-ada")
+    ada = story.new_expert(ready=False)
+    story.add_method(ada, account="acct-ada")
     signed(ada, other)
     paid(ada, 900_000)
     assert get(expert_caller(ada), "expert/tax-forms/2026").status_code == 404

@@ -21,7 +21,7 @@ WON = frozenset({Appeal.Status.OVERTURNED, Appeal.Status.RESOLVED_BY_TIMEOUT})
 
 
 class NotSubject(Conflict):
-    """Backup withholding is for people who signed a W-9. Nobody else is paid under its rules."""
+    """Backup withholding is for US persons: a W-9, or papers of a former release that name the United States."""
 
     code = "not_subject_to_backup_withholding"
     title = gettext_lazy("Backup withholding does not apply here")
@@ -43,7 +43,7 @@ def start(*, expert: Expert, cause: str, reason: str, by: User, now: dt.datetime
     Raises OwnWork, ReasonMissing, NotSubject, AlreadyWithheld.
     """
     profile = _locked(expert)
-    if profile is None or profile.form != TaxProfile.Form.W9:
+    if profile is None or profile.country != tax.UNITED_STATES:
         raise NotSubject
     spell = _begin(profile, cause=cause, reason=reason, by=by, now=now)
     record_decision(

@@ -139,12 +139,20 @@ def remind(*, profile_id: int, now: dt.datetime) -> None:
         expert=profile.expert,
         kind="tax_profile.expires",
         title=_("Your %(form)s expires on %(day)s") % {"form": profile.get_form_display(), "day": day},
-        body=_(
-            "Sign your tax profile again: without it the next pay run leaves you out. What you are owed stays yours."
-        ),
+        body=_what_to_sign(profile),
         link=_PROFILE,
         now=now,
     )
+
+
+def _what_to_sign(profile: TaxProfile) -> str:
+    """Papers of former releases may name the United States and be no W-9: they end, and only a W-9 can follow them."""
+    if profile.country == tax.UNITED_STATES:
+        return _(
+            "People taxed in the United States sign a W-9, with their tax number: without it the next pay run leaves you "
+            "out. What you are owed stays yours."
+        )
+    return _("Sign your tax profile again: without it the next pay run leaves you out. What you are owed stays yours.")
 
 
 def _fitting(form: str, country: str, tax_id: str, *, address: str, self_billing: bool) -> str:
@@ -153,7 +161,7 @@ def _fitting(form: str, country: str, tax_id: str, *, address: str, self_billing
     is_us, is_eu = country == tax.UNITED_STATES, country in tax.MEMBER_STATES
     rules = (
         (form != forms.W9 or is_us, "/form", _("Only people taxed in the United States sign a W-9.")),
-        (form != forms.W8BEN or not is_us, "/form", _("People taxed in the United States sign a W-9.")),
+        (form == forms.W9 or not is_us, "/form", _("People taxed in the United States sign a W-9.")),
         (form != forms.EU_VAT or is_eu, "/country", _("VAT ids are for member states of the European Union.")),
         (form == forms.EU_VAT or not self_billing, "/self_billing", _("Only businesses with a VAT id are billed for.")),
         (not self_billing or address.strip(), "/address", _("An invoice bears the address of whoever supplies.")),
