@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from django.apps import apps
 from django.db.models import Q, Sum
 
 from core import scope
@@ -25,6 +24,7 @@ from payments.models import (
     Referral,
     TimeEntry,
 )
+from payments.queries import tax_in_force
 
 NEIGHBOURS: Final = dt.timedelta(days=2)
 _EXACT: Final = Decimal("0.000001")
@@ -189,11 +189,8 @@ def referral_behind(pay: PlatformPay) -> Referral | None:
 
 def withholding_of(payout: Payout) -> int:
     """The basis points that a payout's run withheld: those of the tax papers that it was calculated from."""
-    history = apps.get_model("payments", "TaxProfileHistoryRow")
-    with scope.as_platform():
-        known = history.objects.filter(expert=payout.expert_id, pgh_id__lte=payout.run.inputs["taxes"])
-        found: int | None = known.order_by("-pgh_id").values_list("withholding_bp", flat=True).first()
-    return found or 0
+    papers = tax_in_force.at_calculation(payout)
+    return papers.withholding_bp if papers else 0
 
 
 def _item_cap(entry: TimeEntry) -> int | None:

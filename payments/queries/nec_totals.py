@@ -25,27 +25,23 @@ from core.money import Money
 from payments import tax, vault
 from payments.models import TaxProfile
 from payments.queries import paid_in_year
+from payments.queries.tax_in_force import PAPERS
 
 DOLLAR = "USD"
 
-_TOTALS: Final = """
+_TOTALS: Final = f"""
     SELECT p.expert_id, p.currency, sum(s.sign * (p.amount_minor + p.withheld_minor))::bigint,
         sum(s.sign * p.withheld_minor)::bigint, sum(s.sign)::int
     FROM payments_journalentry e
     JOIN (VALUES ('payout_settled', 1), ('payout_returned', -1)) s (kind, sign) ON s.kind = e.kind
     JOIN payments_payout p ON p.public_id = e.source_id
     JOIN payments_payrun r ON r.id = p.run_id
-    LEFT JOIN LATERAL (
-        SELECT h.form, h.country FROM payments_taxprofilehistoryrow h
-        WHERE h.expert_id = p.expert_id AND CASE WHEN r.inputs ->> 'taxes' IS NULL THEN h.signed_at <= r.released_at
-            ELSE h.pgh_id <= (r.inputs ->> 'taxes')::bigint END
-        ORDER BY h.pgh_id DESC LIMIT 1
-    ) papers ON true
+    LEFT JOIN LATERAL ({PAPERS}) papers ON true
     WHERE e.effective_at >= %(start)s AND e.effective_at < %(end)s
         AND (%(expert)s::bigint IS NULL OR p.expert_id = %(expert)s)
-        AND (papers.form = 'w9' OR papers.country = %(us)s OR p.withheld_minor > 0)
+        AND (papers.country = %(us)s OR p.withheld_minor > 0)
     GROUP BY 1, 2 HAVING sum(s.sign * (p.amount_minor + p.withheld_minor)) <> 0 ORDER BY 1, 2
-"""
+"""  # noqa: S608 - our own text
 
 
 @dataclass(frozen=True, slots=True)

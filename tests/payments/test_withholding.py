@@ -100,7 +100,6 @@ def test_a_retry_withholds_the_same_again_and_a_cancelled_payout_nothing(ada: Ex
     story.fault("reject", code="AC04", account="acct-ada", times=2)
     story.released_run()
     story.send_and_track()
-    withhold(ada, 0)
     story.act(payouts.retry, payout=Payout.objects.get())
     assert story.owed(ada) == 0
     assert_the_books_hold()

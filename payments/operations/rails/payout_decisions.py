@@ -19,7 +19,7 @@ from payments import payout_reasons
 from payments.models import Payout, PayoutAttempt, PayoutDecision, PayoutMethod
 from payments.operations.pay.four_eyes import SamePerson, StepUpRequired
 from payments.operations.pay.pay_notices import PayNews, tell_decision
-from payments.operations.rails import payouts
+from payments.operations.rails import payout_tax, payouts
 
 PREFIX: Final = "pay"
 WON: Final = frozenset({Appeal.Status.OVERTURNED, Appeal.Status.RESOLVED_BY_TIMEOUT})
@@ -55,7 +55,7 @@ def propose(
     """Propose to retry, resume or cancel a payout; None when it needs nobody else and is done at once.
 
     That is the cancelling of a payout that no provider ever heard of: no money can move by it.
-    Raises StepUpRequired, ReasonMissing, OwnWork, DecisionPending, InvalidTransition.
+    Raises StepUpRequired, ReasonMissing, OwnWork, DecisionPending, InvalidTransition, TaxChanged.
     """
     if not recently_authenticated:
         raise StepUpRequired
@@ -64,6 +64,7 @@ def propose(
     payout = payouts.locked([payout.pk], now=now)[0]
     require_other(payout.expert, by)
     payouts.require_fit(payout, act)
+    payout_tax.require_unchanged(payout, act, now=now)
     if payout.decisions.filter(status=PayoutDecision.Status.PROPOSED).exists():
         raise DecisionPending
     if act == PayoutDecision.Act.CANCEL and not payout.attempts.exists():

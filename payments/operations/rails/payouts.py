@@ -19,6 +19,7 @@ from payments import accounts, ledger, payout_reasons
 from payments.ledger import NewEntry
 from payments.models import Payout, PayoutMethod
 from payments.operations.pay.pay_notices import PayNews, tell
+from payments.operations.rails import payout_tax
 from payments.operations.runs import owed_invoices
 from payments.operations.runs.pay_runs import initiation, note_progress
 
@@ -145,9 +146,10 @@ def give_back_unsent(rows: Sequence[Payout], *, code: str = payout_reasons.METHO
 def retry(*, payout: Payout, by: User, now: dt.datetime) -> Payout:
     """Finance sends a failed payout again, to the method the expert has now.
 
-    Raises NoLongerOwed when another run paid it meanwhile, NoUsableMethod, OwnWork.
+    Raises NoLongerOwed when another run paid it meanwhile, NoUsableMethod, TaxChanged, OwnWork.
     """
     payout = _for_finance(payout, "retry", by, now=now)
+    payout_tax.require_unchanged(payout, "retry", now=now)
     states.move(payout, Payout.Status.READY)
     method = PayoutMethod.objects.filter(
         expert=payout.expert_id, currency=payout.currency, status=PayoutMethod.Status.ACTIVE
@@ -169,8 +171,9 @@ def retry(*, payout: Payout, by: User, now: dt.datetime) -> Payout:
 
 
 def resume(*, payout: Payout, by: User, now: dt.datetime) -> Payout:
-    """Finance lets a held payout go on, to the method it was released to. Raises NoUsableMethod."""
+    """Finance lets a held payout go on, to the method it was released to. Raises NoUsableMethod, TaxChanged."""
     payout = _for_finance(payout, "resume", by, now=now)
+    payout_tax.require_unchanged(payout, "resume", now=now)
     states.move(payout, Payout.Status.READY)
     if not payout.payout_method.is_usable(now=now):
         raise NoUsableMethod(_("Its payout method is not in use any more: cancel it, and the next run pays."))
