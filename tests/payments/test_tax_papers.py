@@ -145,7 +145,7 @@ def undocumented() -> Expert:
         cursor.execute(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
     with unit_of_work(SYSTEM):
         TaxProfile.objects.filter(expert=ada).update(form="self_declaration", masked_tax_id="", sealed_tax_id=None)
-        import_module("payments.migrations.0023_w9_asked_of_us_persons").ask(apps, None)
+        import_module("payments.migrations.0025_w9_asked_of_us_persons").ask(apps, None)
     with as_owner(), connection.cursor() as cursor:
         cursor.execute(f"ALTER TABLE {table} ADD CONSTRAINT {name} {rule}")
     return ada

@@ -24,6 +24,6 @@ def ask(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("payments", "0022_number_of_the_last_w9")]
+    dependencies = [("payments", "0024_former_files_by_hand")]
 
     operations = [migrations.RunPython(ask, migrations.RunPython.noop)]

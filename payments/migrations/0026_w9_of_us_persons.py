@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("experts", "0003_facts"),
-        ("payments", "0023_w9_asked_of_us_persons"),
+        ("payments", "0025_w9_asked_of_us_persons"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
