@@ -37,7 +37,7 @@ from marketplace.queries import (
     snapshots_from,
     terms_in_force,
 )
-from marketplace.rates import reservation_for
+from marketplace.rates import hard_cap, reservation_for
 
 __all__ = [
     "AgreementRequired",
@@ -58,6 +58,7 @@ __all__ = [
     "contracts_of",
     "deciding_member",
     "first_pause",
+    "hard_cap",
     "issue_key",
     "lab_for",
     "open_lab",

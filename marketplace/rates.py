@@ -43,8 +43,9 @@ LOCATION_BANDS: Final[Mapping[str, int]] = MappingProxyType(
 LOCATED_TIERS: Final = frozenset({GENERALIST, SKILLED})
 
 # Nobody's hour costs more than about 1000 US dollars, on a card or by an amendment. A row for each currency in which work
-# can be priced, in minor units an hour: round figures near the exchange rates of 2025 (European Central Bank, euro
-# reference rates), which are never converted with and so do not move. A currency without a row has no price.
+# can be priced, in minor units an hour. Dollar, euro, pound and franc are capped at 1,000 of themselves; the others at
+# round figures near 1,000 dollars by the exchange rates of 2025 (European Central Bank, euro reference rates). Nothing
+# is converted with them, so they do not move. A currency without a row has no price.
 HARD_CAPS: Final[Mapping[str, int]] = MappingProxyType(
     {
         **dict.fromkeys(("USD", "EUR", "GBP", "CHF"), 100_000),
@@ -260,6 +261,11 @@ def planned_hourly_rate(*, rate_minor: int, policy: Mapping[str, int], planned_s
         raise ValueError("A plan has some seconds, and none below zero.")
     weighted = sum(seconds * policy[activity] for activity, seconds in planned_seconds.items() if seconds)
     return divide_half_up(rate_minor * weighted, total * BASIS_POINTS)
+
+
+def hard_cap(currency: str) -> int:
+    """Minor units above which no hour is priced in this currency; 0 where no work can be priced in it."""
+    return HARD_CAPS.get(currency, 0)
 
 
 def cost_per_hour(rate_minor: int, fee_bp: int) -> int:

@@ -12,9 +12,11 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004  # Django's name
 
+from core.money import EXPONENTS
 from payments import bank_holidays, payout_details
 from payments.calendar import PaySchedule
 from payments.operations.bank import bank_files
+from payments.operations.pay import referrals
 from payments.providers import bank_channel, pain001, registry, sepa_file, stripe_client
 from payments.providers.port import Capability, Host
 
@@ -173,3 +175,27 @@ def _arrival_faults() -> Iterator[str]:
     for currency, days in settings.PAY_ARRIVAL_DAYS.items():
         if not 0 <= days <= MOST_ARRIVAL_DAYS:
             yield f"PAY_ARRIVAL_DAYS: {currency}: 0 to {MOST_ARRIVAL_DAYS} banking days."
+
+
+@register()
+def amounts_name_their_currencies(**_options: Any) -> list[CheckMessage]:
+    """A threshold of a currency that is misspelt would hold for nobody; a programme that cannot be read, for all."""
+    return [Error(fault, id="payments.E008") for fault in (*_amount_faults(), *_programme_faults())]
+
+
+def _amount_faults() -> Iterator[str]:
+    for name in ("ADJUSTMENT_FOUR_EYES_MINOR", "REFUND_ALONE_MINOR", "PAYOUT_MINIMUM_MINOR"):
+        for currency, minor in getattr(settings, name).items():
+            if currency not in EXPONENTS and (currency != "*" or name == "PAYOUT_MINIMUM_MINOR"):
+                yield f"{name}: {currency} is no currency code."
+            if minor < 0:
+                yield f"{name}: {currency}: expected minor units from 0, not {minor}."
+
+
+def _programme_faults() -> Iterator[str]:
+    for row in settings.REFERRAL_PROGRAMME:
+        try:
+            referrals.terms_of(row)
+            dt.date.fromisoformat(row["from"])
+        except (KeyError, TypeError, ValueError) as error:
+            yield f"REFERRAL_PROGRAMME: {row}: {type(error).__name__}: {error}"

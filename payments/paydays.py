@@ -13,7 +13,7 @@ from payments.calendar import PaySchedule
 
 def schedule_of(currency: str) -> PaySchedule:
     """When a currency is paid."""
-    schedules: dict[str, tuple[int, int, int]] = settings.PAY_SCHEDULES
+    schedules: dict[str, tuple[int, ...]] = settings.PAY_SCHEDULES
     return PaySchedule(*schedules.get(currency, schedules["*"]))
 
 

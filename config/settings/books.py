@@ -8,8 +8,8 @@ from config.settings.mode import DEVELOPMENT, env
 FUNDING_PROVIDER: str = env.str("FUNDING_PROVIDER", "sandbox" if DEVELOPMENT else "bank")  # whose cash account grows
 FUNDING_SETTLES_AT_ONCE: bool = env.bool("FUNDING_SETTLES_AT_ONCE", DEVELOPMENT)
 FUNDING_SETTLES_BY_STATEMENT: bool = env.bool("FUNDING_SETTLES_BY_STATEMENT", True)  # reference and amount are exact
-# Refunds to labs above this need two people, by currency in minor units; "*" stands for all others.
-REFUND_ALONE_MINOR: dict[str, int] = {"*": 100_000}
+# Refunds to labs above this need two people, by currency in minor units; of one that is not named, as for adjustments.
+REFUND_ALONE_MINOR: dict[str, int] = env.dict("REFUND_ALONE_MINOR", {}, subcast_values=int)
 
 # --- The journal ----------------------------------------------------------------------------------------------------
 # Codes of your chart of accounts for the journal export: by kind and detail ("cash:bank"), else by kind ("cash").

@@ -84,7 +84,7 @@ def _rate(former: RateSnapshot, rate: Money | None) -> int:
     if rate.currency != former.currency:
         detail = _("The contract pays in %(currency)s.") % {"currency": former.currency}
         raise _invalid("/rate/currency", "wrong_currency", detail)
-    cap = rates.HARD_CAPS.get(rate.currency, 0)
+    cap = rates.hard_cap(rate.currency)
     if rate.minor > cap:
         detail = _("An hour costs at most %(cap)s.") % {"cap": Money(cap, rate.currency)}
         raise _invalid("/rate/amount", "too_large", detail)

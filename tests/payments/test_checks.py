@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import base64
+import json
+import os
+import subprocess
+import sys
+from typing import Final
 
 import pytest
 from django.core.checks import run_checks
 from pytest_django import Settings
 
 from payments import checks
+from tests.payments.explained_world import PROGRAMME
 
 GOOD = base64.b64encode(bytes(range(32))).decode()
 
@@ -83,6 +89,59 @@ def test_play_money_and_real_money_stay_apart(
 ) -> None:
     settings.DEVELOPMENT, settings.PAYOUT_RAILS, settings.STRIPE_API_KEY = development, {"*:USD:*": rail}, key
     assert [one.id for one in checks.play_money_stays_apart()] == found
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("ADJUSTMENT_FOUR_EYES_MINOR", {"USD": 50_000, "*": 0}, []),
+        ("ADJUSTMENT_FOUR_EYES_MINOR", {"USDD": 1}, ["USDD is no currency code"]),
+        ("REFUND_ALONE_MINOR", {"EUR": -1}, ["from 0, not -1"]),
+        ("PAYOUT_MINIMUM_MINOR", {"*": 100}, ["* is no currency code"]),
+        ("REFERRAL_PROGRAMME", [], []),
+        ("REFERRAL_PROGRAMME", [{"from": "2026-01-01"}], ["KeyError"]),
+        ("REFERRAL_PROGRAMME", [{**PROGRAMME, "currency": "XXX"}, {**PROGRAMME, "from": "soon"}], ["XXX", "soon"]),
+    ],
+)
+def test_amounts_that_cannot_be_read_are_named(settings: Settings, name: str, value: object, said: list[str]) -> None:
+    setattr(settings, name, value)
+    found = [message for message in checks.amounts_name_their_currencies() if message.id == "payments.E008"]
+    assert len(found) == len(said)
+    assert all(words in message.msg for words, message in zip(said, found, strict=True))
+
+
+READ: Final = """
+import json
+from config.settings import books, pay
+print(json.dumps([pay.ADJUSTMENT_FOUR_EYES_MINOR, books.REFUND_ALONE_MINOR, pay.PAYOUT_MINIMUM_MINOR,
+                  pay.PAY_SCHEDULES, pay.REFERRAL_PROGRAMME]))
+"""
+
+
+def test_thresholds_schedules_and_the_programme_come_from_the_environment() -> None:
+    given = {
+        "ADJUSTMENT_FOUR_EYES_MINOR": "USD=50000,IDR=800000000",
+        "REFUND_ALONE_MINOR": "EUR=1",
+        "PAYOUT_MINIMUM_MINOR": "JPY=500",
+        "PAY_SCHEDULES": "EUR=1:12:2",
+        "REFERRAL_PROGRAMME": "[]",
+    }
+
+    def read(env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+        where = {"PATH": os.environ["PATH"], "CADRE_MODE": "development", **env}
+        return subprocess.run([sys.executable, "-c", READ], env=where, capture_output=True, text=True, check=False)
+
+    assert json.loads(read(given).stdout) == [
+        {"USD": 50_000, "IDR": 800_000_000},
+        {"EUR": 1},
+        {"JPY": 500},
+        {"*": [0, 0, 2], "EUR": [1, 12, 2]},
+        [],
+    ]
+    *amounts, schedules, programme = json.loads(read({}).stdout)
+    assert (amounts, schedules) == ([{}, {}, {"USD": 100, "EUR": 100}], {"*": [0, 0, 2]})
+    assert programme[0]["bonus_minor"] == 25_000
+    assert "expected weekday:hour:days" in read({"PAY_SCHEDULES": "EUR=monday"}).stderr
 
 
 @pytest.mark.parametrize(("funding", "found"), [("sepa_file", []), ("bank", ["payments.W002"])])

@@ -72,6 +72,24 @@ def test_small_bonuses_to_the_same_expert_are_added_up_and_the_answer_says_so(wo
     assert_the_books_hold()
 
 
+@pytest.mark.parametrize(
+    ("currency", "most"),
+    [("USD", 100_000), ("EUR", 100_000), ("JPY", 150_000), ("IDR", 1_640_000_000), ("KWD", 307_000), ("XPF", 0)],
+)
+def test_the_threshold_is_worth_about_the_same_in_every_currency(currency: str, most: int) -> None:
+    """A thousand dollars, not a hundred thousand of whatever the smallest unit is; where no work is priced, nothing."""
+    assert not lone_acts.too_much(Money(most, currency))
+    assert lone_acts.too_much(Money(most + 1, currency))
+    assert lone_acts.too_much(Money(-most - 1, currency))
+
+
+def test_the_threshold_of_a_currency_is_a_setting(settings: Settings) -> None:
+    settings.ADJUSTMENT_FOUR_EYES_MINOR = {"KWD": 5, "*": 7}
+    assert [lone_acts.too_much(Money(6, currency)) for currency in ("KWD", "USD")] == [True, False]
+    settings.ADJUSTMENT_FOUR_EYES_MINOR = {"KWD": 0}
+    assert [lone_acts.too_much(Money(1, currency)) for currency in ("KWD", "USD")] == [True, False]
+
+
 def test_the_window_rolls(world: World, settings: Settings) -> None:
     caller = hours.lab_caller(world)
     assert caller("POST", "/bonuses", bonus(world, "900.00"), at=LATER).json()["status"] == "paid"

@@ -22,6 +22,7 @@ from core.money import Money
 from core.problems import Conflict, map_constraint
 from core.public import User
 from experts.public import Expert
+from marketplace.public import hard_cap
 from payments import turns
 from payments.models import AdjustmentProposal, LoneAct
 from payments.models.lone_act import WITHIN
@@ -147,7 +148,12 @@ def _since(now: dt.datetime) -> dt.datetime:
 
 
 def _threshold(thresholds: Mapping[str, int], currency: str) -> int:
-    return thresholds.get(currency, thresholds["*"])
+    """As configured for the currency or for all others ("*"), else the most that an hour costs in it.
+
+    That is about 1,000 dollars in any unit; where no work is priced it is nothing, so everything takes two people.
+    """
+    configured = thresholds.get(currency, thresholds.get("*"))
+    return hard_cap(currency) if configured is None else configured
 
 
 def _sort(act: str) -> str:

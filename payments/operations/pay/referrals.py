@@ -84,14 +84,18 @@ def programme(*, now: dt.datetime) -> Programme | None:
     begun = [row for row in settings.REFERRAL_PROGRAMME if str(row["from"]) <= now.date().isoformat()]
     if not begun:
         return None
-    terms = max(begun, key=lambda row: str(row["from"]))
+    return terms_of(max(begun, key=lambda row: str(row["from"])))
+
+
+def terms_of(row: Mapping[str, Any]) -> Programme:
+    """One row of ``REFERRAL_PROGRAMME``. Raises KeyError, TypeError or ValueError for one that cannot be read."""
     return Programme(
-        version=terms["version"],
-        bonus=Money(terms["bonus_minor"], terms["currency"]),
-        threshold_seconds=terms["threshold_seconds"],
-        join_days=terms["join_days"],
-        reach_days=terms["reach_days"],
-        cap=terms["cap"],
+        version=str(row["version"]),
+        bonus=Money(row["bonus_minor"], row["currency"]),
+        threshold_seconds=int(row["threshold_seconds"]),
+        join_days=int(row["join_days"]),
+        reach_days=int(row["reach_days"]),
+        cap=int(row["cap"]),
     )
 
 
