@@ -26,6 +26,8 @@ from marketplace.operations.permits import (
     require_new_work,
 )
 from marketplace.queries import (
+    DECIDER,
+    MONEY_DECIDER,
     contracts_of,
     deciding_member,
     first_pause,
@@ -40,6 +42,8 @@ from marketplace.queries import (
 from marketplace.rates import hard_cap, reservation_for
 
 __all__ = [
+    "DECIDER",
+    "MONEY_DECIDER",
     "AgreementRequired",
     "Amendment",
     "Application",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
+from typing import Final
 
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 from django.db.models import OuterRef, Subquery
@@ -99,6 +100,11 @@ def contestable_contract(*, subject: str, expert_id: int) -> Contestable | None:
     stopped = (Contract.Status.PAUSED, Contract.Status.ENDING, Contract.Status.ENDED)
     row = Contract.objects.filter(public_id=subject, expert_id=expert_id, status__in=stopped).first()
     return Contestable(tenant_id=row.tenant_id, decided_by_id=None) if row else None
+
+
+DECIDER: Final = "A reviewer, manager or admin of the lab: his id (mem_…) or e-mail address."
+MONEY_DECIDER: Final = "A manager or admin of the lab: his id (mem_…) or e-mail address."
+"""Whom `deciding_member` takes, and whom it takes about money, in the words of the API."""
 
 
 def deciding_member(*, tenant_id: int, who: str, pointer: str = "/decided_by", about_money: bool = False) -> User:

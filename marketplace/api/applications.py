@@ -22,7 +22,7 @@ from marketplace.api.openings import OpeningId
 from marketplace.api.projects import ProjectId
 from marketplace.models import Application
 from marketplace.operations import applications
-from marketplace.queries import deciding_member
+from marketplace.queries import DECIDER, deciding_member
 
 ApplicationId = Annotated[str, IdOf("app")]
 REASONS = ("requirements_not_met", "stronger_candidates", "seats_filled", "incomplete", "other")
@@ -54,7 +54,7 @@ class ApplicationFilters(CreatedFilters):
 class RejectIn(serializers.Serializer[None]):
     """Why, and who says so."""
 
-    decided_by = StrictCharField(max_length=254, help_text="A member of the lab: mem_… or e-mail address.")
+    decided_by = StrictCharField(max_length=254, help_text=DECIDER)
     reason_code = serializers.ChoiceField(choices=[(reason, reason) for reason in REASONS])
     explanation = StrictCharField(max_length=5000)
 

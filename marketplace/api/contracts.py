@@ -25,7 +25,7 @@ from marketplace.api.terms import PaidActivityOut, PlannedRate, render_activitie
 from marketplace.models import Contract, RateSnapshot
 from marketplace.operations import contracts
 from marketplace.operations.contracts import StoppedByPlatform
-from marketplace.queries import contracts_of, deciding_member
+from marketplace.queries import DECIDER, contracts_of, deciding_member
 
 ContractId = Annotated[str, IdOf("ctr")]
 PAUSE_REASONS = ("quality", "policy_question", "confidentiality", "availability", "other")
@@ -76,7 +76,7 @@ class ContractFilters(CreatedFilters):
 class PauseIn(serializers.Serializer[None]):
     """Why, and who says so."""
 
-    decided_by = StrictCharField(max_length=254, help_text="A member of the lab: mem_… or e-mail address.")
+    decided_by = StrictCharField(max_length=254, help_text=DECIDER)
     reason_code = serializers.ChoiceField(choices=[(reason, reason) for reason in PAUSE_REASONS])
     explanation = StrictCharField(max_length=5000)
 
@@ -84,7 +84,7 @@ class PauseIn(serializers.Serializer[None]):
 class EndIn(serializers.Serializer[None]):
     """Why, and who says so."""
 
-    decided_by = StrictCharField(max_length=254, help_text="A member of the lab: mem_… or e-mail address.")
+    decided_by = StrictCharField(max_length=254, help_text=DECIDER)
     reason = serializers.ChoiceField(choices=[(reason, reason) for reason in END_REASONS])
     explanation = StrictCharField(max_length=5000)
 

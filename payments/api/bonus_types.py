@@ -9,12 +9,12 @@ from rest_framework import serializers
 from core.api.fields import MoneyField, PublicIdField, StrictCharField
 from core.api.types import Doc, Example, IdOf, MoneyOut, Timestamp, render_money
 from core.money import Money
+from payments.api.deciders import DecidedIn
 from payments.api.filters import MoneyFilters
 from payments.api.hours_types import ContractId, Pseudonym
 from payments.models import Adjustment, AdjustmentProposal
 from payments.operations.pay import bonuses
 
-DECIDER = "A manager or admin of the lab: his id (mem_…) or e-mail address."
 CountedWith = Doc(
     "What its proposer did alone lately for the same expert, or in the same lab: together it is too much for one."
 )
@@ -86,23 +86,18 @@ class BonusRowIn(serializers.Serializer[None]):
     reason = StrictCharField(max_length=1000, help_text="The expert reads it.")
 
 
-class BonusIn(BonusRowIn):
+class BonusIn(BonusRowIn, DecidedIn):
     """Who gets how much, why, and who decided it."""
 
-    decided_by = StrictCharField(max_length=254, help_text=DECIDER)
 
-
-class BulkBonusesIn(serializers.Serializer[None]):
+class BulkBonusesIn(DecidedIn):
     """Up to 1,000 bonuses, paid all together or not at all."""
 
     bonuses = serializers.ListField(child=BonusRowIn(), min_length=1, max_length=bonuses.MOST)
-    decided_by = StrictCharField(max_length=254, help_text=DECIDER)
 
 
-class DecideBonusIn(serializers.Serializer[None]):
+class DecideBonusIn(DecidedIn):
     """Who decides as the second person."""
-
-    decided_by = StrictCharField(max_length=254, help_text=DECIDER)
 
 
 class RefuseBonusIn(DecideBonusIn):

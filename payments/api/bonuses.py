@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from django.utils.translation import gettext as _
 
@@ -11,10 +11,9 @@ from core.api.endpoint import endpoint
 from core.api.lookup import get_or_404
 from core.api.views import LabView
 from core.problems import FieldError, InvalidInput, InvalidTransition
-from core.public import User
 from experts.public import OwnWork
 from marketplace.ports import InsufficientFunds
-from marketplace.public import contracts_of, deciding_member
+from marketplace.public import contracts_of
 from payments.api.bonus_types import (
     BonusFilters,
     BonusIn,
@@ -29,6 +28,7 @@ from payments.api.bonus_types import (
     render_proposal,
     render_proposed_bonus,
 )
+from payments.api.deciders import decider
 from payments.models import Adjustment, AdjustmentProposal
 from payments.operations.pay import bonuses, four_eyes
 from payments.operations.pay.bonuses import Bonus
@@ -40,12 +40,6 @@ ROW = {
     "amount": {"amount": "150.00", "currency": "USD"},
     "reason": "Found a mistake in the reference answer.",
 }
-
-
-def decider(call: Call) -> User:
-    """The member who decides about the lab's money."""
-    tenant_id = cast(int, call.principal.tenant_id)
-    return deciding_member(tenant_id=tenant_id, who=call.body["decided_by"], about_money=True)
 
 
 def rows_of(call: Call) -> list[Bonus]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from rest_framework import serializers
 
@@ -14,7 +14,7 @@ from core.api.lookup import get_or_404
 from core.api.views import ExpertView, LabView
 from core.problems import InvalidTransition
 from experts.public import OwnWork
-from marketplace.public import deciding_member
+from payments.api.deciders import DecidedIn, decider
 from payments.api.hours_types import DisputeOut, render_dispute
 from payments.models import Dispute, TimeEntry
 from payments.operations.hours import disputes
@@ -28,10 +28,9 @@ class DisputeFilters(CreatedFilters):
     contract = PublicIdField("ctr", required=False, source="entry__contract__public_id")
 
 
-class DisputeIn(serializers.Serializer[None]):
+class DisputeIn(DecidedIn):
     """Who contests an entry, why, and how much should count instead."""
 
-    decided_by = StrictCharField(max_length=254, help_text="A member of the lab: his id (mem_…) or e-mail address.")
     reason = StrictCharField(max_length=5000, help_text="The expert reads and answers it.")
     proposed = DurationField(help_text="What should count instead: less than the billable time.")
     what_changed = StrictCharField(
@@ -42,10 +41,9 @@ class DisputeIn(serializers.Serializer[None]):
     )
 
 
-class WithdrawDisputeIn(serializers.Serializer[None]):
+class WithdrawDisputeIn(DecidedIn):
     """Who lets it be, and why."""
 
-    decided_by = StrictCharField(max_length=254, help_text="A member of the lab: his id (mem_…) or e-mail address.")
     reason = StrictCharField(max_length=2000, required=False, allow_blank=True)
 
 
@@ -86,14 +84,12 @@ class LabTimeEntryDispute(LabView):
         """
         entries = TimeEntry.objects.live().visible_to(call.principal)
         entry = get_or_404(entries, entry_id)
-        tenant_id = cast(int, call.principal.tenant_id)
-        member = deciding_member(tenant_id=tenant_id, who=call.body["decided_by"], about_money=True)
         dispute = disputes.open_against(
             entry=entry,
             reason=call.body["reason"],
             proposed_seconds=call.body["proposed"],
             what_changed=call.body.get("what_changed", ""),
-            decided_by=member,
+            decided_by=decider(call),
             by=call.principal,
             now=call.now,
         )
@@ -141,10 +137,8 @@ class LabDisputeWithdraw(LabView):
     def post(self, call: Call, dispute_id: str) -> DisputeOut:
         """The entry is paid in full."""
         dispute = get_or_404(disputes_of(call), dispute_id)
-        tenant_id = cast(int, call.principal.tenant_id)
-        member = deciding_member(tenant_id=tenant_id, who=call.body["decided_by"], about_money=True)
         note = call.body.get("reason", "")
-        disputes.withdraw(dispute=dispute, decided_by=member, note=note, now=call.now)
+        disputes.withdraw(dispute=dispute, decided_by=decider(call), note=note, now=call.now)
         return render_dispute(get_or_404(disputes_of(call), dispute_id))
 
 

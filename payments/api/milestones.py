@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypedDict, cast
+from typing import Annotated, Any, TypedDict
 
 from django.db.models import Q
 from django.utils.translation import gettext as _
@@ -17,8 +17,8 @@ from core.api.views import ExpertView, LabView
 from core.money import Money
 from core.problems import FieldError, InvalidInput, InvalidTransition
 from experts.public import ReasonMissing
-from marketplace.public import Opening, Project, deciding_member
-from payments.api.bonus_types import DECIDER
+from marketplace.public import Opening, Project
+from payments.api.deciders import DecidedIn, decider
 from payments.api.filters import MoneyFilters
 from payments.models import AdjustmentProposal, Milestone
 from payments.operations.pay import milestones
@@ -63,7 +63,7 @@ class MyMilestoneOut(TypedDict):
     reached: Annotated[str | None, Doc("paid, or waiting for the lab's money."), Example(None)]
 
 
-class MilestoneIn(serializers.Serializer[None]):
+class MilestoneIn(DecidedIn):
     """What is promised to whom, and who decided it."""
 
     project = PublicIdField("prj")
@@ -73,13 +73,11 @@ class MilestoneIn(serializers.Serializer[None]):
     count = StrictIntegerField(min_value=1, max_value=100_000, help_text="So many submissions, or whole hours.")
     amount = MoneyField(help_text="For each expert who reaches it, once; the fee comes on top.")
     budget = MoneyField(help_text="For all of them, without fees; when it is used up, the milestone ends.")
-    decided_by = StrictCharField(max_length=254, help_text=DECIDER)
 
 
-class EndMilestoneIn(serializers.Serializer[None]):
+class EndMilestoneIn(DecidedIn):
     """Who decides, and why."""
 
-    decided_by = StrictCharField(max_length=254, help_text=DECIDER)
     reason = StrictCharField(max_length=300, help_text="Experts who work towards it read it.")
 
 
@@ -164,12 +162,6 @@ def render_mine(row: Milestone, *, done: int, reached: str | None) -> MyMileston
 def milestones_of(call: Call) -> Any:
     """What the caller may see."""
     return Milestone.objects.visible_to(call.principal).select_related("project", "opening").with_waiting()
-
-
-def decider(call: Call) -> Any:
-    """The member who decides about the lab's money."""
-    tenant_id = cast(int, call.principal.tenant_id)
-    return deciding_member(tenant_id=tenant_id, who=call.body["decided_by"], about_money=True)
 
 
 class MilestoneList(LabView):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from rest_framework import serializers
 
@@ -14,7 +14,7 @@ from core.api.lookup import get_or_404
 from core.api.views import ExpertView, LabView
 from core.problems import InvalidTransition
 from experts.public import OwnWork
-from marketplace.public import deciding_member
+from payments.api.deciders import DecidedIn, decider
 from payments.api.hours_types import OverageOut, render_overage
 from payments.models import Overage
 from payments.operations.hours import overages
@@ -27,17 +27,15 @@ class OverageFilters(CreatedFilters):
     contract = PublicIdField("ctr", required=False, source="entry__contract__public_id")
 
 
-class ApproveOverageIn(serializers.Serializer[None]):
+class ApproveOverageIn(DecidedIn):
     """Who decides."""
 
-    decided_by = StrictCharField(max_length=254, help_text="A member of the lab: his id (mem_…) or e-mail address.")
     reason = StrictCharField(max_length=2000, required=False, allow_blank=True)
 
 
-class DeclineOverageIn(serializers.Serializer[None]):
+class DeclineOverageIn(DecidedIn):
     """Who decides, and why."""
 
-    decided_by = StrictCharField(max_length=254, help_text="A member of the lab: his id (mem_…) or e-mail address.")
     reason = StrictCharField(max_length=2000, help_text="The expert reads it and may contest the decision.")
 
 
@@ -111,10 +109,8 @@ class LabOverageApprove(LabView):
     def post(self, call: Call, overage_id: str) -> OverageOut:
         """It is paid with its week, or at once when the week is approved already."""
         overage = get_or_404(overages_of(call), overage_id)
-        tenant_id = cast(int, call.principal.tenant_id)
-        member = deciding_member(tenant_id=tenant_id, who=call.body["decided_by"], about_money=True)
         note = call.body.get("reason", "")
-        return render_overage(overages.approve(overage=overage, decided_by=member, note=note, now=call.now))
+        return render_overage(overages.approve(overage=overage, decided_by=decider(call), note=note, now=call.now))
 
 
 class LabOverageDecline(LabView):
@@ -133,7 +129,5 @@ class LabOverageDecline(LabView):
     def post(self, call: Call, overage_id: str) -> OverageOut:
         """It becomes a Decision with your reason, which the expert may contest."""
         overage = get_or_404(overages_of(call), overage_id)
-        tenant_id = cast(int, call.principal.tenant_id)
-        member = deciding_member(tenant_id=tenant_id, who=call.body["decided_by"], about_money=True)
-        declined = overages.decline(overage=overage, decided_by=member, note=call.body["reason"], now=call.now)
+        declined = overages.decline(overage=overage, decided_by=decider(call), note=call.body["reason"], now=call.now)
         return render_overage(declined)

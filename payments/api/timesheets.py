@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any, cast
+from typing import Any
 
 from rest_framework import serializers
 
 from core.api.call import Call, Listed
 from core.api.endpoint import endpoint
-from core.api.fields import InstantField, PublicIdField, StrictCharField
+from core.api.fields import InstantField, PublicIdField
 from core.api.lookup import get_or_404
 from core.api.versions import Version
 from core.api.views import ExpertView, LabView
 from core.problems import InvalidTransition
 from experts.public import OwnWork
-from marketplace.public import deciding_member
+from payments.api.deciders import DecidedIn, decider
 from payments.api.hours_types import (
     ENTRY_RELATIONS,
     LabTimesheetDetailOut,
@@ -47,10 +47,8 @@ class LabTimesheetFilters(TimesheetFilters):
     approve_before = InstantField(required=False, source="approve_by__lt")
 
 
-class ApproveTimesheetIn(serializers.Serializer[None]):
+class ApproveTimesheetIn(DecidedIn):
     """Who decides."""
-
-    decided_by = StrictCharField(max_length=254, help_text="A member of the lab: his id (mem_…) or e-mail address.")
 
 
 def timesheets_of(call: Call) -> Any:
@@ -176,7 +174,5 @@ class LabTimesheetApprove(LabView):
     def post(self, call: Call, timesheet_id: str) -> LabTimesheetDetailOut:
         """Its hours are owed to the expert from then on, and paid on `payday`. Disputed entries and open overages stay behind."""
         sheet = get_or_404(timesheets_of(call), timesheet_id)
-        tenant_id = cast(int, call.principal.tenant_id)
-        member = deciding_member(tenant_id=tenant_id, who=call.body["decided_by"], about_money=True)
-        timesheets.approve(timesheet=sheet, decided_by=member, by=call.principal, now=call.now)
+        timesheets.approve(timesheet=sheet, decided_by=decider(call), by=call.principal, now=call.now)
         return render_lab_detail(get_or_404(timesheets_of(call), timesheet_id), now=call.now)

@@ -13,7 +13,7 @@ from core.api.lookup import get_or_404
 from core.api.types import AnyJson, Doc, Example, ExternalId, Timestamp
 from core.api.views import LabView
 from experts.public import OwnWork
-from marketplace.public import deciding_member
+from marketplace.public import DECIDER, deciding_member
 from tasks.api.names import BatchId, RaterId, Reason, SubmissionId, SubmissionStatus, TaskId, TypeCode
 from tasks.models import Review, Submission, Task
 from tasks.operations import reviews
@@ -65,14 +65,14 @@ class SubmissionFilters(serializers.Serializer[None]):
 class SubmissionAcceptIn(serializers.Serializer[None]):
     """Who decides."""
 
-    decided_by = StrictCharField(max_length=254, help_text="A member of the lab: his id (mem_…) or e-mail address.")
+    decided_by = StrictCharField(max_length=254, help_text=DECIDER)
     comment = StrictCharField(max_length=5000, required=False, allow_blank=True)
 
 
 class RefuseIn(serializers.Serializer[None]):
     """Who decides, and why."""
 
-    decided_by = StrictCharField(max_length=254, help_text="A member of the lab: his id (mem_…) or e-mail address.")
+    decided_by = StrictCharField(max_length=254, help_text=DECIDER)
     reason = serializers.ChoiceField(choices=Submission.Reason.choices)
     comment = StrictCharField(max_length=5000, help_text="The expert reads it.")
 
