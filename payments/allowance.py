@@ -28,7 +28,7 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """Seconds that a cap ("day", "week", "activity", "handling") still leaves; never below zero."""
+    """Seconds that a cap (a value of `Cap`) still leaves; never below zero."""
 
     cap: str
     seconds: int

@@ -36,7 +36,7 @@ from payments.api.hours_types import render_entry, render_time
 from payments.api.payday_types import render_date
 from payments.models import TimeEntry, TrueUp
 from payments.operations.pay import true_ups
-from payments.queries import blockers, earnings, effective_rates, explanation
+from payments.queries import blockers, cap_use, earnings, effective_rates, explanation
 from payments.queries.blockers import Blocker
 from payments.queries.earnings import Line
 from payments.queries.effective_rates import EffectiveRate
@@ -150,7 +150,7 @@ def render_time_explanation(row: TimeEntry) -> TimeExplanationOut:
         },
         "caps": [
             {"cap": use.cap, "limit": render_duration(use.limit), "used": render_duration(use.used)}
-            for use in explanation.caps_of(row)
+            for use in cap_use.caps_of(row)
         ],
         "fee": render_share(price.fee_bp, price.fee_minor, currency),
         "holdback": {

@@ -6,7 +6,7 @@ from typing import Annotated, TypedDict
 
 from core.api.types import Currency, Day, Doc, Duration, Example, Link, MoneyOut, RateOut, Timestamp
 from payments.api.adjustment_types import AdjustmentOut
-from payments.api.hours_types import ContractId, DisputeOut, MeasuredTimeOut, TimeEntryOut
+from payments.api.hours_types import ContractId, CutBy, DisputeOut, MeasuredTimeOut, TimeEntryOut
 from payments.api.payday_types import ArrivesBy, MovedBecause, MovedFrom
 
 EarningId = Annotated[
@@ -139,7 +139,7 @@ class FrozenTermsOut(TypedDict):
 class CapUseOut(TypedDict):
     """A cap that bounds this time, and what counts towards it by now."""
 
-    cap: Annotated[str, Doc("day, week, activity or handling."), Example("week")]
+    cap: CutBy
     limit: Duration
     used: Duration
 

@@ -10,7 +10,7 @@ from core.api.types import Day, Doc, Duration, Example, IdOf, MoneyOut, RateOut,
 from core.api.types import render_duration as duration
 from core.money import Money
 from payments.api.payday_types import PayDateOut, render_date
-from payments.models import Dispute, Overage, TimeEntry, Timesheet
+from payments.models import Cap, Dispute, Overage, TimeEntry, Timesheet
 from payments.queries import pay_calendar
 from payments.queries.entry_changes import Standing, standing_of
 from payments.queries.explanation import price_of
@@ -22,6 +22,12 @@ Pseudonym = Annotated[str, Doc("The expert, as this lab knows him."), IdOf("pex"
 Week = Annotated[str, Doc("ISO week in the entry's zone."), Example("2026-W47")]
 Zone = Annotated[str, Doc("IANA time zone that days and weeks are counted in."), Example("Europe/Berlin")]
 Activity = Annotated[str, Example("task")]
+
+CUTTING = [cap.value for cap in Cap if cap is not Cap.OWN_DAY]
+"""Caps that cut measured time. At his own daily limit an expert starts nothing, and nothing is cut."""
+CutBy = Annotated[
+    str, Doc(f"{', '.join(CUTTING[:-1])} or {CUTTING[-1]}; handling is the time per item."), Example("day")
+]
 
 ENTRY_RELATIONS = ("contract__lab_expert", "claim", "timesheet", "snapshot", "overage", "dispute")
 
@@ -130,7 +136,7 @@ class OverageOut(TypedDict):
 
     id: Annotated[str, IdOf("ovg")]
     time_entry: TimeEntryId
-    cap: Annotated[str, Doc("day, week, activity or handling (time per item)."), Example("day")]
+    cap: CutBy
     time: Duration
     status: Annotated[str, Doc("open, approved, auto_approved, declined or withdrawn."), Example("open")]
     decide_by: Annotated[Timestamp, Doc("Silence until then approves it.")]

@@ -112,6 +112,11 @@ class TimeEntryQuerySet(WalledQuerySet["TimeEntry"]):
         """Running timers that gave no sign since an instant."""
         return self.running().filter(last_heartbeat_at__lt=since)
 
+    def worked_seconds(self) -> int:
+        """All work in them, paid or not, decided or not; unconfirmed minutes are no work yet."""
+        work = F("seconds") + F("unpaid_seconds") + F("overage_seconds") + F("disallowed_seconds")
+        return self.aggregate(total=models.Sum(work))["total"] or 0
+
     def settled(self) -> TimeEntryQuerySet:
         """Stretches whose pay is fixed."""
         return self.filter(status__in=SETTLED)

@@ -1,4 +1,4 @@
-"""One amount, recomputable by hand: segments, rounding, terms, caps, fee, holdback."""
+"""One amount, recomputable by hand: segments, rounding, terms, fee, holdback."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from django.db.models import Q, Sum
 
 from core import scope
 from core.money import SECONDS_PER_HOUR, divide_half_up, fee_for, pay_for, share
-from payments import allowance, exchange
+from payments import exchange
 from payments.models import (
     Adjustment,
-    Cap,
     Dispute,
     FxExchange,
     JournalEntry,
@@ -28,15 +27,6 @@ from payments.queries import tax_in_force
 
 NEIGHBOURS: Final = dt.timedelta(days=2)
 _EXACT: Final = Decimal("0.000001")
-
-
-@dataclass(frozen=True, slots=True)
-class CapUse:
-    """A cap that bounded the entry, and what its day, week, activity or item holds in all. Seconds."""
-
-    cap: str
-    limit: int
-    used: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,27 +91,6 @@ def segments_of(entry: TimeEntry) -> list[TimeEntry]:
     while last + 1 < len(ordered) and ordered[last].ended_at == ordered[last + 1].started_at:
         last += 1
     return ordered[first : last + 1]
-
-
-def caps_of(entry: TimeEntry) -> list[CapUse]:
-    """Every cap that binds the entry's activity, with what counts towards it today. Snapshot and claim are joined."""
-    terms = entry.snapshot
-    activity = allowance.terms_of(terms.pay_policy, entry.activity)
-    if not activity.is_paid:
-        return []
-    live = TimeEntry.objects.live().filter(contract=entry.contract_id)
-    week = live.filter(iso_week=entry.iso_week)
-    bounds = (
-        (Cap.DAY, terms.day_cap_seconds, live.filter(local_day=entry.local_day)),
-        (Cap.WEEK, terms.week_cap_seconds, week),
-        (Cap.ACTIVITY, activity.cap_seconds, week.filter(activity=entry.activity)),
-        (Cap.HANDLING, _item_cap(entry), live.filter(claim=entry.claim_id)),
-    )
-    return [
-        CapUse(cap=str(cap.value), limit=limit, used=rows.aggregate(total=Sum("seconds"))["total"] or 0)
-        for cap, limit, rows in bounds
-        if limit is not None
-    ]
 
 
 def adjustments_of(entry: TimeEntry) -> list[Adjustment]:
@@ -191,10 +160,3 @@ def withholding_of(payout: Payout) -> int:
     """The basis points that a payout's run withheld: those of the tax papers that it was calculated from."""
     papers = tax_in_force.at_calculation(payout)
     return papers.withholding_bp if papers else 0
-
-
-def _item_cap(entry: TimeEntry) -> int | None:
-    if entry.claim is None:
-        return None
-    own = entry.claim.aht_cap_seconds
-    return entry.snapshot.aht_cap_seconds if own is None else own

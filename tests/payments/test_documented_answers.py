@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,7 +13,8 @@ from jsonschema import Draft202012Validator
 from core.api import docs
 from core.money import Money
 from core.public import User
-from marketplace.public import LabMember
+from marketplace.public import MONEY_DECIDER, LabMember
+from payments.api.urls import lab_urlpatterns
 from payments.operations.pay import platform_pay
 from tests import documented
 from tests.payments import hours_world as hours
@@ -109,6 +111,33 @@ def test_what_the_platform_paid_is_explained_as_documented(world: World) -> None
     told = hours.expert_caller(world)("GET", f"/expert/earnings/{paid.public_id}/explain", at=LATER).json()
     assert told["adjustment"]["id"][:3] == "ppy"
     fits("Adjustment", told["adjustment"])
+
+
+def test_whoever_decides_about_money_is_told_to_be_a_manager_or_admin(world: World, caller: Caller) -> None:
+    """In the words of the document and by the answer; a reviewer decides about work."""
+    deciding = deciders()
+    assert len(deciding) >= 11
+    assert set(deciding.values()) == {MONEY_DECIDER}
+    with platform():
+        reviewer = User.objects.create_user("reviewer@aurora.example")
+        LabMember.objects.create(tenant=world.tenant, user=reviewer, role=LabMember.Role.REVIEWER)
+    refused = caller("POST", "/bonuses", {**bonus(world, "1.00"), "decided_by": reviewer.email})
+    assert refused.status_code == 400
+    assert [error["code"] for error in refused.json()["errors"]] == ["may_not_pay"]
+
+
+def deciders() -> dict[str, str]:
+    """What the document says about `decided_by`, for each request of this floor that reads it."""
+    document = orjson.loads(docs.document())
+    found = {}
+    for pattern in lab_urlpatterns:
+        path = "/api/v1/" + re.sub(r"<str:(\w+)>", r"{\1}", str(pattern.pattern))
+        content = document["paths"].get(path, {}).get("post", {}).get("requestBody", {}).get("content", {})
+        name = content.get("application/json", {}).get("schema", {}).get("$ref", "").rpartition("/")[2]
+        member = document["components"]["schemas"].get(name, {}).get("properties", {}).get("decided_by")
+        if member:
+            found[path] = member["description"]
+    return found
 
 
 def test_every_test_of_hours_and_money_is_held_to_the_document(world: World, caller: Caller) -> None:

@@ -7,14 +7,16 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import orjson
 import pytest
 from django.test import Client, override_settings
 
 from core import clock
+from core.api import docs
 from core.public import User
 from experts.models import Availability
 from payments import working_time
-from payments.models import Overage, TimeEntry, Timesheet
+from payments.models import Cap, Overage, TimeEntry, Timesheet
 from payments.operations.hours import overages, time_entries, timers, timesheets
 from payments.operations.hours.caps import CapExceeded
 from payments.working_time import HOUR, Limit
@@ -96,6 +98,34 @@ def test_a_week_has_its_limit_and_a_stop_is_never_refused() -> None:
 
 
 @pytest.mark.django_db
+def test_the_limit_of_a_country_is_told_where_it_cut_hours() -> None:
+    """Nine hours for one lab and two for another are an hour more than a day in France has."""
+    with platform():
+        here, there = in_country("FR")
+        log(there, MONDAY.replace(hour=5), dt.timedelta(hours=9))
+        evening = MONDAY.replace(hour=15)
+        timer = timers.start(contract=here.contract, activity="task", claim=None, now=evening)
+        TimeEntry.objects.filter(pk=timer.pk).update(last_heartbeat_at=evening + dt.timedelta(hours=2))
+    expert, later = hours.expert_caller(here), evening + dt.timedelta(hours=2)
+    counted, over = expert("POST", f"/expert/time-entries/{timer.public_id}/stop", at=later).json()["entries"]
+    assert (counted["time"]["billable"], over["time"]["overage"]) == ("PT1H", "PT1H")
+    for entry in (counted, over):
+        caps = expert("GET", f"/expert/earnings/{entry['id']}/explain", at=later).json()["time"]["caps"]
+        assert {"cap": "country_day", "limit": "PT10H", "used": "PT11H"} in caps
+        assert {"cap": "country_week", "limit": "PT48H", "used": "PT11H"} in caps
+        assert {"cap": "week", "limit": "PT80H", "used": "PT1H"} in caps
+    (overage,) = expert("GET", "/expert/overages", at=later).json()["results"]
+    assert overage["cap"] == "country_day"
+
+
+def test_every_cap_that_cuts_is_documented() -> None:
+    schemas = orjson.loads(docs.document())["components"]["schemas"]
+    for component in ("Overage", "CapUse"):
+        text = schemas[component]["properties"]["cap"]["description"]
+        assert [cap for cap in Cap if cap.value not in text] == [Cap.OWN_DAY], component
+
+
+@pytest.mark.django_db
 def test_unpaid_work_is_work_and_unconfirmed_minutes_are_none() -> None:
     with platform():
         here, there = in_country("FR")
@@ -150,6 +180,9 @@ def test_time_over_a_day_is_decided_once_whenever_the_week_is_handed_in(decided:
             step()
         assert list(Overage.objects.order_by("pk").values_list("cap", "seconds")) == [("day", 1800), ("handling", 1200)]
         assert sum(TimeEntry.objects.values_list("seconds", flat=True)) == HOUR + 1800
+        first = TimeEntry.objects.filter(overage=None).get().public_id
+    caps = hours.expert_caller(world)("GET", f"/expert/earnings/{first}/explain").json()["time"]["caps"]
+    assert {"cap": "handling", "limit": "PT1H", "used": "PT1H"} in caps
 
 
 @pytest.mark.django_db
@@ -169,6 +202,9 @@ def test_the_tolerance_widens_the_cap_per_item() -> None:
         )
         timesheets.submit(timesheet=Timesheet.objects.get(), by=PLATFORM, now=MONDAY + DAY)
         assert Overage.objects.get().seconds == 150
+        entry = TimeEntry.objects.filter(overage=None).get().public_id
+    caps = hours.expert_caller(world)("GET", f"/expert/earnings/{entry}/explain").json()["time"]["caps"]
+    assert {"cap": "handling", "limit": "PT37M30S", "used": "PT37M30S"} in caps
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any, ClassVar, TypeAlias
 
-from django.db.models import F, Sum
+from django.db.models import Sum
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -103,10 +103,9 @@ class Tally:
     def _all_work(self, bucket: _Bucket) -> int:
         """What the expert worked for anybody, paid or not, decided or not; unconfirmed minutes are no work yet."""
         if bucket not in self._worked:
-            total = Sum(F("seconds") + F("unpaid_seconds") + F("overage_seconds") + F("disallowed_seconds"))
             with scope.as_platform():  # other labs' hours count, and no lab sees them
                 entries = TimeEntry.objects.live().filter(expert=self._expert.pk, **dict(bucket))
-                stored = entries.exclude(pk=self._without or 0).aggregate(total=total)["total"] or 0
+                stored = entries.exclude(pk=self._without or 0).worked_seconds()
                 self._worked[bucket] = stored + self._ticking(bucket, expert=self._expert.pk)
         return self._worked[bucket]
 

@@ -10,8 +10,10 @@ from operator import attrgetter
 from django.conf import settings
 from django.db.models import Sum
 
+from marketplace.public import RateSnapshot
 from payments import allowance
 from payments.models import Cap, TimeEntry, Timesheet
+from payments.models.time_entry import TimeEntryQuerySet
 from payments.operations.hours import cuts, overages
 from tasks.public import Claim
 
@@ -39,15 +41,25 @@ def apply(*, timesheet: Timesheet, now: dt.datetime) -> None:
         _apply_to_claim(sorted(group, key=attrgetter("started_at")), now=now)
 
 
-def _apply_to_claim(entries: list[TimeEntry], *, now: dt.datetime) -> None:
-    claim, snapshot = entries[0].claim, entries[0].snapshot
-    if claim is None:
-        return
+def allowed_on(claim: Claim, snapshot: RateSnapshot) -> int | None:
+    """The seconds that a claim's item may take, tolerance included; None where nothing caps it."""
     cap = claim.aht_cap_seconds if claim.aht_cap_seconds is not None else snapshot.aht_cap_seconds
     if cap is None:
-        return
+        return None
     items = 1 if claim.status in COUNTED else 0
-    allowed = allowance.handling_allowance(items, cap, settings.HANDLING_TOLERANCE_BP)
+    return allowance.handling_allowance(items, cap, settings.HANDLING_TOLERANCE_BP)
+
+
+def counted_on(claim: Claim) -> TimeEntryQuerySet:
+    """What counts towards it: time over another cap does not, however it is decided."""
+    return TimeEntry.objects.live().filter(claim=claim, overage__isnull=True)
+
+
+def _apply_to_claim(entries: list[TimeEntry], *, now: dt.datetime) -> None:
+    claim = entries[0].claim
+    allowed = allowed_on(claim, entries[0].snapshot) if claim else None
+    if claim is None or allowed is None:
+        return
     room = max(0, allowed - _counted_elsewhere(claim, entries))
     for entry in entries:
         keep = min(entry.seconds, room)
@@ -57,11 +69,7 @@ def _apply_to_claim(entries: list[TimeEntry], *, now: dt.datetime) -> None:
 
 
 def _counted_elsewhere(claim: Claim, entries: Iterable[TimeEntry]) -> int:
-    others = (
-        TimeEntry.objects.live()
-        .filter(claim=claim, overage__isnull=True)
-        .exclude(pk__in=[entry.pk for entry in entries])
-    )
+    others = counted_on(claim).exclude(pk__in=[entry.pk for entry in entries])
     return others.aggregate(total=Sum("seconds"))["total"] or 0
 
 
