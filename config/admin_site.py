@@ -23,7 +23,8 @@ from django.utils.translation import gettext_lazy as _
 from unfold.sites import UnfoldAdminSite
 
 from core import clock, scope
-from core.desk import Page, Queue, Text, pages, principal_of, queues
+from core.confirming import Text
+from core.desk import Page, Queue, pages, principal_of, queues
 from core.problems import DomainError
 
 View = Callable[..., HttpResponse]

@@ -5,33 +5,27 @@ Queues and pages are composed into the dashboard and the side bar by ``config.ad
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from functools import partial, wraps
+from functools import wraps
 from typing import Any, TypeVar, cast
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
-from django.db import DataError, IntegrityError, models, transaction
+from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin, TabularInline
 
+from core.confirming import Question, Text, act_on, ask, holds, unseen_line
 from core.models.user import User
 from core.money import Money
 from core.principal import Kind, Principal
-from core.problems import DomainError, constraint_error
 from core.row_history import recent_history
 
 M = TypeVar("M", bound=models.Model)
-Text = str | Promise
-LISTED = 50
-"""So many rows a confirmation names one by one."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +121,7 @@ class CadreAdmin(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
     list_filter_submit = False
     warn_unsaved_form = False
 
-    def get_readonly_fields(self, request: HttpRequest, obj: models.Model | None = None) -> list[Any]:
+    def get_readonly_fields(self, request: HttpRequest, obj: models.Model | None = None) -> Sequence[Any]:
         """With what other floors tell about the row."""
         told_by = [panel for panel in panels if panel.model == self.opts.label_lower and obj is not None]
         mine = [_field_of(panel) for panel in told_by if request.user.has_perm(panel.permission)]
@@ -150,7 +144,7 @@ class CadreAdmin(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
         return {
             name: action
             for name, action in super().get_actions(request).items()
-            if name != "delete_selected" and _holds(request, getattr(action[0], "needs", None))
+            if name != "delete_selected" and holds(request, getattr(action[0], "needs", None))
         }
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
@@ -159,6 +153,13 @@ class CadreAdmin(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
             raise BadRequest
         response: HttpResponse = super().changelist_view(request, extra_context)
         return response
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """A date that no calendar has is a bad request: Django asks the calendar and lets the overflow through."""
+        try:
+            return super().get_changelist_instance(request)
+        except OverflowError:
+            raise BadRequest from None
 
     def response_action(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> HttpResponse | None:
         """What is no key names no row, and is refused before anything is asked or done."""
@@ -214,36 +215,6 @@ class ReadOnlyInline(TabularInline):  # type: ignore[misc]  # unfold ships no ty
         return False
 
 
-@dataclass(frozen=True)
-class Question:
-    """What a button wants to know before it acts."""
-
-    description: Text
-    permission: str | Collection[str]
-    reason: bool
-    amount: Callable[[Any], Money | None] | None
-    choices: Callable[[], Sequence[tuple[str, Text]]] | None
-    asks: Text
-    about: Callable[[Any], str]
-    each: Callable[[Any, str], Money] | None
-
-    def answered(self, request: HttpRequest) -> dict[str, str] | None:
-        """The answers by name; None while anything is missing or was not among the choices."""
-        sent = {name: str(request.POST.get(name, "")).strip() for name in ("reason", "choice", "given")}
-        wanted = {"reason": self.reason, "choice": bool(self.choices), "given": bool(self.asks)}
-        answers = {name: text for name, text in sent.items() if wanted[name]}
-        is_chosen = self.choices is None or sent["choice"] in {str(code) for code, _label in self.choices()}
-        return answers if is_chosen and all(answers.values()) else None
-
-    def moves(self, row: Any, given: str) -> Money | None:
-        """What acting on one row moves; None where nothing says so, or where its act will refuse the line."""
-        if self.each is None or not given:
-            return self.amount(row) if self.amount else None
-        with suppress(DomainError):
-            return self.each(row, given)
-        return None
-
-
 def confirmed(
     *,
     description: Text,
@@ -269,111 +240,17 @@ def confirmed(
         @admin.action(description=cast(str, description))
         @wraps(method)
         def action(self: Any, request: HttpRequest, queryset: models.QuerySet[Any]) -> HttpResponse | None:
-            if not _holds(request, permission):
+            if not holds(request, permission):
                 raise PermissionDenied
             answers = question.answered(request) if request.POST.get("confirmed") else None
             if answers is None:
-                return _ask(self, request, queryset, method.__name__, question)
-            if line := _unseen_line(request, queryset, question, answers):
-                return _ask(self, request, queryset, method.__name__, question, line)
-            _act(self, request, queryset, method, answers)
+                return ask(self, request, queryset, method.__name__, question)
+            if line := unseen_line(request, queryset, question, answers):
+                return ask(self, request, queryset, method.__name__, question, line)
+            act_on(self, request, queryset, method, answers)
             return None
 
         action.needs = permission  # type: ignore[attr-defined]  # read by get_actions
         return action
 
     return decorate
-
-
-def _holds(request: HttpRequest, permission: str | Collection[str] | None) -> bool:
-    if permission is None:
-        return True
-    return any(map(request.user.has_perm, [permission] if isinstance(permission, str) else permission))
-
-
-def _ask(
-    model_admin: Any,
-    request: HttpRequest,
-    queryset: models.QuerySet[Any],
-    action: str,
-    question: Question,
-    line: str = "",
-) -> HttpResponse:
-    """The page that asks; with a ``line`` that was filled in, once more with what it comes to."""
-    rows = list(queryset)
-    moved = [question.moves(row, line) for row in rows]
-    sums = _sums(filter(None, moved))
-    context = {
-        **model_admin.admin_site.each_context(request),
-        "title": question.description,
-        "opts": model_admin.opts,
-        "action": action,
-        "rows": [(question.about(row), money) for row, money in zip(rows[:LISTED], moved, strict=False)],
-        "count": len(rows),
-        "is_cut": len(rows) > LISTED,
-        "sums": sums,
-        "seen": _text_of(sums) if line else "",
-        "filled": {name: request.POST.get(name, "") for name in ("given", "reason")} if line else {},
-        "needs_reason": question.reason,
-        "missing": bool(request.POST.get("confirmed")) and not line,
-        "choices": question.choices() if question.choices else [],
-        "asks": question.asks,
-        "checkbox": ACTION_CHECKBOX_NAME,
-        "selected": [row.pk for row in rows],
-    }
-    return TemplateResponse(request, "admin/confirm.html", context)
-
-
-def _sums(amounts: Iterable[Money]) -> list[Money]:
-    """One sum per currency, in the order of their codes."""
-    totals: dict[str, Money] = {}
-    for money in amounts:
-        totals[money.currency] = totals[money.currency] + money if money.currency in totals else money
-    return [totals[currency] for currency in sorted(totals)]
-
-
-def _unseen_line(
-    request: HttpRequest, queryset: models.QuerySet[Any], question: Question, answers: dict[str, str]
-) -> str:
-    """The filled-in line where it moves money of several rows and the page has not shown their sum yet."""
-    line = answers.get("given", "") if question.each else ""
-    moved = [money for row in queryset if (money := question.moves(row, line))] if line else []
-    return "" if len(moved) < 2 or request.POST.get("seen") == _text_of(_sums(moved)) else line
-
-
-def _text_of(sums: Iterable[Money]) -> str:
-    return ", ".join(map(str, sums))
-
-
-def _act(
-    model_admin: Any,
-    request: HttpRequest,
-    queryset: models.QuerySet[Any],
-    method: Callable[..., None],
-    extra: dict[str, str],
-) -> None:
-    rows = queryset.order_by("pk")
-    done = sum(told(request, partial(method, model_admin, request, obj, **extra), about=f"{obj}: ") for obj in rows)
-    if done:
-        messages.success(request, ngettext("%(n)d done.", "%(n)d done.", done) % {"n": done})
-
-
-def told(request: HttpRequest, act: Callable[[], object], *, about: str = "") -> bool:
-    """Do one thing in a savepoint; whether it was done. What the domain or a constraint refuses is told on the page."""
-    try:
-        with transaction.atomic():
-            act()
-    except DomainError as error:
-        messages.error(request, f"{about}{error.detail}")
-        return False
-    except IntegrityError as error:
-        refusal = constraint_error(error)
-        if refusal is None:
-            raise
-        messages.error(request, f"{about}{refusal.detail}")
-        return False
-    except DataError:
-        # Longer than its column, beyond 64 bits, or text that PostgreSQL does not hold, such as U+0000.
-        messages.error(request, about + _("A value is too long, too large, or has characters that cannot be kept."))
-        return False
-    return True

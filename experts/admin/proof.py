@@ -11,7 +11,8 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from core import clock
-from core.desk import CadreAdmin, Text, confirmed, register_queue, staff
+from core.confirming import Text
+from core.desk import CadreAdmin, confirmed, register_queue, staff
 from experts.models import Credential, Document, IdentityVerification, VerificationStatus
 from experts.operations import documents, verifications
 

@@ -114,6 +114,7 @@ class PayeeAdmin(CadreAdmin):
     """Experts, to pay them something from the platform."""
 
     list_display = ("public_id", "legal_name", "country", "tier")
+    list_filter = ("tier", "country")
     search_fields = ("public_id", "legal_name", "user__email")
     actions = ("pay_bonus",)
 

@@ -13,7 +13,7 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from core.desk import told
+from core.confirming import told
 from core.money import EXPONENTS, Money
 from payments.admin.staff import prove_again, recently_authenticated
 from payments.models import AdjustmentProposal

@@ -23,7 +23,9 @@ from django.utils.translation import gettext_lazy
 
 from core.desk import CadreAdmin, ReadOnlyInline
 from core.money import Money
+from core.public import Tenant
 from payments.accounts import AccountKey
+from payments.admin.periods import periods
 from payments.models import Account, JournalEntry, Posting
 from payments.queries import account_statement, journal_export, ledger_findings
 
@@ -75,13 +77,39 @@ class PostingInline(ReadOnlyInline):
 class JournalEntryAdmin(CadreAdmin):
     """Every business event, once."""
 
-    list_display = ("id", "kind", "source_id", "seq", "tenant", "effective_at", "created_at", "reverses")
-    list_filter = ("kind",)
-    search_fields = ("source_id",)
+    list_display = ("id", "effective_at", "kind", "amount", "source_id", "seq", "tenant", "created_at", "reverses")
+    list_filter = ("kind", periods("effective_at", gettext_lazy("effective")))
+    search_fields = ("source_id", "tenant__name")
+    search_help_text = gettext_lazy("A whole id of what caused it, such as pay_01k9…, or a part of a lab's name.")
     list_select_related = ("tenant", "reverses")
     inlines = (PostingInline,)
 
     change_list_template = "payments/admin/with_links.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[JournalEntry]:
+        """With their legs, read once for the rows that are shown."""
+        rows: QuerySet[JournalEntry] = super().get_queryset(request)
+        return rows.prefetch_related("postings")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[JournalEntry], search_term: str
+    ) -> tuple[QuerySet[JournalEntry], bool]:
+        """By the index of sources: a whole id; else labs by their names. A part of an id would read the whole journal."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        if "_" in term:
+            return queryset.filter(source_id=term), False
+        labs = list(Tenant.objects.filter(name__icontains=term).values_list("pk", flat=True))
+        return queryset.filter(tenant__in=labs), False
+
+    @admin.display(description=gettext_lazy("amount"))
+    def amount(self, row: JournalEntry) -> str:
+        """What it moved, in each currency: the sum of its credits."""
+        moved: dict[str, int] = {}
+        for leg in row.postings.all():
+            moved[leg.currency] = moved.get(leg.currency, 0) + max(leg.amount, 0)
+        return ", ".join(str(Money(minor, currency)) for currency, minor in sorted(moved.items()))
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """With the lamp and the way to the export."""

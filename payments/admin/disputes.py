@@ -65,7 +65,7 @@ class DisputeAdmin(CadreAdmin):
         "public_id", "expert", "status", "after_approval", "claimed", "proposed", "cost", "answer_by", "decide_by",
     )  # fmt: skip
     list_filter = (UndecidedFilter, "status", "after_approval")
-    search_fields = ("public_id", "entry__public_id", "expert__legal_name", "expert__public_id")
+    search_fields = ("public_id", "entry__public_id", "tenant__name", "expert__legal_name", "expert__public_id")
     list_select_related = ("expert", "entry__snapshot", "opened_by", "decided_by")
     ordering = ("decide_by",)
     actions = ("uphold", "uphold_partly", "overturn")

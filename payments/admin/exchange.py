@@ -16,6 +16,7 @@ from core import clock
 from core.desk import CadreAdmin, staff
 from core.money import EXPONENTS, Money
 from payments.admin.asking import ReasonedForm, ask, say_what_waits
+from payments.admin.periods import periods
 from payments.models import BankCharge, ExchangeInstruction, FxConversion, FxExchange, FxQuote
 from payments.operations.bank import bank_charges
 from payments.operations.bank.bank_charges import Charge
@@ -153,6 +154,7 @@ class FxConversionAdmin(CadreAdmin):
     """What labs exchanged."""
 
     list_display = ("public_id", "tenant", "sold", "bought", "quote", "made_by", "made_at")
+    list_filter = ("quote__sell", "quote__buy", periods("made_at", gettext_lazy("made")))
     search_fields = ("public_id", "tenant__name", "quote__public_id")
     list_select_related = ("tenant", "quote")
 
@@ -172,7 +174,12 @@ class FxExchangeAdmin(CadreAdmin):
     """What experts exchanged of what they were owed."""
 
     list_display = ("public_id", "expert", "sold", "bought", "quote", "instruction", "made_by", "made_at")
-    search_fields = ("public_id", "expert__public_id", "quote__public_id", "instruction__public_id")
+    list_filter = (
+        "quote__sell", "quote__buy", ("instruction", admin.EmptyFieldListFilter), periods("made_at", gettext_lazy("made")),
+    )  # fmt: skip
+    search_fields = (
+        "public_id", "expert__public_id", "expert__legal_name", "quote__public_id", "instruction__public_id",
+    )  # fmt: skip
     list_select_related = ("expert__user", "quote", "instruction")
 
 

@@ -39,6 +39,7 @@ class FundingAdmin(CadreAdmin):
         "reference", "tenant", "amount", "received", "status", "created_at", "settled_at", "decided_by", "other_amount"
     )  # fmt: skip
     list_filter = ("status", "currency", "provider")
+    date_hierarchy = "created_at"
     search_fields = ("reference", "public_id", "tenant__name")
     list_select_related = ("tenant", "decided_by")
     actions = ("confirm", "fail", "reverse", "refund")

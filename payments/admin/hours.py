@@ -14,6 +14,7 @@ from core.durations import format_clock, format_duration, parse_clock
 from core.money import Money, fee_for, pay_for
 from core.problems import InvalidInput
 from payments.admin.adjustments import ADJUST, money_from
+from payments.admin.periods import WeekFilter, periods
 from payments.admin.staff import require_proof
 from payments.models import Overage, TimeEntry, Timesheet
 from payments.models.timesheet import TimesheetQuerySet
@@ -24,6 +25,10 @@ from payments.queries.explanation import price_of
 APPROVE = "payments.approve_timesheet"
 OVERAGE = "payments.decide_overage"
 CORRECT = "payments.correct_hours"
+OF_CONTRACT = (
+    "contract__public_id", "contract__project__public_id", "contract__project__name", "tenant__name",
+    "expert__legal_name", "expert__public_id",
+)  # fmt: skip
 HOW_MUCH = _("How much counts, such as 6:40")
 WORDS = _("How much counts, such as 6:40; or all, or none")
 
@@ -91,10 +96,12 @@ class EntryInline(ReadOnlyInline):
 class TimesheetAdmin(CadreAdmin):
     """The most urgent first; silence past the lab's window approves."""
 
-    list_display = ("iso_week", "expert", "contract", "status", "worked", "cost", "submit_by", "approve_by")
-    list_filter = ("status", "iso_week")
-    search_fields = ("public_id", "contract__public_id", "expert__legal_name", "expert__public_id")
-    list_select_related = ("expert", "contract")
+    list_display = (
+        "iso_week", "expert", "tenant", "project", "contract", "status", "worked", "cost", "submit_by", "approve_by",
+    )  # fmt: skip
+    list_filter = ("status", WeekFilter, periods("decided_at", _("decided")))
+    search_fields = ("public_id", *OF_CONTRACT)
+    list_select_related = ("expert", "contract__project", "tenant")
     ordering = ("approve_by", "-pk")
     inlines = (EntryInline,)
     actions = ("approve",)
@@ -103,6 +110,11 @@ class TimesheetAdmin(CadreAdmin):
         """Weeks with their totals."""
         rows: TimesheetQuerySet = super().get_queryset(request)
         return rows.with_totals()
+
+    @admin.display(description=_("project"))
+    def project(self, sheet: Timesheet) -> str:
+        """What was worked on."""
+        return str(sheet.contract.project)
 
     @admin.display(description=_("billable"))
     def worked(self, sheet: Timesheet) -> str:
@@ -127,10 +139,15 @@ class TimesheetAdmin(CadreAdmin):
 class TimeEntryAdmin(CadreAdmin):
     """Every stretch of work, with where its seconds went."""
 
-    list_display = ("public_id", "expert", "contract", "activity", "local_day", "source", "status", "worked", "pay")
-    list_filter = ("status", "activity", "source", "iso_week")
-    search_fields = ("public_id", "contract__public_id", "expert__legal_name", "expert__public_id", "claim__public_id")
-    list_select_related = ("expert", "contract", "snapshot")
+    list_display = (
+        "public_id", "expert", "tenant", "contract", "activity", "local_day", "source", "status", "worked", "pay",
+    )  # fmt: skip
+    list_filter = (
+        "status", "activity", "source", periods("local_day", _("week"), name="week", by_week=True),
+        periods("local_day", _("day")),
+    )  # fmt: skip
+    search_fields = ("public_id", "claim__public_id", *OF_CONTRACT)
+    list_select_related = ("expert", "tenant", "contract", "snapshot")
     actions = ("correct", "take_back")
 
     @admin.display(description=_("billable"), ordering="seconds")
@@ -188,7 +205,7 @@ class OverageAdmin(CadreAdmin):
 
     list_display = ("public_id", "expert", "cap", "time", "cost", "status", "decide_by", "decided_by")
     list_filter = ("status", "cap")
-    search_fields = ("public_id", "entry__public_id", "expert__legal_name", "expert__public_id")
+    search_fields = ("public_id", "entry__public_id", "tenant__name", "expert__legal_name", "expert__public_id")
     list_select_related = ("expert", "entry__snapshot", "decided_by")
     ordering = ("decide_by",)
     actions = ("approve", "decline")

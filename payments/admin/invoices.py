@@ -91,6 +91,7 @@ class LabBillingProfileAdmin(CadreAdmin):
     """Whom invoices are made out to."""
 
     list_display = ("legal_name", "tenant", "country", "vat_id", "email")
+    list_filter = ("country", ("vat_id", admin.EmptyFieldListFilter))
     search_fields = ("legal_name", "vat_id", "tenant__name")
     list_select_related = ("tenant",)
     actions = ("issue_now",)

@@ -15,7 +15,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core import clock
-from core.desk import CadreAdmin, confirmed, register_queue, staff, told
+from core.confirming import told
+from core.desk import CadreAdmin, confirmed, register_queue, staff
 from core.money import Money
 from payments.admin.staff import prove_again, recently_authenticated
 from payments.models import PayRun, PayRunExclusion, PayRunLine
@@ -41,6 +42,7 @@ class PayRunAdmin(CadreAdmin):
         "released_by",
     )  # fmt: skip
     list_filter = ("status", "currency", "type")
+    date_hierarchy = "pays_on"
     search_fields = ("public_id",)
     list_select_related = ("prepared_by", "released_by")
     actions = ("recalculate", "send_back", "cancel")

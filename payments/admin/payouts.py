@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from core import clock
 from core.desk import CadreAdmin, ReadOnlyInline, confirmed, register_queue, staff
 from core.money import Money
+from payments.admin.periods import periods
 from payments.admin.staff import fresh_proof, recently_authenticated
 from payments.models import (
     Payout,
@@ -72,7 +73,7 @@ class PayoutAdmin(CadreAdmin):
         "created_at",
         "paid_at",
     )
-    list_filter = ("status", StuckFilter, "currency", "provider")
+    list_filter = ("status", StuckFilter, "currency", "provider", periods("run__pays_on", _("payday")))
     search_fields = ("public_id", "provider_reference", "expert__public_id", "expert__legal_name", "run__public_id")
     list_select_related = ("expert", "run")
     inlines = (AttemptInline,)

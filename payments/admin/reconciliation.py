@@ -9,7 +9,8 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from core import clock
-from core.desk import CadreAdmin, Text, confirmed, register_queue, staff
+from core.confirming import Text
+from core.desk import CadreAdmin, confirmed, register_queue, staff
 from core.money import Money
 from payments.admin.asking import say_what_waits
 from payments.admin.staff import require_proof

@@ -12,7 +12,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from core import clock
-from core.desk import CadreAdmin, Text, confirmed, register_queue, staff
+from core.confirming import Text
+from core.desk import CadreAdmin, confirmed, register_queue, staff
 from tasks import task_types
 from tasks.claim_view import review_material
 from tasks.models import Adjudication, Claim, Review, Submission, Task, TaskReport

@@ -144,5 +144,23 @@ ODD_READS = (
     "payments/journalentry/?q=%00",
     "payments/timesheet/?status__exact=%00",
     "payments/payout/?stuck=%00&e=1&o=99.99.x&p=-1",
+    "payments/funding/?created_at__year=99999999999",
+    "payments/payrun/?pays_on__year=9999&pays_on__month=12&pays_on__day=31",
+    "payments/invoice/?issued_at__year=0&issued_at__month=13",
+    *(
+        f"payments/{table}={value}"
+        for table in ("journalentry/?period", "timesheet/?week", "timeentry/?week", "payout/?period")
+        for value in (
+            "9999-12",
+            "9999-12-31",
+            "9999-W52",
+            "0000-01",
+            "2026-W99",
+            "2026-02-30",
+            "99999999999",
+            "x",
+            "2026-1%31",
+        )
+    ),
 )
 """Addresses that no page links to."""
