@@ -17,6 +17,7 @@ from payments.operations.rails import payout_decisions, payouts, sending
 from payments.operations.rails.payout_decisions import DecisionPending, DestinationChanged
 from payments.operations.rails.payouts import OutcomeOpen
 from payments.queries import ledger_findings
+from payments.queries.pay_calendar import arrival_of
 from tests.payments import ledger_story as story
 from tests.payments.ledger_story import NOW, SYSTEM
 
@@ -185,6 +186,31 @@ def test_the_database_knows_a_resume_from_a_retry(ada: Expert, act: str, sent: b
     held = Payout.objects.get(status="on_hold")
     decided(held, act)
     assert moved_by_sql(held) is sent
+
+
+def test_the_expert_hears_once_that_it_is_sent_again_and_when_it_comes(ada: Expert, failed: Payout) -> None:
+    decision = propose(failed, "retry", story.new_user("One"))
+    assert not Notice.objects.filter(expert=ada, kind="payout.retried").exists()
+    approve(decision, story.new_user("Two"))
+    message = Notice.objects.get(expert=ada, kind="payout.retried")
+    assert (message.subject, message.title) == (failed.public_id, "Your payout of 200.00 USD is sent again")
+    assert f"by {arrival_of('USD', LATER.date()).isoformat()}" in message.body
+    assert failed.public_id in message.link
+
+
+def test_the_expert_hears_once_that_it_goes_on_and_when_it_comes(ada: Expert) -> None:
+    story.block(ada, by=story.new_user("Judge"))
+    sending.send_due(now=NOW)
+    held = Payout.objects.get(status="on_hold")
+    decision = propose(held, "resume", story.new_user("One"))
+    refused = story.new_user("Two")
+    with unit_of_work(SYSTEM):
+        payout_decisions.refuse(decision=decision, reason="Not yet.", by=refused, now=LATER)
+    assert not Notice.objects.filter(expert=ada, kind="payout.resumed").exists()
+    approve(propose(held, "resume", story.new_user("Three")), refused)
+    message = Notice.objects.get(expert=ada, kind="payout.resumed")
+    assert (message.subject, message.title) == (held.public_id, "Your payout of 200.00 USD goes on")
+    assert f"by {arrival_of('USD', LATER.date()).isoformat()}" in message.body
 
 
 def decided(payout: Payout, act: str) -> None:

@@ -22,6 +22,7 @@ from payments.operations.pay.pay_notices import PayNews, tell
 from payments.operations.rails import payout_tax
 from payments.operations.runs import owed_invoices
 from payments.operations.runs.pay_runs import initiation, note_progress
+from payments.queries.pay_calendar import arrival_of
 
 FITS: Final[dict[str, frozenset[str]]] = {
     "retry": frozenset({Payout.Status.FAILED}),
@@ -167,6 +168,7 @@ def retry(*, payout: Payout, by: User, now: dt.datetime) -> Payout:
             raise NoLongerOwed(owed=dict(Money(owed, payout.currency).as_json()))
         ledger.post(entries=[initiation(payout, now=now)], now=now)
     _follow(payout, "payout.retried", by=by, now=now)
+    _tell_on_its_way(payout, "payout.retried", _("Your payout of %(amount)s is sent again"), now=now)
     return payout
 
 
@@ -180,6 +182,7 @@ def resume(*, payout: Payout, by: User, now: dt.datetime) -> Payout:
     payout.reason_code, payout.next_attempt_at = "", now
     payout.save()
     _follow(payout, "payout.resumed", by=by, now=now)
+    _tell_on_its_way(payout, "payout.resumed", _("Your payout of %(amount)s goes on"), now=now)
     return payout
 
 
@@ -248,6 +251,20 @@ def _news(payout: Payout, kind: str, title: str, body: str) -> PayNews:
         title=title % {"amount": Money(payout.amount_minor, payout.currency)},
         body=body % {"reason": payout_reasons.text_of(payout.reason_code)},
         link=f"/api/v1/expert/payouts/{payout.public_id}",
+    )
+
+
+def _tell_on_its_way(payout: Payout, kind: str, title: str, *, now: dt.datetime) -> None:
+    """One message of what finance let go, with the day on which the money can be expected."""
+    send_notice(
+        expert=payout.expert,
+        kind=kind,
+        subject=payout.public_id,
+        title=title % {"amount": Money(payout.amount_minor, payout.currency)},
+        body=_("It is sent now, and should be on your account by %(day)s. What banks do is not promised.")
+        % {"day": arrival_of(payout.currency, now.date()).isoformat()},
+        link=f"/api/v1/expert/payouts/{payout.public_id}",
+        now=now,
     )
 
 
