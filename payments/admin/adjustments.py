@@ -23,6 +23,7 @@ PROPOSING = (
     WRITE_OFF,
     "payments.confirm_funding",
     "payments.correct_hours",
+    "payments.handle_bankfile",
     "payments.issue_invoice",
     "payments.quote_fx",
     "payments.reconcile",

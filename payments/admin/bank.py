@@ -13,10 +13,11 @@ from django.utils.translation import gettext_lazy
 from core import clock
 from core.desk import CadreAdmin, ReadOnlyInline, confirmed, register_queue, staff
 from core.money import Money
+from payments.admin.asking import say_what_waits
 from payments.admin.staff import fresh_proof, recently_authenticated
 from payments.models import BankFile, BankStatement, BankTransfer
-from payments.operations.bank import bank_files
 from payments.operations.bank import bank_trouble as bank_trouble_acts
+from payments.operations.bank import silent_files
 from payments.queries import bank_trouble
 
 HANDLE = "payments.handle_bankfile"
@@ -83,8 +84,8 @@ class BankFileAdmin(CadreAdmin):
         return rows.annotate(has_undecided=Exists(refused), is_silent=Exists(silent))
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
-        """Money may move by sending again: a fresh proof comes first."""
-        proof = fresh_proof(request) if request.POST.get("action") == "send_again" else None
+        """Money may move, even twice, by either act: a fresh proof comes first."""
+        proof = fresh_proof(request) if request.POST.get("action") in self.actions else None
         answer: HttpResponse | None = proof or super().response_action(request, queryset)
         return answer
 
@@ -125,8 +126,9 @@ class BankFileAdmin(CadreAdmin):
         amount=total_of,
     )
     def give_up(self, request: HttpRequest, row: BankFile, *, reason: str) -> None:
-        """Its payouts fail, and what they pay is owed again."""
-        bank_files.never_arrived(file=row, reason=reason, by=staff(request), now=clock.now())
+        """Its payouts fail, and what they pay is owed again; of a large file only when somebody else approves."""
+        made = silent_files.not_executed(file=row, reason=reason, by=staff(request), now=clock.now())
+        say_what_waits(request, made, about=row)
 
 
 @admin.register(BankTransfer)

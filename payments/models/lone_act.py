@@ -33,6 +33,7 @@ class LoneActSort(models.TextChoices):
     CHARGE = "charge", _("charge of a bank")
     FUNDING = "funding", _("transfer of a lab")
     FUNDING_REVERSAL = "funding_reversal", _("transfer of a lab taken back")
+    NOT_EXECUTED = "not_executed", _("payment file that the bank did not execute")
 
 
 class WithinThreshold(guards.Guard):

@@ -98,7 +98,7 @@ def next_step_of_file(file: BankFile, *, has_undecided: bool, is_silent: bool) -
         return _("It could not be handed over: see whether the folder of outgoing files can be written.")
     return _(
         "Ask the bank what became of it, by its number. Only when it says in writing that it does not execute the file, "
-        "say so here: the payouts fail, and can be sent again."
+        "say so here: the payouts fail, and can be sent again. Of a large file another person has to agree."
     )
 
 

@@ -169,6 +169,7 @@ GIVEN = {"payments/payee/pay_bonus": "0.10 USD"} | dict.fromkeys(TIMING, "0:02")
 PROVEN = {
     "payments/adjustment/take_back",
     "payments/adjustmentproposal/approve",
+    "payments/bankfile/give_up",
     "payments/bankfile/send_again",
     "payments/bankmessage/admit",
     "payments/creditlimit/approve",

@@ -194,21 +194,30 @@ def returned(row: BankTransfer, *, code: str, now: dt.datetime) -> None:
         _move(row, BankTransfer.Status.RETURNED, now=now)
 
 
-def never_arrived(*, file: BankFile, reason: str, by: User, now: dt.datetime) -> None:
+def require_unbooked(file: BankFile) -> BankFile:
+    """The file, locked, when it may still be said that the bank refuses it. Raises AlreadyBooked, InvalidTransition."""
+    file = _locked_file(file.pk)
+    was_executed = (BankTransfer.Status.BOOKED, BankTransfer.Status.RETURNED)
+    if any(row.status in was_executed for row in locked_of_file(file)):
+        raise AlreadyBooked
+    if not states.can_move(file, BankFile.Status.REJECTED):
+        states.move(file, BankFile.Status.REJECTED)  # says why
+    return file
+
+
+def never_arrived(*, file: BankFile, reason: str, by: User, now: dt.datetime) -> BankFile:
     """A person has it in writing that the bank does not execute this file: its transfers are refused.
 
-    Raises AlreadyBooked when a statement says otherwise.
+    Above the threshold of four eyes two people have (`silent_files`). Raises AlreadyBooked, InvalidTransition.
     """
-    file = _locked_file(file.pk)
-    rows = _locked_transfers(file.transfers.values_list("key", flat=True))
-    if any(row.status in {BankTransfer.Status.BOOKED, BankTransfer.Status.RETURNED} for row in rows):
-        raise AlreadyBooked
+    file = require_unbooked(file)
     states.move(file, BankFile.Status.REJECTED)
     file.code, file.reason, file.answered_at = "not_executed", f"{by}: {reason}"[:300], now
     file.save()
-    for row in rows:
+    for row in locked_of_file(file):
         rejected(row, code="not_executed", now=now)
     log.warning("bank_file_given_up", file=file.message_id, by=by.public_id)
+    return file
 
 
 def locked_of_file(file: BankFile) -> list[BankTransfer]:
