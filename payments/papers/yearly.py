@@ -35,8 +35,8 @@ def paper(year: Year, *, expert: Expert, language: str, now: dt.datetime) -> Pap
             notes=(
                 *(() if year.currencies else (_("Nothing was paid in this year."),)),
                 _(
-                    "A payment counts on the day on which it was settled, by the calendar of %(zone)s. One that the bank "
-                    "sent back is taken off again."
+                    "A payment counts on the day that the bank names; where it names none, on the day on which it was "
+                    "settled, by the calendar of %(zone)s. One that the bank sent back is taken off again."
                 )
                 % {"zone": year.zone},
             ),

@@ -1,7 +1,7 @@
 """What Form 1099-NEC reports: payments of a calendar year to US persons, by the day they were paid.
 
-Box 1 is the gross of what was paid in the year, box 4 the tax withheld from it: the same payments of the journal, in the
-payer's time zone (``TAX_ZONE``), as the yearly summary and the statements tell the expert. What came back counts against
+Box 1 is the gross of what was paid in the year, box 4 the tax withheld from it: the same payments of the journal, with the
+same days, as the yearly summary tells the expert. What came back counts against
 the year in which it came back, so that a year that is over never changes. A form is due from the year's threshold on, and
 wherever tax was withheld. Pay in other currencies than the dollar is listed apart: it is converted by whoever files, at the
 rate of each day of payment.
@@ -30,17 +30,12 @@ from payments.queries.tax_in_force import PAPERS
 DOLLAR = "USD"
 
 _TOTALS: Final = f"""
-    SELECT p.expert_id, p.currency, sum(s.sign * (p.amount_minor + p.withheld_minor))::bigint,
-        sum(s.sign * p.withheld_minor)::bigint, sum(s.sign)::int
-    FROM payments_journalentry e
-    JOIN (VALUES ('payout_settled', 1), ('payout_returned', -1)) s (kind, sign) ON s.kind = e.kind
-    JOIN payments_payout p ON p.public_id = e.source_id
-    JOIN payments_payrun r ON r.id = p.run_id
+    WITH {paid_in_year.PAID}
+    SELECT p.expert_id, p.currency, sum(p.net + p.withheld)::bigint, sum(p.withheld)::bigint, sum(p.sign)::int
+    FROM paid p JOIN payments_payrun r ON r.id = p.run_id
     LEFT JOIN LATERAL ({PAPERS}) papers ON true
-    WHERE e.effective_at >= %(start)s AND e.effective_at < %(end)s
-        AND (%(expert)s::bigint IS NULL OR p.expert_id = %(expert)s)
-        AND (papers.country = %(us)s OR p.withheld_minor > 0)
-    GROUP BY 1, 2 HAVING sum(s.sign * (p.amount_minor + p.withheld_minor)) <> 0 ORDER BY 1, 2
+    WHERE p.day >= %(first)s AND p.day < %(end)s AND (papers.country = %(us)s OR p.withheld <> 0)
+    GROUP BY 1, 2 HAVING sum(p.net + p.withheld) <> 0 ORDER BY 1, 2
 """  # noqa: S608 - our own text
 
 
@@ -79,12 +74,7 @@ class Recipient:
 
 def nec_totals(*, year: int, expert_id: int | None = None) -> list[NecTotal]:
     """The totals of everybody who was paid as a US person (or of one of them), by expert and currency."""
-    values = {
-        "start": paid_in_year.start_of(year),
-        "end": paid_in_year.start_of(year + 1),
-        "expert": expert_id,
-        "us": tax.UNITED_STATES,
-    }
+    values = {**paid_in_year.bounds(year, expert_id=expert_id), "us": tax.UNITED_STATES}
     with scope.as_platform(), connection.cursor() as cursor:
         cursor.execute(_TOTALS, values)
         return [

@@ -18,7 +18,7 @@ PAPERS: Final = """
         ELSE h.pgh_id <= (r.inputs ->> 'taxes')::bigint END
     ORDER BY h.pgh_id DESC LIMIT 1
 """
-"""SQL: the papers of a payout ``p`` of a run ``r``."""
+"""SQL: the papers of a payout ``p`` (of whatever has its ``expert_id``) of a run ``r``."""
 
 _OF_PAYOUT: Final = f"""
     SELECT papers.* FROM payments_payout p JOIN payments_payrun r ON r.id = p.run_id
