@@ -45,9 +45,9 @@ class ConflictEdgeAdmin(CadreAdmin):
         """Whoever may end them."""
         return request.user.has_perm("marketplace.change_conflictedge")
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         """Of an edge that stands, only its end can be changed."""
-        return ("tenant_low", "tenant_high", "starts_on", "cooling_off_days") if obj else ()
+        return ["tenant_low", "tenant_high", "starts_on", "cooling_off_days"] if obj else []
 
     def save_model(self, request: HttpRequest, obj: ConflictEdge, form: ModelForm[Any], change: bool) -> None:
         """One call of the domain."""

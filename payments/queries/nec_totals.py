@@ -36,7 +36,7 @@ _TOTALS: Final = f"""
     LEFT JOIN LATERAL ({PAPERS}) papers ON true
     WHERE p.day >= %(first)s AND p.day < %(end)s AND (papers.country = %(us)s OR p.withheld <> 0)
     GROUP BY 1, 2 HAVING sum(p.net + p.withheld) <> 0 ORDER BY 1, 2
-"""  # noqa: S608 - our own text
+"""  # noqa: S608  # our own text
 
 
 @dataclass(frozen=True, slots=True)

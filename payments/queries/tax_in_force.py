@@ -23,7 +23,7 @@ PAPERS: Final = """
 _OF_PAYOUT: Final = f"""
     SELECT papers.* FROM payments_payout p JOIN payments_payrun r ON r.id = p.run_id
     CROSS JOIN LATERAL ({PAPERS}) papers WHERE p.id = %s
-"""  # noqa: S608 - our own text
+"""  # noqa: S608  # our own text
 
 
 @dataclass(frozen=True, slots=True)
