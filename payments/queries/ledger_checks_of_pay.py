@@ -10,9 +10,10 @@ from typing import Final
 
 from payments.queries.ledger_checks import without
 
+# What was posted for hours and what undid it, both under the hours: together, what stands.
 _STANDING: Final = """
-    (SELECT e.id, e.source_id FROM payments_journalentry e LEFT JOIN payments_journalentry r ON r.reverses_id = e.id
-        WHERE e.kind = 'time_approved' AND r.id IS NULL)
+    (SELECT e.id, COALESCE(o.source_id, e.source_id) AS source_id FROM payments_journalentry e
+        LEFT JOIN payments_journalentry o ON o.id = e.reverses_id WHERE e.kind IN ('time_approved', 'time_reversed'))
 """
 _CORRECTED: Final = """
     (SELECT entry_id, sum(amount_minor) AS gross, sum(fee_minor) AS fee FROM payments_adjustment

@@ -4,7 +4,7 @@ every step the ledger agrees to the cent with a second set of books, and nothing
 Everything goes through the product's operations, each in a transaction of its own that is really committed; the second
 books say beforehand which acts have to be refused, and a refused one leaves no trace in the journal. At the end of a story
 everything comes to rest, and the provider's books are ours. ``CADRE_MONEY_EXAMPLES`` plays more stories,
-``CADRE_MONEY_STEPS`` longer ones; ``make stories`` does both and counts.
+``CADRE_MONEY_STEPS`` longer ones; ``make stories`` does both, counts, and fails when something of `REQUIRED` never happened.
 """
 
 from __future__ import annotations
@@ -35,6 +35,24 @@ PROGRAMME = {
     "from": "2026-01-01", "version": "t1", "bonus_minor": 25_000, "currency": "USD", "threshold_seconds": 4 * 3600,
     "join_days": 30, "reach_days": 180, "cap": 2,
 }  # fmt: skip
+
+FULL = 40 * 80
+"""From so many stories times steps on, everything of REQUIRED has to have happened."""
+REQUIRED = frozenset({
+    "fund", "charge back", "refund", "refuse a refund", "approve a refund", "offer", "work", "hand in", "approve",
+    "dispute", "dispute approved hours", "answer", "decide a dispute", "withdraw a dispute", "correct", "bonus",
+    "claw back", "give back", "platform bonus", "take a platform bonus back", "write off", "wage floor: added",
+    "wage floor: kept", "referral: paid", "exchange", "approve what another proposed",
+    "release a run", "cancel a run", "retry a payout", "resume a payout", "cancel a payout",
+    "payout: ready → submitted", "payout: ready → unknown", "payout: unknown → ready", "payout: submitted → paid",
+    "payout: submitted → failed", "payout: ready → failed", "payout: ready → on_hold", "payout: paid → returned",
+    "approve one's own refund: own_proposal", "approve what one proposed: own_proposal", "release a run: same_person",
+    "release a run: pay_run_changed", "bonus: insufficient_funds", "offer: insufficient_funds",
+    "exchange: more_than_owed", "exchange: pay_in_run", "claw back: invalid", "decide a dispute: own_dispute",
+    "retry a payout: invalid_transition", "resume a payout: invalid_transition",
+})  # fmt: skip
+"""What a series of stories must have seen, by the names of the tally: acts that went through, the moves of payouts,
+and refusals. Without them it would prove less than it says."""
 
 _POSITIONS = """
     SELECT a.currency, a.kind, COALESCE(a.tenant_id, a.expert_id, 0), sum(p.amount)
@@ -106,6 +124,8 @@ def test_money_is_conserved_whatever_happens_in_whatever_order(settings_: Settin
         ),
     )
     sys.stdout.write(tally(time.monotonic() - began))
+    unseen = sorted(REQUIRED - set(MoneyMachine.TALLY))
+    assert EXAMPLES * STEPS < FULL or not unseen, f"Never played: {', '.join(unseen)}"
 
 
 def tally(seconds: float) -> str:

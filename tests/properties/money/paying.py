@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from payments.models import Payout, PayRun, TaxProfile
+from payments.models import Payout, PayRun, ProviderFault, TaxProfile
 from payments.operations.rails import payouts, sending, tracking
 from payments.operations.runs import pay_runs
 from tests.payments import ledger_story as story
@@ -21,6 +21,12 @@ FAULTS = [
     "timeout_executed", "timeout_not_executed", "server_error", "cached_error", "rate_limited", "reject",
     "late_failure", "return",
 ]  # fmt: skip
+FATES: dict[str, tuple[str, str, Callable[..., Payout] | None]] = {
+    "failed": ("reject", "AC04", payouts.retry),
+    "on_hold": ("reject", "balance_insufficient", payouts.resume),
+    "returned": ("return", "", None),
+}
+"""Where a payout ends: the provider's fault that brings it there, and what finance does about it."""
 MINIMUM = 100  # of what is sent, after tax
 CURRENCY = st.sampled_from([*CURRENCIES[:1] * 3, *CURRENCIES])
 
@@ -141,7 +147,9 @@ class Paying(Beside):
         chosen = list(rows.filter(status="failed")) if failed else list(rows)
         if not chosen:
             return
-        payout = self.pick(chosen, which)
+        self._decide_about(self.pick(chosen, which), act)
+
+    def _decide_about(self, payout: Payout, act: Callable[..., Payout]) -> None:
         owed = self.books[payout.currency].payable[payout.expert_id]
         allowed = {
             "retry": payout.status == "failed" and owed >= payout.gross_minor,
@@ -152,6 +160,31 @@ class Paying(Beside):
             f"{act.__name__} a payout", lambda: story.act(act, payout=payout, now=self.later()), allowed=allowed
         )
         self.follow_payouts()
+
+    @precondition(lambda self: self._payees())
+    @rule(which=WHICH, fate=st.sampled_from(sorted(FATES)), currency=CURRENCY)
+    def a_payday_goes_wrong(self, which: int, fate: str, currency: str) -> None:
+        """Somebody's payout fails, waits or comes back, and finance does what helps; the workers go on."""
+        payees = self._payees()
+        n, currency = self.pick([row for row in payees if row[1] == currency] or payees, which)
+        kind, code, act = FATES[fate]
+        account = f"acct-{n}-{currency}"
+        ProviderFault.objects.filter(account=account).delete()  # whatever else waits for the next order
+        story.fault(kind, account=account, code=code)
+        self.pay_run(currency)
+        self.send_and_ask(10, "both")
+        if act is None:
+            self.read_settlements(4)
+            return
+        for payout in Payout.objects.filter(expert=self.experts[n], currency=currency, status=fate).order_by("pk"):
+            self._decide_about(payout, act)
+        self.send_and_ask(60, "both")
+
+    def _payees(self) -> list[tuple[int, str]]:
+        """Whom a run would pay, and in what."""
+        owed = [(n, currency, self.books[currency].payable[expert.pk]) for n, expert in enumerate(self.experts)
+                for currency in CURRENCIES]  # fmt: skip
+        return [(n, currency) for n, currency, minor in owed if self._net(minor) >= MINIMUM]
 
     def has_payouts(self) -> bool:
         """Whether anything was ever sent on its way."""
