@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -54,6 +55,16 @@ class Question:
             return self.each(row, given)
         return None
 
+    def figures(self, rows: Iterable[Any]) -> str:
+        """A digest of which rows there are and what each moves, as it stands now."""
+        told = ",".join(f"{row.pk}:{self.moves(row, '')}" for row in sorted(rows, key=lambda row: row.pk))
+        return hashlib.sha256(told.encode()).hexdigest()
+
+    def has_changed(self, request: HttpRequest, rows: Iterable[Any]) -> bool:
+        """Whether the page that is confirmed showed other rows or amounts than there are now."""
+        shown = request.POST.get("figures")
+        return shown is not None and shown != self.figures(rows)
+
 
 def holds(request: HttpRequest, permission: str | Collection[str] | None) -> bool:
     """Whether somebody has a permission, or one of several of which one is enough."""
@@ -74,6 +85,7 @@ def ask(
     rows = list(queryset)
     moved = [question.moves(row, line) for row in rows]
     sums = _sums(filter(None, moved))
+    has_changed = question.has_changed(request, rows)
     context = {
         **model_admin.admin_site.each_context(request),
         "title": question.description,
@@ -84,9 +96,11 @@ def ask(
         "is_cut": len(rows) > LISTED,
         "sums": sums,
         "seen": _text_of(sums) if line else "",
-        "filled": {name: request.POST.get(name, "") for name in ("given", "reason")} if line else {},
+        "filled": {name: request.POST.get(name, "") for name in ("given", "reason")} if line or has_changed else {},
         "needs_reason": question.reason,
-        "missing": bool(request.POST.get("confirmed")) and not line,
+        "figures": question.figures(rows),
+        "has_changed": has_changed,
+        "missing": bool(request.POST.get("confirmed")) and not line and not has_changed,
         "choices": question.choices() if question.choices else [],
         "asks": question.asks,
         "checkbox": ACTION_CHECKBOX_NAME,

@@ -243,7 +243,7 @@ def confirmed(
             if not holds(request, permission):
                 raise PermissionDenied
             answers = question.answered(request) if request.POST.get("confirmed") else None
-            if answers is None:
+            if answers is None or question.has_changed(request, queryset):
                 return ask(self, request, queryset, method.__name__, question)
             if line := unseen_line(request, queryset, question, answers):
                 return ask(self, request, queryset, method.__name__, question, line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import Any
 
 import pytest
@@ -110,6 +111,62 @@ def test_nobody_approves_his_own_by_a_crafted_post() -> None:
     with platform():
         assert Timesheet.objects.get(pk=sheet.pk).status == "submitted"
         assert Overage.objects.get().status == "open"
+
+
+def test_a_page_whose_figures_changed_is_shown_again(desk: Desk) -> None:
+    with platform():
+        world = hours.build()
+        for n in range(2):
+            start, end = (MONDAY + dt.timedelta(hours=2 * n + m) for m in (0, 1))
+            time_entries.log(
+                contract=world.contract,
+                activity="task",
+                claim=None,
+                started_at=start,
+                ended_at=end,
+                reason="-",
+                now=end,
+            )
+        sheet = timesheets.submit(timesheet=Timesheet.objects.get(), by=PLATFORM, now=MONDAY + dt.timedelta(days=1))
+    asked = desk.act("timesheet", "approve", sheet)
+    assert "286.00" in asked
+    with platform():
+        entry = sheet.entries.order_by("pk")[0]
+        disputes.open_against(
+            entry=entry, reason="-", proposed_seconds=0, decided_by=world.member, by=PLATFORM, now=LATER
+        )
+    told = desk.act("timesheet", "approve", sheet, confirmed="yes", figures=shown_figures(asked))
+    assert "have changed since the page was shown" in told
+    assert "143.00" in told
+    assert "286.00" not in told
+    with platform():
+        assert Timesheet.objects.get().status == "submitted"
+        assert not JournalEntry.objects.filter(kind="time_approved").exists()
+    desk.act("timesheet", "approve", sheet, confirmed="yes", figures=shown_figures(told))
+    with platform():
+        assert Timesheet.objects.get().status == "approved"
+
+
+def test_rows_that_left_the_list_meanwhile_are_told_before_the_rest_is_done(desk: Desk) -> None:
+    with platform():
+        sheets = [submitted(hours.build(name=name), 60) for name in ("One", "Two")]
+    queue = "timesheet/?status__exact=submitted"
+    body = {"action": "approve", "_selected_action": [sheet.pk for sheet in sheets]}
+    with clock.frozen(LATER):
+        asked = desk.client.post(f"{ADMIN}/{queue}", body).content.decode()
+    desk.act("timesheet", "approve", sheets[0], confirmed="yes")
+    sent = {**body, "confirmed": "yes", "figures": shown_figures(asked)}
+    with clock.frozen(LATER):
+        told = desk.client.post(f"{ADMIN}/{queue}", sent).content.decode()
+    assert "This concerns 1 row" in told
+    assert "have changed since the page was shown" in told
+    with platform():
+        assert Timesheet.objects.get(pk=sheets[1].pk).status == "submitted"
+
+
+def shown_figures(page: str) -> str:
+    (figures,) = re.findall(r'name="figures" value="(\w{64})"', page)
+    return str(figures)
 
 
 def test_without_the_right_nothing_happens() -> None:
