@@ -52,7 +52,7 @@ Minor units. Whoever uses it (with ``bounds``) asks for the days from ``first`` 
 _OF_EXPERT: Final = f"""
     WITH {PAID} SELECT day, payout, currency, net, withheld FROM paid
     WHERE day >= %(first)s AND day < %(end)s ORDER BY day, entry_id
-"""  # noqa: S608 - our own text
+"""  # noqa: S608  # our own text
 
 
 @dataclass(frozen=True, slots=True)

@@ -203,6 +203,7 @@ def test_the_expert_hears_once_that_it_goes_on_and_when_it_comes(ada: Expert) ->
     sending.send_due(now=NOW)
     held = Payout.objects.get(status="on_hold")
     decision = propose(held, "resume", story.new_user("One"))
+    assert decision is not None
     refused = story.new_user("Two")
     with unit_of_work(SYSTEM):
         payout_decisions.refuse(decision=decision, reason="Not yet.", by=refused, now=LATER)
