@@ -13,15 +13,19 @@ from django.utils.translation import gettext_lazy as _
 from core import history
 from core.public import CadreModel, OwnedQuerySet, PublicIdField, Wall
 from core.states import Transitions
-from payments import journal_guards
+from payments import journal_guards, tax
 
 
 class TaxProfileQuerySet(OwnedQuerySet["TaxProfile"]):
     """Tax papers, as their owners may see them."""
 
-    def expiring(self, *, before: dt.datetime, now: dt.datetime) -> TaxProfileQuerySet:
-        """Papers that still hold and will not at an instant."""
-        return self.filter(expires_at__gt=now, expires_at__lte=before)
+    def to_remind(self, *, now: dt.datetime) -> TaxProfileQuerySet:
+        """Papers that still hold and whose owners are to be reminded, as `tax.reminder_due` says of each."""
+        due = Q()
+        for days in tax.REMIND_DAYS:
+            untold = Q(reminded_days=None) | Q(reminded_days__gt=days)
+            due |= Q(expires_at__lte=now + dt.timedelta(days=days)) & untold
+        return self.filter(due, expires_at__gt=now)
 
     def unconfirmed_vat(self) -> TaxProfileQuerySet:
         """Businesses whose VAT id nobody has looked up yet."""

@@ -13,9 +13,9 @@ from structlog.testing import capture_logs
 
 from core import clock, sweeps
 from core.money import Money
-from experts.public import Expert
-from payments import jobs
-from payments.models import CreditLimit, Payout, Referral, TimeEntry, Timesheet
+from experts.public import Expert, Notice
+from payments import jobs, tax
+from payments.models import CreditLimit, Payout, Referral, TaxProfile, TimeEntry, Timesheet
 from payments.operations.hours import time_entries
 from payments.operations.labs import credit
 from payments.operations.pay import referrals
@@ -26,7 +26,9 @@ from tests.payments.beside import DAY, DECIDED, LATER, approved, assert_the_book
 from tests.payments.hours_world import MONDAY, World, platform
 from tests.payments.ledger_story import NOW
 from tests.payments.test_ledger_verify import owner
+from tests.payments.test_money_api import expert_caller, post
 from tests.payments.test_referrals import HOUR_PROGRAMME, INVITED, person, works
+from tests.payments.test_tax_papers import W8BEN
 
 pytestmark = pytest.mark.django_db(transaction=True)
 HOLDBACKS_END = DECIDED + 31 * DAY
@@ -212,3 +214,40 @@ def test_all_who_are_due_are_asked_though_one_cannot_be_written_down() -> None:
         found = Payout.objects.order_by("pk").values_list("status", flat=True)
         assert list(found) == ["submitted", "paid", "paid"]
     assert [line["event"] for line in logs if line["log_level"] == "error"] == ["payout_not_followed"]
+
+
+def test_papers_that_all_end_at_one_instant_are_all_asked_for_at_the_last_stage_too() -> None:
+    """Every W-8BEN of a year ends with the same second: each stage reaches everybody, but whoever cannot be told."""
+    five = [story.new_expert(f"Ada {n}", ready=False) for n in range(5)]
+    for ada in five:
+        with clock.frozen(NOW):
+            post(expert_caller(ada), "expert/tax-profile", W8BEN)
+    (end,) = set(TaxProfile.objects.values_list("expires_at", flat=True))
+    assert end is not None
+
+    def told(days: int) -> list[int]:
+        with clock.frozen(end - dt.timedelta(days=days)):
+            jobs.remind_of_tax_papers()
+        with platform():
+            return [Notice.objects.filter(expert=ada, kind="tax_profile.expires").count() for ada in five]
+
+    with poisoned("payments_taxprofile", "UPDATE", "expert_id", five[0].pk), capture_logs() as logs:
+        assert [told(days) for days in (61, 60, 14, 3)] == [[0] * 5, *[[0, n, n, n, n] for n in (1, 2, 3)]]
+    assert [line["event"] for line in logs if line["log_level"] == "error"] == ["sweep_row_failed", "sweep_failed"] * 3
+    assert [told(days) for days in (2, 1)] == [[1, 3, 3, 3, 3]] * 2
+
+
+def test_the_sweep_takes_whom_the_law_says() -> None:
+    ada = story.new_expert(ready=False)
+    with clock.frozen(NOW):
+        post(expert_caller(ada), "expert/tax-profile", W8BEN)
+    for reminded in (None, *tax.REMIND_DAYS):
+        with platform():
+            TaxProfile.objects.update(reminded_days=reminded)
+            (end,) = TaxProfile.objects.values_list("expires_at", flat=True)
+        assert end is not None
+        for hours_left in (61 * 24, 60 * 24, 59 * 24, 14 * 24 + 1, 14 * 24, 3 * 24, 1, 0, -1):
+            now = end - dt.timedelta(hours=hours_left)
+            due = tax.reminder_due(expires_at=end, reminded_days=reminded, now=now) is not None
+            with platform():
+                assert TaxProfile.objects.to_remind(now=now).exists() is due

@@ -10,7 +10,6 @@ import datetime as dt
 
 from core.public import Principal, unit_of_work
 from core.sweeps import sweep
-from payments import tax
 from payments.models import (
     AdjustmentProposal,
     Dispute,
@@ -68,14 +67,8 @@ def resolve_silent_disputes(*, by: Principal, now: dt.datetime, after: int = 0) 
 
 
 def remind_of_tax_papers(*, by: Principal, now: dt.datetime, after: int = 0) -> int:
-    """Tell the owners of tax papers that expire soon."""
-    with unit_of_work(by):
-        soon = TaxProfile.objects.expiring(before=now + dt.timedelta(days=max(tax.REMIND_DAYS)), now=now)
-        due = [
-            pk
-            for pk, expires_at, reminded in soon.values_list("pk", "expires_at", "reminded_days")
-            if expires_at and tax.reminder_due(expires_at=expires_at, reminded_days=reminded, now=now) is not None
-        ]
+    """Tell the owners of tax papers that expire soon. Those of one year all end at one instant: it may be everybody."""
+    due = TaxProfile.objects.to_remind(now=now)
     return sweep(by=by, due=due, step=lambda pk: tax_profiles.remind(profile_id=pk, now=now), after=after)
 
 
