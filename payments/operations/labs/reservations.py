@@ -71,22 +71,27 @@ def follow_terms(*, contract: Contract, now: dt.datetime) -> None:
     """
     with scope.as_platform():
         reservation = of_contracts({contract.pk}).get(contract.pk)
-        terms = snapshots_from(contract.pk, now)
-        if reservation is None or reservation.status != FundsReservation.Status.HELD or not terms:
+        if reservation is None or reservation.status != FundsReservation.Status.HELD:
             return
-        target = max(_two_weeks(snapshot) for snapshot in terms)
+        target = _target_of(reservation, now=now)
         if target != reservation.target_minor:
             _resize(reservation, target, now=now)
 
 
 def follow_terms_due(*, now: dt.datetime, after: int = 0) -> int:
-    """Follow the terms of every contract that has other ones now than when it was signed; returns how many were asked."""
+    """Follow the terms of every contract that has other ones now than when it was signed; returns how many were asked.
+
+    Each is a transaction of its own, so that nobody waits for two labs' money at once, and one whose lab cannot cover
+    its terms stops no other. What is right already is not even locked.
+    """
     amended = FundsReservation.objects.filter(
         status=FundsReservation.Status.HELD, contract__snapshots__valid__endswith__lte=now
     ).distinct()
 
     def follow(pk: int) -> None:
-        follow_terms(contract=FundsReservation.objects.select_related("contract").get(pk=pk).contract, now=now)
+        reservation = FundsReservation.objects.select_related("contract").get(pk=pk)
+        if _target_of(reservation, now=now) != reservation.target_minor:
+            follow_terms(contract=reservation.contract, now=now)
 
     return sweep(by=FOLLOWER, due=amended, step=follow, after=after)
 
@@ -179,6 +184,12 @@ def _two_weeks(snapshot: RateSnapshot) -> int:
     return reservation_for(
         weekly_cap_seconds=snapshot.week_cap_seconds, rate_minor=snapshot.rate_minor, fee_bp=snapshot.fee_bp
     )
+
+
+def _target_of(reservation: FundsReservation, *, now: dt.datetime) -> int:
+    """The most that terms in force or agreed for later ask for; what it is already where there are none."""
+    terms = snapshots_from(reservation.contract_id, now)
+    return max(map(_two_weeks, terms), default=reservation.target_minor)
 
 
 def _resize(reservation: FundsReservation, target: int, *, now: dt.datetime) -> None:
