@@ -205,6 +205,7 @@ def test_the_expert_hears_once_that_it_goes_on_and_when_it_comes(ada: Expert) ->
     decision = propose(held, "resume", story.new_user("One"))
     assert decision is not None
     refused = story.new_user("Two")
+    assert decision is not None
     with unit_of_work(SYSTEM):
         payout_decisions.refuse(decision=decision, reason="Not yet.", by=refused, now=LATER)
     assert not Notice.objects.filter(expert=ada, kind="payout.resumed").exists()
