@@ -10,9 +10,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from allauth.account.internal.flows.login import record_authentication
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin import ModelAdmin
 from django.contrib.auth.models import Group
@@ -29,6 +31,16 @@ SESSIONS = "django_session"
 NOBODY = 999_999_999
 """The key of no row."""
 FORM_BUTTONS = ("_save", "_continue", "_addanother", "_saveasnew")
+
+
+def thin_frame(folder: Path) -> list[dict[str, Any]]:
+    """Pages without what stands around their content: most of their time, and drawn by other tests."""
+    (folder / "admin").mkdir()
+    for name in ("base", "base_site"):
+        frame = "{% for message in messages %}{{ message }}{% endfor %}{% block content %}{% endblock %}"
+        (folder / "admin" / f"{name}.html").write_text(frame, encoding="utf-8")
+    (engine,) = settings.TEMPLATES
+    return [{**engine, "DIRS": [folder, *engine["DIRS"]]}]
 
 
 class Person:
@@ -211,3 +223,8 @@ def question(person: Person, page: Page, action: str, pk: int) -> Question:
     assert asked is not None, f"{page.address} {action} acts without asking"
     assert asked["action"] == action
     return Question(asked["needs_reason"], tuple(str(code) for code, _label in asked["choices"]), bool(asked["asks"]))
+
+
+def press(person: Person, page: Page, action: str, row: Any, form: dict[str, str]) -> Any:
+    """Send what a button sends, for one row."""
+    return person.post(page.url, {"action": action, "_selected_action": str(row.pk), **form})

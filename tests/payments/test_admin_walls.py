@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,7 +26,7 @@ from core import clock
 from core.public import unit_of_work
 from payments.models import Account
 from tests import database
-from tests.crafted import NOBODY, OURS, Page, Person, Question, Watch, forms, pages, question, undone
+from tests.crafted import NOBODY, OURS, Page, Person, Question, Watch, forms, pages, press, question, thin_frame, undone
 from tests.invariants import assert_money_is_whole
 from tests.marketplace import every_state as terms
 from tests.payments import every_state as money
@@ -210,16 +209,6 @@ class Desk:
     watch: Watch
 
 
-def thin_frame(folder: Path) -> list[dict[str, Any]]:
-    """Pages without what stands around their content: most of their time, and drawn by other tests."""
-    (folder / "admin").mkdir()
-    for name in ("base", "base_site"):
-        frame = "{% for message in messages %}{{ message }}{% endfor %}{% block content %}{% endblock %}"
-        (folder / "admin" / f"{name}.html").write_text(frame, encoding="utf-8")
-    (engine,) = settings.TEMPLATES
-    return [{**engine, "DIRS": [folder, *engine["DIRS"]]}]
-
-
 @pytest.fixture(scope="module")
 def desk(
     django_db_setup: None, django_db_blocker: DjangoDbBlocker, tmp_path_factory: pytest.TempPathFactory
@@ -338,10 +327,6 @@ def test_no_button_acts_unless_it_is_allowed_confirmed_and_complete(desk: Desk, 
             desk.root.post(page.url, asked.answers(action=action, **form))
     assert tried >= len(page.actions)
     assert desk.watch.changed() == []
-
-
-def press(person: Person, page: Page, action: str, row: Any, form: dict[str, str]) -> Any:
-    return person.post(page.url, {"action": action, "_selected_action": str(row.pk), **form})
 
 
 @pytest.mark.parametrize("page", BUTTONS, ids=lambda page: page.address)
