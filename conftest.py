@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
@@ -20,6 +21,7 @@ from pytest_django import DjangoDbBlocker
 from core import scope
 from core.db import as_owner
 from core.principal import Principal
+from payments.providers import sandbox
 from tests import database, fault_table, invariants
 
 
@@ -57,26 +59,48 @@ def django_db_setup(
             teardown_databases(created, verbosity=verbosity)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    """The sandbox provider commits by itself, as an institution of its own does: its rows outlive a test's rollback."""
+    yield
+    if _provider.was_asked:
+        database.restore_snapshot()
+        _provider.was_asked = False
+
+
+@dataclass
+class _Provider:
+    """Whether a test that is rolled back has left rows at the sandbox provider."""
+
+    was_asked: bool = False
+
+
+_provider = _Provider()
+
+
 @pytest.fixture(scope="session", autouse=True)
-def _transactional_tests_start_and_end_clean() -> Iterator[None]:
-    """Before the first transactional test and after each the database is as the migrations left it.
+def _provider_is_watched() -> Iterator[None]:
+    books = sandbox._books
 
-    The sandbox provider commits by itself, as an institution of its own does: its rows outlive a rollback.
-    """
-    begun = False
+    def watched() -> AbstractContextManager[Any]:
+        _provider.was_asked = True
+        return books()
 
-    def restore_once(_case: type[TransactionTestCase]) -> None:
-        nonlocal begun
-        if not begun:
-            database.restore_snapshot()
-            begun = True
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sandbox, "_books", watched)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _transactional_tests_end_clean() -> Iterator[None]:
+    """After a transactional test the database is as the migrations left it."""
 
     def restore(self: TransactionTestCase) -> None:
         connection.close()
         database.restore_snapshot()
+        _provider.was_asked = False
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TransactionTestCase, "_fixture_setup", classmethod(restore_once))
         patch.setattr(TransactionTestCase, "_fixture_teardown", restore)
         yield
 
