@@ -54,6 +54,7 @@ class Paying(Beside):
         self._release(run, by=0, allowed=False)
         if lines:
             self.open_runs.append(OpenRun(run, self._owed(book), self.withheld_bp))
+            self.bp_of_runs[run.pk] = self.withheld_bp
         else:
             self._release(run, by=1, allowed=False)
             self._give_up(run)
@@ -142,7 +143,7 @@ class Paying(Beside):
     @precondition(lambda self: self.has_payouts())
     @rule(which=WHICH, act=st.sampled_from([payouts.retry, payouts.cancel, payouts.resume]), failed=st.booleans())
     def finance_decides(self, which: int, act: Callable[..., Payout], failed: bool) -> None:
-        """A failed payout is sent again if it is still owed, or given up; any other act is refused or harmless."""
+        """A failed payout is sent again if it is still owed, and taxed as it was; or given up; else refused or harmless."""
         rows = Payout.objects.order_by("pk")
         chosen = list(rows.filter(status="failed")) if failed else list(rows)
         if not chosen:
@@ -151,8 +152,9 @@ class Paying(Beside):
 
     def _decide_about(self, payout: Payout, act: Callable[..., Payout]) -> None:
         owed = self.books[payout.currency].payable[payout.expert_id]
+        is_taxed_alike = self.bp_of_runs[payout.run_id] == self.withheld_bp
         allowed = {
-            "retry": payout.status == "failed" and owed >= payout.gross_minor,
+            "retry": payout.status == "failed" and owed >= payout.gross_minor and is_taxed_alike,
             "cancel": {"failed": True, "ready": None, "on_hold": None}.get(payout.status, False),
             "resume": {"on_hold": None}.get(payout.status, False),
         }[act.__name__]

@@ -82,6 +82,7 @@ class Story(RuleBasedStateMachine):
         self.gifts: list[str] = []
         self.clawbacks: list[tuple[str, Taken]] = []
         self.open_runs: list[OpenRun] = []
+        self.bp_of_runs: dict[int, int] = {}
         self.first_weeks()
 
     def first_weeks(self) -> None:
