@@ -30,7 +30,7 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     """After each test of `docs/faults.md` the money is whole, whatever else the test looks at."""
     yield
     name = getattr(item, "originalname", item.name)
-    if (item.location[0], name) in fault_table.tests() and (database_mark := item.get_closest_marker("django_db")):
+    if (item.location[0], name) in fault_table.cited() and (database_mark := item.get_closest_marker("django_db")):
         if item.get_closest_marker("invented_books"):
             invariants.assert_the_journal_holds()
         else:

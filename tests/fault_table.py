@@ -20,6 +20,6 @@ def table() -> dict[str, list[tuple[str, str]]]:
 
 
 @cache
-def tests() -> frozenset[tuple[str, str]]:
+def cited() -> frozenset[tuple[str, str]]:
     """Every test (file, name) of the list."""
     return frozenset(test for named in table().values() for test in named)

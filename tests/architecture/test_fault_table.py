@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from tests.architecture.source import ROOT
-from tests.fault_table import table, tests
+from tests.fault_table import cited, table
 
 OF_MONEY = (
     "kill -9 before the provider call",
@@ -79,7 +79,7 @@ def test_every_fault_names_a_test_that_exists() -> None:
 
 def test_every_test_that_injects_a_fault_is_in_the_table() -> None:
     """Those marked as fault tests of the folder of faults: none is forgotten."""
-    named = {name for _path, name in tests()}
+    named = {name for _path, name in cited()}
     found = {
         name
         for path in (ROOT / "tests" / "faults").glob("test_*.py")
