@@ -163,6 +163,28 @@ class CreditNoteQuerySet(WalledQuerySet["CreditNote"]):
     """Credit notes."""
 
 
+class WithinInvoice(guards.Guard):
+    """Credit notes give back at most what their invoice billed: of pay, of the fee and of VAT, each by itself."""
+
+    name = "within_invoice"
+    when = pgtrigger.Before
+    operation = pgtrigger.Insert
+    declare = [("billed", "record"), ("given", "record")]
+    func = """
+        SELECT work_minor + extra_minor + correction_minor AS gross,
+            work_fee_minor + extra_fee_minor + correction_fee_minor AS fee, vat_minor AS vat INTO billed
+            FROM payments_invoice WHERE id = NEW.invoice_id FOR NO KEY UPDATE;
+        SELECT COALESCE(sum(gross_minor), 0) AS gross, COALESCE(sum(fee_minor), 0) AS fee,
+            COALESCE(sum(vat_minor), 0) AS vat INTO given FROM payments_creditnote WHERE invoice_id = NEW.invoice_id;
+        IF given.gross + NEW.gross_minor > billed.gross OR given.fee + NEW.fee_minor > billed.fee
+            OR given.vat + NEW.vat_minor > billed.vat THEN
+            RAISE EXCEPTION 'credit notes would give back more than invoice % billed', NEW.invoice_id
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'payments_creditnote_within_invoice';
+        END IF;
+        RETURN NEW;
+    """
+
+
 class CreditNote(Numbered, TenantModel):
     """Takes back a part of an invoice that was issued; final when it is written. Amounts are positive minor units.
 
@@ -207,7 +229,7 @@ class CreditNote(Numbered, TenantModel):
             ),
         )
         indexes = (models.Index(fields=("tenant", "-id"), name="payments_creditnote_tenant"),)
-        triggers = (TakesNextNumber(),)
+        triggers = (TakesNextNumber(), WithinInvoice())
 
     def __str__(self) -> str:
         return self.reference

@@ -1,25 +1,30 @@
 """What the journal charges a lab: each event that moves its money towards experts and fees, and what it is about.
 
 An event is a charge by its legs, not by its name: what leaves the lab's accounts (prepaid, reserved, receivable) comes to
-experts (payable, holdback) and to the platform's fee. New kinds of events are billed without being named here.
+experts (payable, holdback) and to the platform's fee. New kinds of events are billed without being named here. Two are:
+what finance credits is a paper already, and what the platform regains of it (`operations.labs.regained`) is charged.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
-from django.db.models import Sum
+from django.db.models import Q, Sum
+from django.db.models.query import QuerySet
 
-from payments.models import Invoice, JournalEntry, Posting
+from payments.models import Adjustment, JournalEntry, Posting
 from payments.queries.statement_lines import Sources, sources_of
 
 LAB: Final = ("lab_prepaid", "lab_reserved", "lab_receivable")
 _EXPERT: Final = ("expert_payable", "expert_holdback")
 CREDITED: Final = "invoice_credited"
 """What credit notes of finance post: they are papers already."""
+REGAINED: Final = "credit_regained"
+"""What was taken back and credited before: not the lab's a second time, but the platform's."""
+_PAY: Final = (*_EXPERT, REGAINED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +45,6 @@ class Charge:
         return self.gross_minor + self.fee_minor
 
 
-@dataclass(frozen=True, slots=True)
-class Bill:
-    """Charges sorted to papers. ``credits`` takes back parts of earlier invoices, by invoice."""
-
-    work: list[Charge] = field(default_factory=list)
-    extras: list[Charge] = field(default_factory=list)
-    corrections: list[Charge] = field(default_factory=list)
-    credits: dict[int, list[Charge]] = field(default_factory=lambda: defaultdict(list))
-
-    @property
-    def billed(self) -> list[Charge]:
-        """What stands on the invoice, in order of the journal."""
-        return sorted([*self.work, *self.extras, *self.corrections], key=lambda charge: charge.event.pk)
-
-
 def gross_of(charges: Iterable[Charge]) -> int:
     """What experts earned by them."""
     return sum(charge.gross_minor for charge in charges)
@@ -66,17 +56,50 @@ def fee_of(charges: Iterable[Charge]) -> int:
 
 
 def legs_of_lab(*, tenant_id: int, currency: str, after: int, upto: int | None) -> dict[int, dict[str, int]]:
-    """Every event of the range that touches the lab's accounts: its sums by kind of account. As the platform."""
-    touched = Posting.objects.filter(
-        account__tenant=tenant_id, account__kind__in=LAB, currency=currency, entry_id__gt=after
-    )
+    """Every event of the range that touches the lab's accounts: its sums by kind of account. As the platform.
+
+    What a credit of finance moves beside the lab's accounts is one sum, and so is what the platform regains for pay.
+    """
+    touched = _touching(tenant_id, currency).filter(entry_id__gt=after)
     if upto is not None:
         touched = touched.filter(entry_id__lte=upto)
+    return _sums(Q(entry__in=touched.values("entry")), currency)
+
+
+def charges_about(subjects: Iterable[str], *, tenant_id: int, currency: str, upto: int) -> list[Charge]:
+    """Every charge about these entries and bonuses up to an entry, in order. As the platform."""
+    ids = [*subjects, *adjustments_about(subjects).values_list("public_id", flat=True)]
+    events = JournalEntry.objects.filter(source_id__in=ids, pk__lte=upto).values("pk")
+    touched = _touching(tenant_id, currency).filter(entry__in=events)
+    found, _sources = _charges_among(_sums(Q(entry__in=touched.values("entry")), currency))
+    return found
+
+
+def adjustments_about(subjects: Iterable[str]) -> QuerySet[Adjustment]:
+    """What changed these entries and bonuses: corrections, what was taken back, and what was given back of that."""
+    wanted, about = list(subjects), Q()
+    for path in ("entry", "takes_back", "takes_back__entry", "takes_back__takes_back"):
+        about |= Q(**{f"{path}__public_id__in": wanted})
+    return Adjustment.objects.filter(about)
+
+
+def _touching(tenant_id: int, currency: str) -> QuerySet[Posting]:
+    return Posting.objects.filter(account__tenant=tenant_id, account__kind__in=LAB, currency=currency)
+
+
+def _sums(events: Q, currency: str) -> dict[int, dict[str, int]]:
     sums: dict[int, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    legs = Posting.objects.filter(entry__in=touched.values("entry"), currency=currency)
-    for entry_id, kind, amount in legs.order_by("entry_id").values_list("entry_id", "account__kind", "amount"):
-        sums[entry_id][kind] += amount
+    legs = Posting.objects.filter(events, currency=currency).order_by("entry_id")
+    for entry_id, event, kind, amount in legs.values_list("entry_id", "entry__kind", "account__kind", "amount"):
+        sums[entry_id][_name_of(event, kind)] += amount
     return sums
+
+
+def _name_of(event: str, kind: str) -> str:
+    """What a leg is summed under: its kind of account, but for the two events that are named."""
+    if event == CREDITED and kind not in LAB:
+        return CREDITED
+    return REGAINED if event == REGAINED and kind == "expense" else kind
 
 
 def balance_at(*, tenant_id: int, currency: str, upto: int) -> int:
@@ -87,7 +110,7 @@ def balance_at(*, tenant_id: int, currency: str, upto: int) -> int:
     return legs.aggregate(total=Sum("amount"))["total"] or 0
 
 
-def charges(*, tenant_id: int, currency: str, after: int, upto: int) -> tuple[list[Charge], Sources]:
+def charges(*, tenant_id: int, currency: str, after: int, upto: int | None) -> tuple[list[Charge], Sources]:
     """The charges of a range of the journal, in order, with what they are about. As the platform."""
     return _charges_among(legs_of_lab(tenant_id=tenant_id, currency=currency, after=after, upto=upto))
 
@@ -109,15 +132,13 @@ def came_in(*, tenant_id: int, currency: str, after: int) -> int:
 
 def _charges_among(sums: dict[int, dict[str, int]]) -> tuple[list[Charge], Sources]:
     paid = {pk: legs for pk, legs in sums.items() if is_charge(legs)}
-    events = list(
-        JournalEntry.objects.filter(pk__in=list(paid)).exclude(kind=CREDITED).select_related("reverses").order_by("pk")
-    )
+    events = list(JournalEntry.objects.filter(pk__in=list(paid)).select_related("reverses").order_by("pk"))
     sources = sources_of(events)
     return [
         Charge(
             event=event,
             subject=subject_of(event, sources),
-            gross_minor=sum(paid[event.pk][kind] for kind in _EXPERT),
+            gross_minor=sum(paid[event.pk][kind] for kind in _PAY),
             fee_minor=paid[event.pk]["fee_income"],
         )
         for event in events
@@ -137,58 +158,6 @@ def subject_of(event: JournalEntry, sources: Sources) -> str:
     return about.entry.public_id if about.entry else about.public_id
 
 
-def sorted_to_papers(found: Iterable[Charge], earlier: list[Invoice]) -> Bill:
-    """Which paper each charge belongs to, given the lab's earlier invoices in this currency, oldest first.
-
-    What is taken back on balance of something that was billed before is credited to the invoice that billed it, or to
-    the latest one where no single entry is meant. Everything else is billed now.
-    """
-    by_subject: dict[str, list[Charge]] = defaultdict(list)
-    for charge in found:
-        by_subject[charge.subject].append(charge)
-    billed_by = _billed_by(by_subject, earlier)
-    bill = Bill()
-    for subject, group in by_subject.items():
-        net = sum(charge.total_minor for charge in group)
-        if net < 0 and earlier:
-            bill.credits[billed_by.get(subject, earlier[-1].pk)] += group
-        elif subject in billed_by or net < 0:
-            bill.corrections.extend(group)
-        elif subject.startswith("tme_"):
-            bill.work.extend(group)
-        else:
-            bill.extras.extend(group)
-    return bill
-
-
-def earlier_than(*, tenant_id: int, currency: str, after: int) -> list[Invoice]:
-    """The invoices that bill the journal up to ``after``, oldest first."""
-    return list(
-        Invoice.objects.filter(tenant=tenant_id, currency=currency, upto_entry__lte=after).order_by("upto_entry")
-    )
-
-
-def bill_of(*, tenant_id: int, currency: str, after: int, upto: int) -> tuple[Bill, Sources]:
-    """What a range of the journal puts on which paper; the same whenever it is asked. As the platform."""
-    found, sources = charges(tenant_id=tenant_id, currency=currency, after=after, upto=upto)
-    return sorted_to_papers(found, earlier_than(tenant_id=tenant_id, currency=currency, after=after)), sources
-
-
 def is_charge(legs: dict[str, int]) -> bool:
     """Whether an event with these sums by kind of account pays experts or the platform."""
-    return bool(sum(legs.get(kind, 0) for kind in _EXPERT) or legs.get("fee_income", 0))
-
-
-def _billed_by(subjects: Iterable[str], earlier: list[Invoice]) -> dict[str, int]:
-    """Subject → the invoice that billed it first, for those billed before."""
-    if not earlier:
-        return {}
-    first = JournalEntry.objects.filter(
-        source_id__in=list(subjects), reverses=None, pk__lte=earlier[-1].upto_entry
-    ).order_by("-pk")
-    found = {}
-    for source_id, entry_id in first.values_list("source_id", "pk"):
-        invoice = next((row for row in earlier if row.after_entry < entry_id <= row.upto_entry), None)
-        if invoice is not None:
-            found[source_id] = invoice.pk
-    return found
+    return bool(sum(legs.get(kind, 0) for kind in _PAY) or legs.get("fee_income", 0))

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
+from django.db.models import Min
 
 from core import scope
 from core.money import Money
 from payments.models import CreditNote, Invoice
-from payments.queries import charges
+from payments.queries import bills, charges
 from payments.queries.charges import Charge
 from payments.queries.statement_lines import Sources, label_of, seconds_of
 
@@ -82,6 +83,15 @@ def of_credit_note(note: CreditNote) -> list[Line]:
         return [_line(charge, sources, note.currency) for charge in bill.credits[note.invoice_id]]
 
 
+def _first_of(paper: Invoice | CreditNote) -> int | None:
+    """The first credit note of a paper's range: it and those after it had those before it to count with."""
+    if isinstance(paper, Invoice):
+        return None
+    with_it = CreditNote.objects.filter(tenant=paper.tenant_id, currency=paper.currency, upto_entry=paper.upto_entry)
+    first: int | None = with_it.aggregate(first=Min("pk"))["first"]
+    return first
+
+
 def balance_of(invoice: Invoice) -> Balance:
     """How the lab's money moved over the range of the invoice."""
     tenant_id, currency = invoice.tenant_id, invoice.currency
@@ -102,9 +112,13 @@ def balance_of(invoice: Invoice) -> Balance:
     )
 
 
-def _bill(paper: Invoice | CreditNote) -> tuple[charges.Bill, Sources]:
-    return charges.bill_of(
-        tenant_id=paper.tenant_id, currency=paper.currency, after=paper.after_entry, upto=paper.upto_entry
+def _bill(paper: Invoice | CreditNote) -> tuple[bills.Bill, Sources]:
+    return bills.bill_of(
+        tenant_id=paper.tenant_id,
+        currency=paper.currency,
+        after=paper.after_entry,
+        upto=paper.upto_entry,
+        before_note=_first_of(paper),
     )
 
 

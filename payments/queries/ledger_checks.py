@@ -176,7 +176,8 @@ CHECKS: Final[dict[str, tuple[str, str]]] = {
                 AND e.kind <> 'invoice_credited'
             JOIN payments_posting p ON p.entry_id = e.id AND p.currency = ends.currency
             JOIN payments_account a ON a.id = p.account_id
-                AND a.kind IN ('expert_payable', 'expert_holdback', 'fee_income')
+                AND (a.kind IN ('expert_payable', 'expert_holdback', 'fee_income')
+                    OR (a.kind = 'expense' AND e.kind = 'credit_regained'))
             WHERE EXISTS (SELECT FROM payments_posting l JOIN payments_account b ON b.id = l.account_id
                 WHERE l.entry_id = e.id AND b.kind IN ('lab_prepaid', 'lab_reserved', 'lab_receivable'))
             GROUP BY 1, 2
@@ -185,6 +186,29 @@ CHECKS: Final[dict[str, tuple[str, str]]] = {
         FROM papers JOIN core_tenant t ON t.id = papers.tenant_id
         LEFT JOIN charged ON charged.tenant_id = papers.tenant_id AND charged.currency = papers.currency
         WHERE papers.net <> COALESCE(charged.minor, 0)""",
+    ),
+    "credited_beyond": (
+        "{0} billed {1} of pay, {2} of fee and {3} of VAT; its credit notes give back {4}, {5} and {6}.",
+        """SELECT i.reference, i.work_minor + i.extra_minor + i.correction_minor,
+            i.work_fee_minor + i.extra_fee_minor + i.correction_fee_minor, i.vat_minor,
+            sum(n.gross_minor), sum(n.fee_minor), sum(n.vat_minor)
+        FROM payments_invoice i JOIN payments_creditnote n ON n.invoice_id = i.id GROUP BY i.id
+        HAVING sum(n.gross_minor) > i.work_minor + i.extra_minor + i.correction_minor
+            OR sum(n.fee_minor) > i.work_fee_minor + i.extra_fee_minor + i.correction_fee_minor
+            OR sum(n.vat_minor) > i.vat_minor""",
+    ),
+    "regained": (
+        "Lab {0}: in {1}, the platform regained {2} of what finance credited, which is {3}.",
+        """SELECT t.public_id, r.currency, r.minor, COALESCE(c.minor, 0) FROM (
+            SELECT e.tenant_id, p.currency, sum(p.amount) AS minor FROM payments_journalentry e
+            JOIN payments_posting p ON p.entry_id = e.id
+            JOIN payments_account a ON a.id = p.account_id AND a.kind IN ('expense', 'fee_income')
+            WHERE e.kind = 'credit_regained' GROUP BY 1, 2) r
+        JOIN core_tenant t ON t.id = r.tenant_id
+        LEFT JOIN (SELECT tenant_id, currency, sum(gross_minor + fee_minor) AS minor FROM payments_creditnote
+            WHERE decided_by_id IS NOT NULL GROUP BY 1, 2) c
+            ON c.tenant_id = r.tenant_id AND c.currency = r.currency
+        WHERE r.minor < 0 OR r.minor > COALESCE(c.minor, 0)""",
     ),
     "debt_beside_money": (
         "Lab {0} owes {2} in {1} and has {3} prepaid.",

@@ -48,6 +48,10 @@ KINDS = {
     "payout_returned": gettext_lazy("Payout returned by the bank"),
     "fx_exchanged": gettext_lazy("Exchanged into another currency"),
 }
+OF_LABS = {
+    "credit_regained": gettext_lazy("Credited before"),
+}
+"""Events that papers of labs alone show."""
 OUTCOMES = {
     "upheld": gettext_lazy("the lab's proposal counts"),
     "partly_upheld": gettext_lazy("a part of it counts"),
@@ -116,7 +120,7 @@ def priced(made: FxExchange) -> str:
 
 def label_of(kind: str) -> str:
     """The words for an event, in the language of the moment."""
-    return str(KINDS.get(kind, kind))
+    return str({**OF_LABS, **KINDS}.get(kind, kind))
 
 
 def lines_of(statement: Statement) -> list[Line]:

@@ -19,7 +19,15 @@ from payments.models import Account, Adjustment, CreditNote, Funding, Invoice, P
 from payments.operations.bank import bank_charges, bank_matching, bank_postings
 from payments.operations.exchange import exchanges, fx
 from payments.operations.labs import credit_notes, invoices, refunds
-from payments.operations.pay import adjustments, beside_postings, four_eyes, milestones, platform_pay, write_offs
+from payments.operations.pay import (
+    adjustments,
+    beside_postings,
+    clawbacks,
+    four_eyes,
+    milestones,
+    platform_pay,
+    write_offs,
+)
 from payments.operations.pay.beside_postings import ExpertPay
 from payments.queries import ledger_findings
 from tests.payments import hours_world
@@ -61,6 +69,9 @@ BREAKAGES = {
     "paper_vat": "UPDATE payments_creditnote SET vat_minor = vat_minor + 1, total_minor = total_minor + 1",
     "vat": "UPDATE payments_invoice SET vat_minor = vat_minor + 1, total_minor = total_minor + 1",
     "credited": "UPDATE payments_creditnote SET fee_minor = fee_minor + 1, total_minor = total_minor + 1",
+    "credited_beyond": "UPDATE payments_creditnote SET fee_minor = fee_minor * 2, total_minor = total_minor + fee_minor"
+    " WHERE decided_by_id IS NOT NULL",
+    "regained": "DELETE FROM payments_creditnote WHERE decided_by_id IS NOT NULL",
     "billed": "UPDATE payments_invoice SET work_minor = work_minor + 1, total_minor = total_minor + 1",
     "debt_beside_money": "UPDATE payments_accountbalance SET balance = -1 WHERE credit_minor IS NOT NULL",
     "credit": "UPDATE payments_accountbalance SET credit_minor = 7 WHERE credit_minor IS NOT NULL",
@@ -121,9 +132,15 @@ def a_bit_of_everything() -> None:
     with platform():
         (bill,) = Invoice.objects.filter(tenant=world.tenant)
         assert bill.vat_minor
-        note = credit_notes.credit(invoice=bill, part="fee", reason="late", by=story.new_user(), now=bill.issued_at)
+        note = credit_notes.credit(
+            invoice=bill, part="everything", reason="late", by=story.new_user(), now=bill.issued_at
+        )
         assert isinstance(note, CreditNote)
         assert note.vat_minor
+        given = Adjustment.objects.get(kind="bonus", amount_minor=500)
+        clawbacks.claw_back(
+            source=given, amount=Money(100, "USD"), reason="twice", decided_by=story.new_user(), now=NOW
+        )
 
 
 def _paid_refunded_and_exchanged(world: World) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import datetime as dt
 
 from django.db import transaction
-from django.db.models import Sum
 from django.utils.translation import gettext_lazy as _
 
 from core import scope
@@ -21,6 +20,7 @@ from payments.ledger import NewEntry
 from payments.models import AdjustmentProposal, CreditNote, DocumentSeries, Invoice
 from payments.operations.labs import invoices, reservations
 from payments.operations.pay import four_eyes, lone_acts
+from payments.queries import bills
 from payments.queries.charges import CREDITED
 
 FEE, EVERYTHING = "fee", "everything"
@@ -106,9 +106,12 @@ def _accounts(invoice: Invoice) -> tuple[AccountKey, AccountKey]:
 
 
 def _left(invoice: Invoice) -> tuple[int, int]:
-    """What no credit note has given back yet: of pay and of fee."""
-    given = invoice.credit_notes.aggregate(gross=Sum("gross_minor"), fee=Sum("fee_minor"))
-    return max(0, invoice.gross_minor - (given["gross"] or 0)), max(0, invoice.fee_minor - (given["fee"] or 0))
+    """What the lab was not given back yet, of pay and of fee: by no credit note, nor by what was taken back since."""
+    tenant_id, currency = invoice.tenant_id, invoice.currency
+    after = invoices.billed_upto(tenant_id, currency)
+    bill, _sources = bills.bill_of(tenant_id=tenant_id, currency=currency, after=after, upto=None)
+    room, taken = bills.rooms_of([invoice])[invoice.pk], bill.credited_to(invoice.pk)
+    return max(0, room.gross_minor - taken.gross_minor), max(0, room.fee_minor - taken.fee_minor)
 
 
 def _post(note: CreditNote, *, now: dt.datetime) -> None:

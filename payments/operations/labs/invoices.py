@@ -23,9 +23,10 @@ from payments import accounts, ledger, vat
 from payments.billing_calendar import Month, closed_months
 from payments.ledger import NewEntry
 from payments.models import Account, CreditNote, DocumentSeries, Invoice, JournalEntry, LabBillingProfile, Posting
-from payments.operations.labs import billing, series
-from payments.queries import charges
-from payments.queries.charges import Bill, Charge
+from payments.operations.labs import billing, reservations, series
+from payments.queries import bills, charges
+from payments.queries.bills import Bill
+from payments.queries.charges import Charge
 
 ISSUE: Final = "payments.issue_invoices"
 FOLLOW: Final = "payments.follow_invoices"
@@ -80,7 +81,7 @@ def issue(*, tenant_id: int, currency: str, month: Month, now: dt.datetime) -> l
         span = _span(tenant_id, currency, month)
         if span is None or (billed is not None and month.start < billed):
             return []
-        bill, _sources = charges.bill_of(tenant_id=tenant_id, currency=currency, after=span.after, upto=span.upto)
+        bill, _sources = bills.bill_of(tenant_id=tenant_id, currency=currency, after=span.after, upto=span.upto)
         papers: list[Invoice | CreditNote] = []
         if sum(charge.total_minor for charge in bill.billed) > 0:
             papers.append(_invoice(span, month, bill, now=now))
@@ -145,7 +146,7 @@ def _billable(tenant_id: int | None) -> list[Ledger]:
 
 def _unbilled_months(tenant_id: int, currency: str, *, now: dt.datetime) -> list[Month]:
     with unit_of_work(Principal.system(ISSUE)):
-        first = _entries(tenant_id, currency, _billed_upto(tenant_id, currency)).aggregate(at=Min("created_at"))["at"]
+        first = _entries(tenant_id, currency, billed_upto(tenant_id, currency)).aggregate(at=Min("created_at"))["at"]
         billed = _billed_months(tenant_id, currency)
     zone = ZoneInfo(settings.PLATFORM_ZONE)
     return closed_months(first, now=now, zone=zone, billed=billed) if first else []
@@ -161,7 +162,8 @@ def _billed_months(tenant_id: int, currency: str) -> dt.date | None:
     return end
 
 
-def _billed_upto(tenant_id: int, currency: str) -> int:
+def billed_upto(tenant_id: int, currency: str) -> int:
+    """The last entry of the journal that papers cover."""
     papers = (model.objects.filter(tenant=tenant_id, currency=currency) for model in (Invoice, CreditNote))
     return max(rows.aggregate(last=Max("upto_entry"))["last"] or 0 for rows in papers)
 
@@ -174,7 +176,7 @@ def _entries(tenant_id: int, currency: str, after: int) -> Any:
 
 
 def _span(tenant_id: int, currency: str, month: Month) -> Span | None:
-    after = _billed_upto(tenant_id, currency)
+    after = billed_upto(tenant_id, currency)
     end = month.closes_at(ZoneInfo(settings.PLATFORM_ZONE))
     upto = _entries(tenant_id, currency, after).filter(created_at__lt=end).aggregate(last=Max("pk"))["last"]
     return Span(tenant_id, currency, after, upto) if upto else None
@@ -267,6 +269,7 @@ def _credit(span: Span, invoice: Invoice, taken: Sequence[Charge], *, now: dt.da
             (accounts.lab_prepaid(span.tenant_id, span.currency), vat_minor),
         ]
         ledger.post(entries=[NewEntry("vat_credited", note.public_id, now, legs, tenant_id=span.tenant_id)], now=now)
+        reservations.settle_debt(tenant_id=span.tenant_id, currency=span.currency, source_id=note.public_id, now=now)
     credit_fully(Invoice.objects.select_for_update(no_key=True, of=("self",)).get(pk=invoice.pk))
     tell("credit_note.issued", note, now=now)
     return note

@@ -18,7 +18,9 @@ from experts.public import require_other
 from payments.models import Adjustment, AdjustmentProposal, TimeEntry
 from payments.operations.hours import counted_hours, hours_lock
 from payments.operations.hours.counted_hours import Recount
+from payments.operations.labs import regained
 from payments.operations.pay import adjustment_news, four_eyes, lone_acts, pay_notices, postings
+from payments.queries.bills import Part
 
 ACT: Final = "hours.corrected"
 
@@ -162,6 +164,15 @@ def _post(change: Recount, correction: Adjustment, *, now: dt.datetime) -> None:
         postings.time_corrected(corrected=corrected, correction_id=correction.public_id, now=now)
     elif corrected.gross_minor:
         postings.time_approved(entries=[corrected], now=now)
+    regained.settle(
+        subject=change.entry.public_id,
+        source_id=correction.public_id,
+        tenant_id=correction.tenant_id,
+        currency=correction.currency,
+        change=Part(change.gross_minor, change.fee_minor),
+        contract_id=correction.contract_id,
+        now=now,
+    )
 
 
 def _write(

@@ -15,9 +15,11 @@ from core.public import User
 from experts.public import require_other
 from payments.models import Adjustment, AdjustmentProposal, JournalEntry, Posting, TimeEntry
 from payments.operations.hours import counted_hours, hours_lock
+from payments.operations.labs import regained
 from payments.operations.pay import adjustment_news, beside_postings, four_eyes, lone_acts, pay_notices
 from payments.operations.pay.beside_postings import BONUS
 from payments.operations.pay.postings import TIME_APPROVED
+from payments.queries.bills import Part
 
 Source = TimeEntry | Adjustment
 ACT = "pay.clawed_back"
@@ -102,6 +104,7 @@ def reinstate(*, clawback: Adjustment, reason: str, decided_by: User | None, now
         created_at=now,
     )
     beside_postings.clawback_reversed(pay=adjustment_news.pay_of(given), now=now)
+    _settle_with_lab(given, clawback.entry or clawback.takes_back, now=now)
     actor = f"user:{decided_by.public_id}" if decided_by else ""
     adjustment_news.tell_all("adjustment.made", [given], actor=actor, now=now)
     return given
@@ -176,6 +179,7 @@ def _take(
         created_at=now,
     )
     beside_postings.clawback(pay=adjustment_news.pay_of(taken), now=now)
+    _settle_with_lab(taken, source, now=now)
     adjustment_news.publish("adjustment.made", [taken], actor=f"user:{decided_by.public_id}", now=now)
     pay_notices.tell_decision(
         adjustment_news.news_of("adjustment.made", taken),
@@ -188,6 +192,19 @@ def _take(
         tenant_id=source.tenant_id,
     )
     return taken
+
+
+def _settle_with_lab(made: Adjustment, source: Source | None, *, now: dt.datetime) -> None:
+    """What finance credited before is the platform's, not the lab's once more. Bonuses of the platform have no lab."""
+    if made.tenant_id is not None and source is not None:
+        regained.settle(
+            subject=source.public_id,
+            source_id=made.public_id,
+            tenant_id=made.tenant_id,
+            currency=made.currency,
+            change=Part(made.amount_minor, made.fee_minor),
+            now=now,
+        )
 
 
 def _refused(member: str, code: str, detail: str) -> InvalidInput:
