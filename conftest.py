@@ -61,9 +61,12 @@ def django_db_setup(
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
-    """The sandbox provider commits by itself, as an institution of its own does: its rows outlive a test's rollback."""
+    """The sandbox provider commits by itself, as an institution of its own does: its rows outlive a test's rollback.
+
+    Tests without the mark share a world, which is put away by whoever made it.
+    """
     yield
-    if _provider.was_asked:
+    if _provider.was_asked and item.get_closest_marker("django_db"):
         database.restore_snapshot()
         _provider.was_asked = False
 

@@ -53,7 +53,10 @@ def check(answer: Any, path: str) -> None:
     validator = _validator(answer.request["REQUEST_METHOD"].lower(), route, answer.status_code, kind)
     if validator is None:
         raise Undocumented(f"{asked} ({kind}) is not documented")
-    for error in validator.iter_errors(orjson.loads(answer.content)):
+    body = b"".join(answer.streaming_content) if answer.streaming else answer.content
+    if answer.streaming:
+        answer.streaming_content = [body]
+    for error in validator.iter_errors(orjson.loads(body)):
         raise Undocumented(f"{asked}: {error.json_path}: {error.message}")
 
 

@@ -9,7 +9,7 @@ import pytest
 from tests import documented
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(autouse=True)
 def _answers_are_as_documented() -> Iterator[None]:
     """Whatever a test asks the API for, the answer fits the schema that clients are generated from."""
     with documented.held():

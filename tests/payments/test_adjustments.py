@@ -135,7 +135,7 @@ def test_adjustments_are_narrowed(world: World, entry: TimeEntry) -> None:
     assert len(found(f"contract={world.contract.public_id}")) == 4
     assert found(f"created_after={LATER + 2 * DAY:%Y-%m-%dT%H:%M:%SZ}") == [paid.public_id, reinstatement]
     assert found(f"created_before={LATER + DAY:%Y-%m-%dT%H:%M:%SZ}") == [correction]
-    for wrong in ("kind=gift", "time_entry=adj_x", "created_after=yesterday", "currency=USD"):
+    for wrong in ("kind=gift", "time_entry=adj_x", "created_after=yesterday", "currency=dollars"):
         assert caller("GET", f"/adjustments?{wrong}", at=ASKED).status_code == 400
 
 

@@ -108,5 +108,5 @@ def test_the_page_costs_the_same_however_many_are_owed(django_assert_max_num_que
     lab, desk = story.new_lab(funded=1_000_000), Desk()
     for n in range(12):
         story.earn(story.new_expert(f"E{n}"), 1_000, lab=lab)
-    with django_assert_max_num_queries(30):
+    with django_assert_max_num_queries(31):
         page(desk)
