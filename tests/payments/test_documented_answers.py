@@ -151,6 +151,7 @@ def test_every_test_of_hours_and_money_is_held_to_the_document(world: World, cal
             resolver_match=answer.resolver_match,
             request=answer.request,
             status_code=status,
+            streaming=False,
             content=orjson.dumps(content),
         )
         with pytest.raises(documented.Undocumented):
