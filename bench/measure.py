@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from bench.aims import Aim
 from config import heap
 
-ROUNDS = 3
+ROUNDS = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def compare(
     floor: float | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Result:
-    """Run both by turns, after one warm-up each; the median of three rounds of ``repeat`` calls, per unit.
+    """Run both by turns, after one warm-up each; the median of seven rounds of ``repeat`` calls, per unit.
 
     ``clock`` is ``time.process_time`` where the server's own work is asked for, whatever else the machine is doing.
     """
