@@ -24,7 +24,7 @@ from payments.providers.sandbox import SandboxProvider
 
 __all__ = ["POINTS", "app"]
 
-POINTS: Final = ("before_the_provider", "after_the_provider", "before_the_commit")
+POINTS: Final = ("before_the_provider", "after_the_provider", "before_the_commit", "before_asking", "after_asking")
 _FOLDER: Final = Path(os.environ.get("DOOM", "/nonexistent"))
 
 
@@ -54,5 +54,8 @@ def _trap(function: Callable[..., Any], *, before: str = "", after: str = "") ->
 if "DOOM" in os.environ:
     SandboxProvider.submit = _trap(  # type: ignore[method-assign]  # a trapdoor in the real class
         SandboxProvider.submit, before="before_the_provider", after="after_the_provider"
+    )
+    SandboxProvider.lookup = _trap(  # type: ignore[method-assign]  # a trapdoor in the real class
+        SandboxProvider.lookup, before="before_asking", after="after_asking"
     )
     sending.record = _trap(sending.record, after="before_the_commit")

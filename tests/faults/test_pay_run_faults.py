@@ -75,6 +75,21 @@ def test_the_whole_worker_dies_at_each_point_around_the_provider(tmp_path: Path,
     assert ProviderMovement.objects.filter(deliveries=1).count() == PAYEES
 
 
+@pytest.mark.parametrize("point", ["before_asking", "after_asking"])
+def test_whoever_asks_what_became_of_payouts_dies(tmp_path: Path, point: str) -> None:
+    """They were pushed away so that nobody else asks meanwhile: for the time of a lease, not until the next poll."""
+    (tmp_path / point).touch()
+    pay_day.released()
+    environment = {**SWIFT, "DOOM": str(tmp_path), "DOOM_VICTIM": "worker"}
+    with worker("tests.faults.doomed", pool=1, env=environment) as doomed_one:
+        wait_until(lambda: not doomed_one.is_running, meanwhile=pay_day.sweep, what="the worker is dead")
+    assert Payout.objects.filter(status="submitted").exists()
+    assert_money_is_whole()
+    with worker(env=SWIFT):
+        pay_day.arrive()
+    pay_day.everybody_was_paid_once()
+
+
 def test_the_broker_forgets_everything_in_the_middle_of_a_run() -> None:
     pay_day.released()
     with worker(env=SWIFT):

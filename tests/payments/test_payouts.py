@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+from contextlib import suppress
+from unittest.mock import patch
 
 import pytest
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.db import DatabaseError, transaction
 from pytest_django import Settings
 
@@ -17,7 +20,7 @@ from payments.operations.payee import payees
 from payments.operations.rails import payouts, sending, tracking
 from payments.operations.rails.payouts import NoLongerOwed, NoUsableMethod, OutcomeOpen
 from payments.operations.runs import pay_runs
-from payments.providers.port import Answer, Verdict
+from payments.providers.port import Answer, ProviderUnavailable, Verdict
 from payments.providers.sandbox import SandboxProvider
 from payments.queries import ledger_findings
 from tests.payments import ledger_story as story
@@ -270,6 +273,23 @@ def test_a_payout_on_its_way_is_in_transit_until_it_arrives(ada: Expert, setting
     assert the_payout().status == "in_transit"
     assert PayRun.objects.get().status == "executing"
     story.send_and_track(NOW + dt.timedelta(days=2))
+    assert the_payout().status == "paid"
+
+
+def test_who_dies_while_asking_costs_a_lease_and_silence_costs_a_poll(ada: Expert) -> None:
+    sending.send_due(now=NOW)
+    for at, failure, again in (
+        (NOW, KeyboardInterrupt(), NOW + MINUTE),
+        (NOW + MINUTE, SoftTimeLimitExceeded(), NOW + 2 * MINUTE),
+        (NOW + 2 * MINUTE, ProviderUnavailable("down"), NOW + 7 * MINUTE),
+    ):
+        with (
+            patch.object(SandboxProvider, "lookup", side_effect=failure),
+            suppress(KeyboardInterrupt, SoftTimeLimitExceeded),
+        ):
+            tracking.track_due(now=at)
+        assert (the_payout().status, the_payout().next_attempt_at) == ("submitted", again)
+    tracking.track_due(now=NOW + 7 * MINUTE)
     assert the_payout().status == "paid"
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import dataclass
+from itertools import takewhile
 from typing import Final
 
 import structlog
@@ -38,16 +40,33 @@ _HELD = Q(status=Payout.Status.ON_HOLD) & Exists(PayoutAttempt.objects.filter(pa
 _OPEN = Q(status__in=(Payout.Status.UNKNOWN, Payout.Status.SUBMITTED, Payout.Status.IN_TRANSIT))
 
 
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Payouts of one provider, in the order of their ids, that nobody else asks about before the lease is over."""
+
+    provider: str
+    payouts: list[int]
+    keys: list[str]
+    lease_until: dt.datetime
+
+    def rest(self, *, until: dt.datetime) -> None:
+        """Leave those of whom no answer said when to ask again; whoever dies before costs them the lease alone."""
+        with unit_of_work(TRACKER):
+            untold = Payout.objects.filter(pk__in=self.payouts, next_attempt_at=self.lease_until)
+            untold.filter(_OPEN | _HELD).update(next_attempt_at=until)
+
+
 def track_due(*, now: dt.datetime) -> int:
     """Ask about every payout that is due to be asked about; returns how many."""
     asked, last_pk = 0, 0
     while True:
         with unit_of_work(TRACKER):
-            provider, keys, last_pk = _take(now=now, after=last_pk)
-        if not last_pk:
+            batch = _take(now=now, after=last_pk)
+        if batch is None:
             return asked
-        asked += len(keys)
-        _look_up_all(provider, keys, now=now)
+        asked, last_pk = asked + len(batch.keys), batch.payouts[-1]
+        _look_up_all(batch.provider, batch.keys, now=now)
+        batch.rest(until=now + ASK_AGAIN)
 
 
 def _look_up_all(provider: str, keys: list[str], *, now: dt.datetime) -> None:
@@ -146,24 +165,21 @@ def settled_lately(*, now: dt.datetime) -> dict[str, list[Movement]]:
     return found
 
 
-def _take(*, now: dt.datetime, after: int) -> tuple[str, list[str], int]:
-    """Keys of one provider to be asked about, pushed away so that nobody else asks meanwhile; 0 when none is left."""
+def _take(*, now: dt.datetime, after: int) -> _Batch | None:
+    """The next payouts of one provider to be asked about, under a lease so that nobody else asks meanwhile."""
     due = Payout.objects.filter(_LOST | _OPEN | _HELD, next_attempt_at__lte=now, pk__gt=after).order_by("pk")
     rows = list(due.select_for_update(no_key=True, skip_locked=True, of=("self",))[:BATCH])
     if not rows:
-        return "", [], 0
-    provider = rows[0].provider
-    mine = []
-    for payout in rows:
-        if payout.provider != provider:
-            break
+        return None
+    provider, lease_until = rows[0].provider, now + dt.timedelta(seconds=settings.PAYOUT_LEASE_SECONDS)
+    mine = list(takewhile(lambda payout: payout.provider == provider, rows))
+    for payout in mine:
         if payout.status == Payout.Status.SENDING:
             states.move(payout, Payout.Status.UNKNOWN)
             payout.reason_code = "lease_expired"
-        payout.lease_until, payout.next_attempt_at = None, now + ASK_AGAIN
+        payout.lease_until, payout.next_attempt_at = None, lease_until
         payout.save()
-        mine.append(payout)
-    return provider, _current_keys(mine), mine[-1].pk
+    return _Batch(provider, [payout.pk for payout in mine], _current_keys(mine), lease_until)
 
 
 def _barred(provider: Provider, missing: list[str], *, now: dt.datetime) -> dict[str, Movement]:
