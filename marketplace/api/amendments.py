@@ -43,7 +43,7 @@ from marketplace.operations import amendments, later_terms
 from marketplace.operations.amendments import AmendmentStands, ContractNotAmendable
 from marketplace.operations.later_terms import Change
 from marketplace.pay_policy import LONGEST_CAP_SECONDS
-from marketplace.queries import DECIDER, deciding_member
+from marketplace.queries import MONEY_DECIDER, deciding_member
 
 A_DAY = 24 * 3600
 
@@ -86,7 +86,7 @@ class LabAmendmentOut(AmendmentOut):
 class AmendmentIn(serializers.Serializer[None]):
     """What is to be different; members that are left out stay as they are."""
 
-    decided_by = StrictCharField(max_length=254, help_text=DECIDER)
+    decided_by = StrictCharField(max_length=254, help_text=MONEY_DECIDER)
     rate = HourlyRateField(required=False)
     weekly_cap = DurationField(required=False, min_seconds=3600, max_seconds=LONGEST_CAP_SECONDS)
     daily_cap = DurationField(required=False, allow_null=True, min_seconds=60, max_seconds=A_DAY)
@@ -190,7 +190,7 @@ class ContractAmendments(LabView):
     def post(self, call: Call, contract_id: str) -> LabAmendmentOut:
         """From a later instant on, and only if the expert accepts. What takes something from him needs notice."""
         contract = get_or_404(mine(call), contract_id)
-        member = deciding_member(tenant_id=contract.tenant_id, who=call.body["decided_by"])
+        member = deciding_member(tenant_id=contract.tenant_id, who=call.body["decided_by"], about_money=True)
         made = amendments.propose(
             contract=contract,
             change=change_of(call.body),
