@@ -1,4 +1,4 @@
-"""What this floor asks of the floors above: whether an expert may contest a thing only they know.
+"""What this floor asks of the floors above: may an expert contest a thing only they know, and who acts for a lab?
 
 A decision, a credential or a restriction is contested by its own id. Other subjects (an entry of hours, an overage)
 belong to apps above; each registers who answers for its id prefix in ``AppConfig.ready()``.
@@ -6,8 +6,11 @@ belong to apps above; each registers who answers for its id prefix in ``AppConfi
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
+
+from core.ports import Port
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +21,17 @@ class Contestable:
     decided_by_id: int | None
     approved_by_id: int | None = None
     """The second person, where two people decided."""
+
+
+class LabPeople(Protocol):
+    """Who acts for a tenant; this floor does not know what a lab is."""
+
+    def acting(self, *, pairs: Collection[tuple[int, int]]) -> set[tuple[int, int]]:
+        """Those of the pairs (user, tenant) whose user is one of the people of that tenant's lab."""
+        ...
+
+
+lab_people: Port[LabPeople] = Port("experts.ports.LabPeople")
 
 
 class FindsSubject(Protocol):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from core.money import Money
 from marketplace import ranking
-from marketplace.matching import Reason
+from marketplace.matching import HIDDEN_FROM_LABS, Reason
 from marketplace.models import Opening
 from marketplace.ranking import NearGroup
 
@@ -33,8 +33,12 @@ class Feasibility:
 
 
 def feasibility(opening: Opening, *, now: dt.datetime) -> Feasibility:
-    """The pool of an opening in numbers; nobody in it is named. Raises RateMissing."""
-    groups = ranking.near(opening, now=now)
+    """The pool of an opening in numbers; nobody in it is named. Raises RateMissing.
+
+    Whoever is behind a wall or restricted counts as not there: no change of the opening would bring him, and a number
+    that follows a rival's engagements would tell of them.
+    """
+    groups = [group for group in ranking.near(opening, now=now) if group.failure not in HIDDEN_FROM_LABS]
     misses: Counter[str] = Counter()
     for group in groups:
         if group.failure:

@@ -123,7 +123,7 @@ class Candidate:
 
 
 class Reason(StrEnum):
-    """Why an expert is not eligible: stable codes, shown to him and to labs."""
+    """Why an expert is not eligible: stable codes, shown to him and, but for `HIDDEN_FROM_LABS`, to labs."""
 
     TIER_TOO_LOW = "tier_too_low"
     DOMAIN_MISSING = "domain_missing"
@@ -141,6 +141,10 @@ class Reason(StrEnum):
     HOURS_TOO_FEW = "hours_too_few"
     CONFLICT_WALL = "conflict_wall"
     RESTRICTED = "restricted"
+
+
+# A lab that learnt of a wall would learn that a rival engages the expert; of a restriction, what he is accused of.
+HIDDEN_FROM_LABS: Final = frozenset({Reason.CONFLICT_WALL, Reason.RESTRICTED})
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
@@ -100,6 +100,19 @@ def contestable_contract(*, subject: str, expert_id: int) -> Contestable | None:
     stopped = (Contract.Status.PAUSED, Contract.Status.ENDING, Contract.Status.ENDED)
     row = Contract.objects.filter(public_id=subject, expert_id=expert_id, status__in=stopped).first()
     return Contestable(tenant_id=row.tenant_id, decided_by_id=None) if row else None
+
+
+class PeopleOfLabs:
+    """Answers the experts' floor: who acts for a lab."""
+
+    def acting(self, *, pairs: Collection[tuple[int, int]]) -> set[tuple[int, int]]:
+        """Those of the pairs (user, tenant) whose user is a member of the lab that the tenant is a side of."""
+        tenants = Tenant.objects.filter(pk__in={tenant_id for _user, tenant_id in pairs})
+        live = {tenant.pk: tenant.live_id or tenant.pk for tenant in tenants}
+        with scope.as_platform():  # an expert has no reach into the members of a lab, nor a sandbox into its live side
+            rows = LabMember.objects.filter(tenant_id__in=live.values(), user_id__in={user for user, _tenant in pairs})
+            members = set(rows.values_list("user_id", "tenant_id"))
+        return {(user_id, tenant_id) for user_id, tenant_id in pairs if (user_id, live[tenant_id]) in members}
 
 
 DECIDER: Final = "A reviewer, manager or admin of the lab: his id (mem_…) or e-mail address."

@@ -61,7 +61,8 @@ def _reinstate_contract(subject: str, *, now: dt.datetime) -> None:
         return
     try:
         with transaction.atomic():
-            offers.extend(opening=openings.lock(ended.opening), lab_expert=ended.lab_expert, now=now)
+            opening = openings.lock(ended.opening)
+            offers.extend(opening=opening, lab_expert=ended.lab_expert, is_wanted_back=True, now=now)
     except DomainError as error:
         outbox.publish(
             "contract.reinstatement_refused",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from config.settings.mode import env
+from config.settings.mode import DEVELOPMENT, env
 
 REST_FRAMEWORK: dict[str, Any] = {
     "EXCEPTION_HANDLER": "core.api.errors.exception_handler",
@@ -33,4 +33,6 @@ RATE_LIMITS: dict[str, str] = {
     "events": env.str("RATE_LIMIT_EVENTS", "6000/60"),  # providers deliver a pay run's events in bursts
 }
 RATE_LIMITS_ENABLED: bool = env.bool("RATE_LIMITS_ENABLED", True)
+# Measurements tell how busy an instance is and which of its doors are used: without a token nobody reads them.
 METRICS_TOKEN: str = env.str("METRICS_TOKEN", "")
+METRICS_OPEN: bool = DEVELOPMENT

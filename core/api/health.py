@@ -43,7 +43,9 @@ def readyz(_request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def metrics_view(request: HttpRequest) -> HttpResponse:
-    """Prometheus' text format; behind METRICS_TOKEN where one is set."""
+    """Prometheus' text format; behind METRICS_TOKEN. Without one it is there in development alone."""
+    if not settings.METRICS_TOKEN and not settings.METRICS_OPEN:
+        return HttpResponse("Set METRICS_TOKEN to have measurements.\n", status=404, content_type="text/plain")
     expected = f"Bearer {settings.METRICS_TOKEN}"
     if settings.METRICS_TOKEN and not constant_time_compare(request.headers.get("Authorization", ""), expected):
         return HttpResponse("A bearer token is needed.\n", status=401, headers={"WWW-Authenticate": "Bearer"})

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, TypedDict
 
 from django.utils.translation import gettext as _
 from rest_framework import serializers
 
-from core.api.call import Call
+from core.api.call import Call, Listed
 from core.api.endpoint import endpoint
 from core.api.fields import PublicIdField, StrictCharField
 from core.api.lookup import get_or_404
@@ -19,6 +20,7 @@ from experts.api.me import me
 from experts.models import Appeal, Decision, Document, Notice
 from experts.operations import appeals, notices
 from experts.operations.appeals import AppealAlreadyOpen, AppealDecided, AppealWindowOver
+from experts.ports import lab_people
 
 Subject = Annotated[str, Doc("Public id of what it is about."), Example("sub_01k9w3v6z8f2qr5t4h7xnm0ceg")]
 
@@ -32,7 +34,14 @@ class DecisionOut(TypedDict):
     reason_code: Annotated[str, Example("failed_instructions")]
     explanation: str
     evidence: AnyJson
-    decided_by: Annotated[str, Doc("Name of the person who decided."), Example("Grace Hopper")]
+    decided_by: Annotated[
+        str,
+        Doc(
+            "Name of the member of staff who decided. Of a person of the lab only that it was one: the name would tell who"
+            " the lab is. The platform keeps it, and another person decides an appeal."
+        ),
+        Example("Grace Hopper"),
+    ]
     decided_at: Timestamp
     answer_until: Annotated[Timestamp, Doc("Until when it can be contested.")]
 
@@ -126,8 +135,14 @@ def own_files(call: Call) -> list[Document]:
     return list(found.values())
 
 
-def render_decision(row: Decision) -> DecisionOut:
-    """A decision; ``decided_by`` is joined."""
+def render_decisions(rows: Sequence[Decision]) -> list[DecisionOut]:
+    """Decisions; ``decided_by`` is joined."""
+    asked = {(row.decided_by_id, row.tenant_id) for row in rows if row.tenant_id is not None}
+    acting = lab_people.get().acting(pairs=asked) if asked else set()
+    return [_render_decision(row, for_lab=(row.decided_by_id, row.tenant_id) in acting) for row in rows]
+
+
+def _render_decision(row: Decision, *, for_lab: bool) -> DecisionOut:
     return {
         "id": row.public_id,
         "act": row.act,
@@ -135,10 +150,20 @@ def render_decision(row: Decision) -> DecisionOut:
         "reason_code": row.reason_code,
         "explanation": row.explanation,
         "evidence": row.evidence,
-        "decided_by": row.decided_by.name or _("A member of staff"),
+        "decided_by": _decider(row, for_lab=for_lab),
         "decided_at": row.decided_at,
         "answer_until": row.answer_until,
     }
+
+
+def _decider(row: Decision, *, for_lab: bool) -> str:
+    """Who decided, as the expert may know it: a lab may hide behind an alias, and its people would give it away.
+
+    Whoever left the lab since, and is no member of staff, is not named either.
+    """
+    if for_lab or (row.tenant_id is not None and not row.decided_by.is_staff):
+        return _("A person of the lab")
+    return row.decided_by.name or _("A member of staff")
 
 
 def render_appeal(row: Appeal) -> AppealOut:
@@ -180,11 +205,10 @@ class DecisionList(ExpertView):
         query=SubjectFilter,
         returns=DecisionOut,
         paginated=True,
-        render=render_decision,
     )
-    def get(self, call: Call) -> Any:
+    def get(self, call: Call) -> Listed:
         """Newest first, each with its reason, evidence and decider."""
-        return decisions_of(call).filter(**call.query)
+        return Listed(decisions_of(call).filter(**call.query), render_decisions, together=True)
 
 
 class DecisionDetail(ExpertView):
@@ -193,7 +217,8 @@ class DecisionDetail(ExpertView):
     @endpoint(summary="Show a decision about me", returns=DecisionOut)
     def get(self, call: Call, decision_id: str) -> DecisionOut:
         """To contest it, file an appeal with its id as the subject."""
-        return render_decision(get_or_404(decisions_of(call), decision_id))
+        (shown,) = render_decisions([get_or_404(decisions_of(call), decision_id)])
+        return shown
 
 
 class AppealList(ExpertView):

@@ -12,16 +12,17 @@ from core import scope
 from core.problems import Conflict
 from experts.public import Expert, ExpertFacts, eligible_facts
 from marketplace import eligibility, rivals
-from marketplace.matching import Failure, Reason, explain_failures
+from marketplace.matching import HIDDEN_FROM_LABS, Failure, explain_failures
 from marketplace.models import LabMember, Opening
 
 
 class NotEligible(Conflict):
     """The expert does not meet a hard requirement of the opening.
 
-    `reasons` lists every one that fails, with what is asked and what there is. `conflict_wall` means that he has seen
-    work of a competing lab and its cooling-off period is not over; which lab is never told. `own_lab` means that he acts
-    for the lab himself.
+    `reasons` lists every one that fails, with what is asked and what there is. A lab is told `unavailable` of a candidate
+    who cannot be engaged for a reason that is none of its business, or does not want offers; which one is never told.
+    The expert himself is told: `conflict_wall`, he has seen work of a competing lab and its cooling-off period is not
+    over (never which lab); `restricted`, a decision keeps him from new offers; `own_lab`, he acts for the lab himself.
     """
 
     code = "not_eligible"
@@ -32,7 +33,9 @@ class NotEligible(Conflict):
 
 
 # An application may come before anything is verified; a wall and a restriction stop it at once.
-STOPPING = frozenset({Reason.CONFLICT_WALL, Reason.RESTRICTED})
+STOPPING = HIDDEN_FROM_LABS
+
+UNAVAILABLE = {"code": "unavailable", "needed": "", "has": ""}
 
 
 def facts_of(expert_id: int) -> ExpertFacts:
@@ -58,9 +61,25 @@ def failures(*, opening: Opening, expert_id: int, rate_minor: int, now: dt.datet
 
 
 def require_eligible(*, opening: Opening, expert: Expert, rate_minor: int, now: dt.datetime) -> None:
-    """Raise NotEligible unless the expert meets every hard requirement now."""
+    """Raise NotEligible, in words for the expert, unless he meets every hard requirement now."""
     require_outsider(opening=opening, expert=expert)
     _refuse(failures(opening=opening, expert_id=expert.pk, rate_minor=rate_minor, now=now))
+
+
+def require_candidate(*, opening: Opening, expert: Expert, rate_minor: int, now: dt.datetime, is_asking: bool) -> None:
+    """Raise NotEligible, in words for the lab, unless the expert meets every hard requirement now.
+
+    Whatever is not the lab's business reads alike: a wall would tell that a rival engaged him, a restriction what he
+    is accused of, membership who he is. All of it is looked up in every case, so that an answer's time tells nothing
+    either. ``is_asking`` is whether the expert asked for the seat, and so is open to it whatever he says of offers.
+    """
+    found = failures(opening=opening, expert_id=expert.pk, rate_minor=rate_minor, now=now)
+    told = [render_failure(failure) for failure in found if failure.code not in HIDDEN_FROM_LABS]
+    is_closed = not facts_of(expert.pk).open_to_offers and not is_asking
+    if not _is_outsider(opening=opening, expert=expert) or is_closed or len(told) < len(found):
+        told.append(UNAVAILABLE)
+    if told:
+        raise NotEligible(reasons=told)
 
 
 def require_welcome(*, opening: Opening, expert: Expert, rate_minor: int, now: dt.datetime) -> None:
@@ -71,13 +90,18 @@ def require_welcome(*, opening: Opening, expert: Expert, rate_minor: int, now: d
 
 
 def require_outsider(*, opening: Opening, expert: Expert) -> None:
+    """Raise NotEligible for somebody who decides for the lab."""
+    if not _is_outsider(opening=opening, expert=expert):
+        raise NotEligible(reasons=[{"code": "own_lab", "needed": "", "has": ""}])
+
+
+def _is_outsider(*, opening: Opening, expert: Expert) -> bool:
     """Nobody works for the lab he decides for; in a sandbox it is the other way round: only its own people play."""
     tenant = opening.tenant
     with scope.as_platform():  # a sandbox's people are its live side's, which a test key does not reach
         members = LabMember.objects.filter(tenant_id=tenant.live_id or tenant.pk)
         is_member = members.filter(user_id=expert.user_id).exists()
-    if is_member != tenant.is_sandbox:
-        raise NotEligible(reasons=[{"code": "own_lab", "needed": "", "has": ""}])
+    return is_member == tenant.is_sandbox
 
 
 def _refuse(found: list[Failure]) -> None:

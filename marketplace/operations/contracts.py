@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
-from typing import Any, ClassVar
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -33,12 +31,11 @@ class EndReasonReserved(Conflict):
 class StoppedByPlatform(Conflict):
     """The platform paused this contract or gave it notice, so the lab cannot give access back.
 
-    `decision` names the act; it is null where a wall between competitors stands in the way. The expert can contest it; the lab can ask the platform.
+    Why is between the platform and the expert, who can contest it; the lab can ask the platform.
     """
 
     code = "stopped_by_platform"
     title = gettext_lazy("The platform has stopped this contract")
-    example_members: ClassVar[Mapping[str, Any]] = {"decision": "dec_01k9w3v6z8f2qr5t4h7xnm0ceg"}
 
 
 @transaction.atomic
@@ -127,10 +124,9 @@ def resume_for_lab(*, contract: Contract, now: dt.datetime) -> Contract:
     """Give access back where the lab itself had taken it away. Raises StoppedByPlatform, InvalidTransition."""
     locked = lock(contract)
     decision = Decision.objects.filter(subject=locked.public_id).select_related("decided_by").order_by("-pk").first()
-    if decision is not None and _is_platforms(decision, tenant_id=locked.tenant_id):
-        raise StoppedByPlatform(decision=decision.public_id)
-    if pauses.is_by_the_wall(contract=locked):
-        raise StoppedByPlatform(decision=None)
+    by_platform = decision is not None and _is_platforms(decision, tenant_id=locked.tenant_id)
+    if pauses.is_by_the_wall(contract=locked) or by_platform:
+        raise StoppedByPlatform  # the same words for both: a wall would tell what the expert does for a rival
     if locked.end_reason == Contract.EndReason.PROJECT_ENDED:
         raise states.InvalidTransition(
             _("It ends with its project."), current_state=str(locked.status), allowed_transitions=[]

@@ -13,7 +13,7 @@ from core import outbox, states
 from core.problems import Conflict, map_constraint
 from core.public import Principal
 from core.sweeps import sweep
-from experts.public import AgreementVersion, current_versions, send_notice
+from experts.public import AgreementVersion, Expert, current_versions, send_notice
 from marketplace import documents, rates
 from marketplace.models import Application, Lab, LabExpert, Offer, OfferDocument, Opening
 from marketplace.operations import applications, board, constraints, openings, pseudonyms, rate_cards
@@ -42,18 +42,15 @@ def extend(
     application: Application | None = None,
     stands_for: dt.timedelta = STANDS_FOR,
     message: str = "",
+    is_wanted_back: bool = False,
 ) -> Offer:
     """Offer a seat at the card's rate, with the terms of the lab and the project as they are now.
 
-    More offers than seats may be out: whoever accepts first has the seat. Raises NotHiring, OpeningFull, NotEligible,
-    RateMissing, OfferStands.
+    More offers than seats may be out: whoever accepts first has the seat. ``is_wanted_back`` is an expert who contested
+    the end of his contract. Raises NotHiring, OpeningFull, NotEligible, RateMissing, OfferStands.
     """
-    openings.require_hiring(opening)
     expert = lab_expert.expert
-    if opening.contracts.living().filter(expert=expert).exists():
-        raise OfferStands
-    priced = rate_cards.priced_by_band(opening=opening, now=now)[rates.band_of(expert.country)]
-    constraints.require_eligible(opening=opening, expert=expert, rate_minor=priced.amount_minor, now=now)
+    priced = _priced(opening, expert, is_asking=is_wanted_back or application is not None, now=now)
     pseudonyms.admit(expert=expert, tenant_id=opening.tenant_id)
     offer = Offer.objects.create(
         tenant_id=opening.tenant_id,
@@ -74,6 +71,18 @@ def extend(
         _mark_offered(application)
     _invite(offer, now=now)
     return offer
+
+
+def _priced(opening: Opening, expert: Expert, *, is_asking: bool, now: dt.datetime) -> rate_cards.Priced:
+    """What the card pays the expert, once nothing stands in the way of an offer."""
+    openings.require_hiring(opening)
+    if opening.contracts.living().filter(expert=expert).exists():
+        raise OfferStands
+    priced = rate_cards.priced_by_band(opening=opening, now=now)[rates.band_of(expert.country)]
+    constraints.require_candidate(
+        opening=opening, expert=expert, rate_minor=priced.amount_minor, is_asking=is_asking, now=now
+    )
+    return priced
 
 
 @transaction.atomic

@@ -18,6 +18,7 @@ from experts.public import Domain
 from tasks import task_types
 from tasks.models import Batch, Rubric, StoredFile, Task, TaskFile
 from tasks.operations import batches, rubrics
+from tasks.operations.locks import take_external_ids
 from tasks.rubric_content import Rubric as Content
 from tasks.rubric_rows import content_of
 
@@ -101,11 +102,16 @@ def _refusal(judged: _Judged) -> str:
 
 
 def _look_up(items: Sequence[Any], batch: Batch) -> _Known:
-    """Everything of this tenant that the items name; a handful of queries however many items there are."""
+    """Everything of this tenant that the items name; a handful of queries however many items there are.
+
+    Their external ids are nobody else's to give until these are stored.
+    """
     payloads = [item["payload"] for item in items if isinstance(item, dict) and isinstance(item.get("payload"), dict)]
     files = {key for payload in payloads for key in _texts(payload.get("context_files"))}
     rubric_ids = set(_texts([payload.get("rubric") for payload in payloads]))
     external_ids = set(_texts([item.get("external_id") for item in items if isinstance(item, dict)]))
+    if external_ids:
+        take_external_ids(batch.tenant_id)
     tenant = {"tenant_id": batch.tenant_id}
     return _Known(
         batch=batch,

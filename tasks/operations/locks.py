@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+from django.db import connection
+
 from tasks.models import Claim, Task
+
+
+def take_external_ids(tenant_id: int) -> None:
+    """Wait for whoever else gives tasks of this tenant external ids, until the end of the transaction.
+
+    There is no row to lock yet for an id that nobody has, and PostgreSQL would tell which id is taken only by refusing
+    all ten thousand. Taken after the batch's lock.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('tasks.external_ids', %s))", [tenant_id])
 
 
 def lock_task(task_id: int) -> Task:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Annotated, Any
 
@@ -201,6 +204,33 @@ def test_measurements_name_routes_and_not_ids(client: Client, lab: Caller, setti
     settings.METRICS_TOKEN = "t0ken"
     assert client.get("/metrics").status_code == 401
     assert client.get("/metrics", headers={"Authorization": "Bearer t0ken"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("mode", "token", "expected"),
+    [
+        ("production", "", (404, 404)),
+        ("production", "t0ken", (401, 200)),
+        ("development", "", (200, 200)),
+    ],
+)
+def test_without_a_token_measurements_are_closed_in_production(
+    mode: str, token: str, expected: tuple[int, int]
+) -> None:
+    """A process of its own, with the settings of that mode; the second request shows the token."""
+    ask = (
+        "import django; django.setup(); from django.test import Client; c = Client();"
+        "print(*(c.get('/metrics', headers=h).status_code for h in ({}, {'Authorization': 'Bearer t0ken'})))"
+    )
+    environ = {
+        **os.environ, "CADRE_MODE": mode, "METRICS_TOKEN": token, "CLOCK_MOVABLE": "false", "SECRET_KEY": "s" * 60,
+        "VAULT_KEYS": "Y2FkcmUgZGV2ZWxvcG1lbnQgb25seSB2YXVsdCBrZXk=", "BASE_URL": "https://testserver",
+        "DATABASE_URL": "postgres://cadre_app@127.0.0.1:1/none", "DJANGO_SETTINGS_MODULE": "config.settings",
+    }  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", ask], env=environ, capture_output=True, text=True, check=True
+    )
+    assert tuple(map(int, done.stdout.split())) == expected
 
 
 @pytest.mark.django_db(transaction=True)
