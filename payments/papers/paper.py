@@ -58,7 +58,10 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Paper:
-    """A whole paper. ``reference`` names it on every page, ``issued_at`` dates its file."""
+    """A whole paper. ``reference`` names it on every page, ``issued_at`` dates its file.
+
+    ``spoken`` are the languages of who is named on it: they decide how Chinese characters look.
+    """
 
     title: str
     reference: str
@@ -67,6 +70,7 @@ class Paper:
     facts: tuple[Fact, ...]
     tables: tuple[Table, ...]
     notes: tuple[str, ...] = ()
+    spoken: tuple[str, ...] = ()
 
     @property
     def is_rtl(self) -> bool:

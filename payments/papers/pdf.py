@@ -1,25 +1,25 @@
 """A paper as a PDF: the same description as the page, drawn with fonts of our own. The same paper gives the same bytes.
 
-Arabic is shaped by HarfBuzz and set from right to left; columns stand in the reader's order. Amounts and ids are drawn
-from left to right whatever stands around them.
+A paper in Arabic is set from right to left; columns stand in the reader's order. Amounts and ids are drawn from left to
+right whatever stands around them. Every name is drawn in its own letters, or in Latin ones where no font has them.
 """
 
 from __future__ import annotations
 
-import unicodedata
 from itertools import zip_longest
 from pathlib import Path
-from typing import Final, Literal
+from tempfile import TemporaryDirectory
+from typing import Final
 
-from fpdf import FPDF
-from fpdf.enums import XPos, YPos
+from django.utils.translation import gettext as _
 
+from payments.papers.languages import speaking
+from payments.papers.letters import Letters
 from payments.papers.paper import Fact, Paper, Row, Table, Text
+from payments.papers.pen import INK, Pen, Style
 
 MEDIA_TYPE: Final = "application/pdf"
-_FONTS: Final = Path(__file__).parent / "fonts"
-_FAMILY: Final = "Paper"
-_INK, _GREY, _LINE, _SHADE = (26, 29, 33), (89, 97, 107), (223, 227, 232), (244, 246, 248)
+_GREY, _LINE, _SHADE = (89, 97, 107), (223, 227, 232), (244, 246, 248)
 _BODY: Final = 8.0
 _SMALL: Final = 6.5
 _PAD: Final = 1.1
@@ -27,43 +27,47 @@ _LABELS: Final = 42.0
 _LABELS_MOST: Final = 70.0
 _MARGIN: Final = 14.0
 _SLACK: Final = 0.2
-# Arabic vowel signs are optional in writing, and drawn beside their letters where these join: left out.
-_VOWELS: Final = dict.fromkeys(range(0x064B, 0x0653))
-
-Style = Literal["", "B"]
 
 
 def render(paper: Paper) -> bytes:
     """The whole file."""
-    sheet = _Sheet(paper)
-    sheet.add_page()
-    sheet.heading()
-    labels = sheet.room_for_labels()
-    for fact in paper.facts:
-        sheet.fact(fact, labels)
-    for table in paper.tables:
-        sheet.grid(table)
-    sheet.ln(4)
-    for note in paper.notes:
-        sheet.paragraph(note)
-    return bytes(sheet.output())
+    letters = Letters(paper)
+    with TemporaryDirectory() as fonts:
+        sheet = _Sheet(paper, letters, Path(fonts))
+        sheet.add_page()
+        sheet.heading()
+        labels = sheet.room_for_labels()
+        for fact in paper.facts:
+            sheet.fact(fact, labels)
+        for table in paper.tables:
+            sheet.grid(table)
+        sheet.ln(4)
+        for note in (*paper.notes, *_about(letters, paper.language)):
+            sheet.paragraph(note)
+        return bytes(sheet.output())
 
 
-def _is_rtl(text: str) -> bool:
-    return any(unicodedata.bidirectional(letter) in {"R", "AL"} for letter in text)
+def _about(letters: Letters, language: str) -> tuple[str, ...]:
+    """Says so where a name is not in its own letters."""
+    if not letters.is_romanised:
+        return ()
+    with speaking(language):
+        return (
+            _(
+                "Some words could not be drawn in their own letters and stand here in Latin ones. "
+                "The page (HTML) shows them as they were given."
+            ),
+        )
 
 
-class _Sheet(FPDF):
-    """A4 pages of one paper. Coordinates are millimetres from the top left; "start" is the side reading begins at."""
+class _Sheet(Pen):
+    """A4 pages of one paper; "start" is the side reading begins at."""
 
-    def __init__(self, paper: Paper) -> None:
-        super().__init__(format="A4")
+    def __init__(self, paper: Paper, letters: Letters, fonts: Path) -> None:
+        super().__init__(letters, fonts, is_rtl=paper.is_rtl)
         self.paper = paper
-        self.lines_of: dict[tuple[str, float, str, float, bool], list[str]] = {}
         self.set_margins(_MARGIN, _MARGIN, _MARGIN)
         self.set_auto_page_break(False, margin=16)
-        self.add_font(_FAMILY, "", _FONTS / "DejaVuSans.subset.ttf")
-        self.add_font(_FAMILY, "B", _FONTS / "DejaVuSans-Bold.subset.ttf")
         self.set_creation_date(paper.issued_at)
         self.set_title(f"{paper.title} {paper.reference}")
         self.set_lang(paper.language)
@@ -77,8 +81,8 @@ class _Sheet(FPDF):
     def footer(self) -> None:
         """The reference and the page, on every page."""
         self.set_y(-11)
-        self.ink(_GREY, "", _SMALL)
-        self.text_shaping = None
+        self.shape("", "", _SMALL)
+        self.set_text_color(*_GREY)
         self.cell(0, 4, f"{self.paper.reference} · {self.page_no()} / {{nb}}", align="C")
 
     def heading(self) -> None:
@@ -87,7 +91,7 @@ class _Sheet(FPDF):
         self.ln(8.5)
         self.put(self.l_margin, self.epw, Text(self.paper.reference, ltr=True), "", 9, 4.5, _GREY)
         self.ln(6)
-        self.set_draw_color(*_INK)
+        self.set_draw_color(*INK)
         self.set_line_width(0.5)
         self.line(self.l_margin, self.get_y(), self.l_margin + self.epw, self.get_y())
         self.set_line_width(0.2)
@@ -101,7 +105,7 @@ class _Sheet(FPDF):
     def fact(self, fact: Fact, labels: float) -> None:
         """A label of at most ``labels`` millimetres, and its lines beside it."""
         label_x, value_x = self.l_margin, self.l_margin + labels
-        if self.paper.is_rtl:
+        if self.is_rtl:
             label_x, value_x = self.l_margin + self.epw - labels, self.l_margin
         names = [Text(part) for part in self.wrapped(Text(fact.label), labels, "", 8.5)]
         values = [
@@ -144,10 +148,10 @@ class _Sheet(FPDF):
         widths = [self.epw * column.share / total for column in table.columns]
         found, used = [], 0.0
         for width in widths:
-            left = self.epw - used - width if self.paper.is_rtl else used
+            left = self.epw - used - width if self.is_rtl else used
             found.append((float(self.l_margin) + left, width))
             used += width
-        return [self.for_figures(table, n, *place) for n, place in enumerate(found)] if self.paper.is_rtl else found
+        return [self.for_figures(table, n, *place) for n, place in enumerate(found)] if self.is_rtl else found
 
     def for_figures(self, table: Table, n: int, x: float, width: float) -> tuple[float, float]:
         """In a page that ends on the left, a column of figures is as wide as they are: they stand at its right edge."""
@@ -169,7 +173,7 @@ class _Sheet(FPDF):
             for n, line in enumerate(lines):
                 self.set_y(top + 3.6 * n)
                 self.put(x, width, Text(line), "B", 7.5, 3.6, _GREY, at_end=column.is_figure)
-        self.rule(top + height - 0.2, _INK)
+        self.rule(top + height - 0.2, INK)
         self.set_y(top + height)
 
     def height(self, row: Row, places: list[tuple[float, float]]) -> float:
@@ -213,81 +217,6 @@ class _Sheet(FPDF):
         """Go on to the next page unless so much is left of this one."""
         if self.get_y() + height > self.bottom:
             self.add_page()
-
-    def put(
-        self,
-        x: float,
-        width: float,
-        text: Text,
-        style: Style,
-        size: float,
-        height: float,
-        colour: tuple[int, int, int] = _INK,
-        *,
-        at_end: bool = False,
-    ) -> None:
-        """One line of text into a box at the current height; the height stays. Figures stand right in every language."""
-        self.ink(colour, style, size)
-        self.shape(text)
-        self.set_x(x)
-        align = "R" if at_end or self.paper.is_rtl else "L"
-        self.cell(width, height, _drawn(text), align=align, new_x=XPos.LMARGIN, new_y=YPos.TOP)
-
-    def ink(self, colour: tuple[int, int, int], style: Style, size: float) -> None:
-        """Colour and font of what comes next."""
-        self.set_text_color(*colour)
-        self.set_font(_FAMILY, style, size)
-
-    def shape(self, text: Text) -> None:
-        """Shaping only where it changes anything: it costs more than all the rest."""
-        if text.ltr or not _is_rtl(text.text):
-            self.text_shaping = None
-        else:
-            self.set_text_shaping(True, direction="rtl" if self.paper.is_rtl else None)
-
-    def width_of(self, text: Text, style: Style, size: float) -> float:
-        """How wide a box must be for a text in one line."""
-        self.set_font(_FAMILY, style, size)
-        self.shape(text)
-        return float(self.get_string_width(_drawn(text))) + 2 * float(self.c_margin)
-
-    def wrapped(self, text: Text, width: float, style: Style, size: float) -> list[str]:
-        """The text in lines that fit into a box; words that do not are cut."""
-        key = (text.text, width, style, size, text.ltr)
-        if key not in self.lines_of:
-            self.set_font(_FAMILY, style, size)
-            self.shape(text)
-            self.lines_of[key] = self.break_lines(_drawn(text), width - 2 * float(self.c_margin))
-        return self.lines_of[key]
-
-    def break_lines(self, text: str, room: float) -> list[str]:
-        """Greedily, at spaces."""
-        if self.get_string_width(text) <= room:
-            return [text]
-        lines, line = [], ""
-        for word in text.split(" "):
-            longer = f"{line} {word}" if line else word
-            if self.get_string_width(longer) <= room:
-                line = longer
-                continue
-            if line:
-                lines.append(line)
-            *whole, line = self.cut(word, room)
-            lines += whole
-        return [*lines, line]
-
-    def cut(self, word: str, room: float) -> list[str]:
-        """A word in pieces that fit."""
-        pieces = [""]
-        for letter in word:
-            if pieces[-1] and self.get_string_width(pieces[-1] + letter) > room:
-                pieces.append("")
-            pieces[-1] += letter
-        return pieces
-
-
-def _drawn(text: Text) -> str:
-    return text.text.translate(_VOWELS) if _is_rtl(text.text) else text.text
 
 
 def _style(row: Row) -> Style:

@@ -48,6 +48,7 @@ def paper(statement: Statement, lines: Sequence[Line], *, language: str) -> Pape
             facts=_facts(statement, formats),
             tables=(_summary(statement, lines, formats), _movements(statement, lines, formats)),
             notes=_notes(),
+            spoken=tuple(statement.payout.expert.languages),
         )
 
 

@@ -40,6 +40,7 @@ def paper(year: Year, *, expert: Expert, language: str, now: dt.datetime) -> Pap
                 )
                 % {"zone": year.zone},
             ),
+            spoken=tuple(expert.languages),
         )
 
 
