@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 
 import pytest
+from django.test import override_settings
 from pytest_django import Settings
 
 from core import outbox
@@ -241,7 +242,8 @@ def overage_by_silence(world: World) -> Iterator[None]:
 def top_up(world: World) -> Iterator[None]:
     approved(world)
     yield
-    clocks.true_up_weeks(by=PLATFORM, now=LATER)
+    with override_settings(WAGE_FLOORS=["CH:USD:2026-01-01:1000000"]):
+        clocks.true_up_weeks(by=PLATFORM, now=LATER)
 
 
 def referral_joined(world: World) -> Iterator[None]:
@@ -381,7 +383,6 @@ COSTLY = {
 @pytest.fixture
 def world(settings: Settings) -> World:
     settings.REFERRAL_PROGRAMME = [HOUR_PROGRAMME]
-    settings.WAGE_FLOORS = ["CH:USD:2026-01-01:1000000"]
     with platform():
         return hours.build(funded_minor=300_000)
 

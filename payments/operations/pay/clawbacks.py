@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from django.db.models import Q, Sum
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from core import scope
 from core.money import Money, divide_half_up
-from core.problems import FieldError, InvalidInput
+from core.problems import Conflict, FieldError, InvalidInput
 from core.public import User
 from experts.public import require_other
 from payments.models import Adjustment, AdjustmentProposal, JournalEntry, Posting, TimeEntry
 from payments.operations.hours import counted_hours, hours_lock
 from payments.operations.labs import regained
-from payments.operations.pay import adjustment_news, beside_postings, four_eyes, lone_acts, pay_notices
+from payments.operations.pay import adjustment_news, beside_postings, four_eyes, lone_acts, pay_notices, true_ups
 from payments.operations.pay.beside_postings import BONUS
 from payments.operations.pay.postings import TIME_APPROVED
 from payments.queries.bills import Part
@@ -24,6 +27,17 @@ from payments.queries.bills import Part
 Source = TimeEntry | Adjustment
 ACT = "pay.clawed_back"
 Kind = Adjustment.Kind
+
+
+class BelowWageFloor(Conflict):
+    """Hours that count as worked keep at least the wage floor of their week, with everything that was taken back of it.
+
+    `at_most` can still be taken. Hours that were not worked are corrected: then the floor asks for less as well.
+    """
+
+    code = "below_wage_floor"
+    title = gettext_lazy("The week would pay less than its wage floor")
+    example_members: ClassVar[Mapping[str, Any]] = {"at_most": {"amount": "12.20", "currency": "EUR"}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +66,7 @@ def claw_back(
     """Take back pay of approved hours or of a bonus for the lab, or propose it where it takes a second person.
 
     The balance may fall below zero: it is netted against later pay and never collected. Raises OwnWork, InvalidInput
-    for another currency or more than was paid, PayIsContested.
+    for another currency or more than was paid, PayIsContested, BelowWageFloor.
     """
     require_other(source.expert, decided_by)
     act = AdjustmentProposal.Act.CLAWBACK
@@ -138,7 +152,7 @@ def paid_for(source: Source) -> Paid:
 
 
 def require_takeable(source: Source, amount: Money) -> None:
-    """Raise InvalidInput for another currency than was paid in or for more than is left, PayIsContested."""
+    """Raise InvalidInput for another currency than was paid in or for more than is left, PayIsContested, BelowWageFloor."""
     if isinstance(source, TimeEntry):
         counted_hours.refuse_contested(source)
     elif source.kind != Kind.BONUS:
@@ -150,6 +164,17 @@ def require_takeable(source: Source, amount: Money) -> None:
     if not 0 < amount.minor <= left.minor:
         detail = _("At most %(left)s of it can be taken back.") % {"left": left}
         raise _refused("amount", "more_than_paid", detail)
+    if isinstance(source, TimeEntry):
+        _require_above_floor(source, amount)
+
+
+def _require_above_floor(entry: TimeEntry, amount: Money) -> None:
+    """Nothing is topped up in the place of pay that a person took: it is not taken. Raises BelowWageFloor."""
+    above = true_ups.above_floor(entry)
+    if above is not None and amount.minor > above:
+        most = Money(above, amount.currency)
+        detail = _("At most %(most)s of this week is above the wage floor; correct hours that were not worked.")
+        raise BelowWageFloor(detail % {"most": most}, at_most=most.as_json())
 
 
 def _take(

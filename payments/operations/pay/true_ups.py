@@ -7,6 +7,7 @@ from collections import defaultdict
 
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
 from core import outbox, scope
@@ -47,11 +48,9 @@ def check(*, timesheet_id: int, now: dt.datetime) -> TrueUp | None:
     currency = _currency_of(sheet)
     if not currency:
         return None
-    former = FloorCheck.objects.filter(timesheet=sheet).first()
-    # Where he lived when the week was first looked at: moving later does not change what it asks for.
-    days, country = days_of(sheet), former.country if former else sheet.expert.country
+    days, country = days_of(sheet), _country_of(sheet)
     found = wage_floors.measure(days, country=country, currency=currency, floors=floors())
-    before = TrueUp.objects.filter(timesheet=sheet).aggregate(total=Sum("amount_minor"))["total"] or 0
+    before = _added(sheet)
     missing = found.shortfall(given_minor=before) if found else 0
     true_up = _add(sheet, found, country, currency, before, missing, now=now) if found and missing else None
     FloorCheck.objects.update_or_create(
@@ -71,8 +70,18 @@ def check(*, timesheet_id: int, now: dt.datetime) -> TrueUp | None:
     return true_up
 
 
+def above_floor(entry: TimeEntry) -> int | None:
+    """Minor units of settled pay that can leave an entry's week before it pays less than its floor; None without one."""
+    sheet, country = entry.timesheet, _country_of(entry.timesheet)
+    if wage_floors.floor_on(country, entry.currency, entry.local_day, floors()) is None:
+        return None
+    found = wage_floors.measure(days_of(sheet), country=country, currency=entry.currency, floors=floors())
+    return None if found is None else max(0, found.gross_minor + _added(sheet) - found.due_minor)
+
+
 def days_of(timesheet: Timesheet, *, at: dt.datetime | None = None) -> dict[dt.date, Day]:
-    """Settled time and pay of a week by the local day, with all posted corrections; as they stood at an instant.
+    """Settled time and pay of a week by the local day, with all posted corrections and what was taken back of it since
+    and given again; as they stood at an instant.
 
     Working time is what counted, what the pay policy leaves unpaid, and what was refused for being over a cap; not what
     nobody confirmed, and not what a decided dispute found was not worked.
@@ -102,9 +111,10 @@ def days_behind(true_up: TrueUp) -> list[tuple[dt.date, Day, int]]:
 def stale(*, now: dt.datetime) -> QuerySet[Timesheet]:
     """Decided weeks that were never checked, or of which something was settled or corrected since."""
     entries = TimeEntry.objects.filter(timesheet=OuterRef("pk"))
-    changed = Q(Exists(entries.filter(approved_at__gt=OuterRef("floor_check__checked_at")))) | Q(
-        Exists(entries.filter(adjustments__decided_at__gt=OuterRef("floor_check__checked_at")))
-    )
+    since = OuterRef("floor_check__checked_at")
+    changed = Q(Exists(entries.filter(approved_at__gt=since)))
+    changed |= Q(Exists(entries.filter(adjustments__decided_at__gt=since)))
+    changed |= Q(Exists(entries.filter(adjustments__taken_by__decided_at__gt=since)))
     decided = Timesheet.objects.filter(
         status__in=(Timesheet.Status.APPROVED, Timesheet.Status.AUTO_APPROVED), decided_at__gte=now - LOOK_BACK
     )
@@ -120,7 +130,9 @@ def week_of(subject: str) -> int | None:
         "tme": TimeEntry.objects.filter(public_id=subject).values_list("timesheet", flat=True),
         "ovg": Overage.objects.filter(public_id=subject).values_list("entry__timesheet", flat=True),
         "dsp": Dispute.objects.filter(public_id=subject).values_list("entry__timesheet", flat=True),
-        "adj": Adjustment.objects.filter(public_id=subject).values_list("entry__timesheet", flat=True),
+        "adj": Adjustment.objects.filter(public_id=subject).values_list(
+            Coalesce("entry__timesheet", "takes_back__entry__timesheet"), flat=True
+        ),
     }.get(prefix)
     return None if rows is None else rows.first()
 
@@ -161,16 +173,28 @@ def _currency_of(sheet: Timesheet) -> str:
     return found or ""
 
 
+def _country_of(sheet: Timesheet) -> str:
+    """Where he lived when the week was first looked at: moving later does not change what it asks for."""
+    former = FloorCheck.objects.filter(timesheet=sheet).first()
+    return former.country if former else sheet.expert.country
+
+
+def _added(sheet: Timesheet) -> int:
+    """What was added to the week so far, in minor units."""
+    return TrueUp.objects.filter(timesheet=sheet).aggregate(total=Sum("amount_minor"))["total"] or 0
+
+
 def _corrections(timesheet: Timesheet, *, at: dt.datetime | None) -> dict[int, tuple[int, int]]:
-    """Seconds and minor units that posted corrections changed, by entry."""
+    """Seconds and minor units that posted corrections, clawbacks and reinstatements changed, by entry."""
+    kind = Adjustment.Kind
+    own = Q(entry__timesheet=timesheet, kind__in=(kind.CORRECTION, kind.CLAWBACK))
+    given = Q(takes_back__entry__timesheet=timesheet, kind=kind.REINSTATEMENT)
     rows = Adjustment.objects.filter(
-        entry__timesheet=timesheet,
-        kind=Adjustment.Kind.CORRECTION,
-        status=Adjustment.Status.POSTED,
-        **({"decided_at__lte": at} if at else {}),
+        own | given, status=Adjustment.Status.POSTED, **({"decided_at__lte": at} if at else {})
     )
-    sums = rows.values("entry").annotate(seconds_sum=Sum("seconds"), minor_sum=Sum("amount_minor")).order_by()
-    return {row["entry"]: (row["seconds_sum"], row["minor_sum"]) for row in sums}
+    of = rows.annotate(of=Coalesce("entry", "takes_back__entry")).values("of").order_by()
+    sums = of.annotate(seconds_sum=Sum("seconds"), minor_sum=Sum("amount_minor"))
+    return {row["of"]: (row["seconds_sum"], row["minor_sum"]) for row in sums}
 
 
 def _add(
