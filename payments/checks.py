@@ -32,7 +32,7 @@ def the_vault_has_a_key(**_options: Any) -> list[CheckMessage]:
     if settings.VAULT_KEYS and all(_is_key(text) for text in settings.VAULT_KEYS):
         return []
     hint = "VAULT_KEYS is a comma-separated list of base64 keys of 32 bytes: openssl rand -base64 32"
-    return [Error("Bank and tax details cannot be encrypted.", id="payments.E001", hint=hint)]
+    return [Error("Bank and tax details and second factors cannot be encrypted.", id="payments.E001", hint=hint)]
 
 
 def _is_key(text: str) -> bool:

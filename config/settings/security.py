@@ -51,5 +51,5 @@ ADMIN_CONTENT_SECURITY_POLICY = {
     "form-action": [SELF],
 }
 
-# Base64 keys of 32 bytes for bank and tax details; the first one seals, all of them open (so that keys can rotate).
+# Base64 keys of 32 bytes for bank and tax details and second factors; the first one seals, all of them open (so that keys can rotate).
 VAULT_KEYS: list[str] = env.list("VAULT_KEYS", ["Y2FkcmUgZGV2ZWxvcG1lbnQgb25seSB2YXVsdCBrZXk="] if DEVELOPMENT else [])

@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy
 
 from core import clock
 from core.desk import CadreAdmin, confirmed, register_queue, staff
+from core.vault import CannotOpen
 from payments.admin.staff import fresh_proof
 from payments.models import BankMessage
 from payments.operations.bank import bank_files, bank_messages, files_by_hand
@@ -26,7 +27,6 @@ from payments.operations.bank import bank_trouble as bank_trouble_acts
 from payments.providers.iso20022 import Unreadable
 from payments.providers.sepa_file import NAME as BANK
 from payments.queries import bank_trouble, held_files
-from payments.vault import CannotOpen
 
 HANDLE = "payments.handle_bankfile"
 

@@ -20,9 +20,9 @@ from typing import Any, Final
 from django.apps import apps
 from django.db import connection
 
-from core import scope
+from core import scope, vault
 from core.money import Money
-from payments import tax, vault
+from payments import tax
 from payments.models import TaxProfile
 from payments.queries import paid_in_year
 from payments.queries.tax_in_force import PAPERS

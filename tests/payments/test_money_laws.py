@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import Settings
 
-from payments import accounts, calendar, payout_details, vault
+from core import vault
+from payments import accounts, calendar, payout_details
 from payments.calendar import PaySchedule
 from payments.checks import the_vault_has_a_key
 from payments.payout_details import BadDetails

@@ -16,10 +16,10 @@ import structlog
 from django.conf import settings
 from django.utils.translation import gettext_lazy
 
-from core import ids, states
+from core import ids, states, vault
 from core.problems import Conflict
 from core.public import Principal, User, unit_of_work
-from payments import payout_details, vault
+from payments import payout_details
 from payments.models import BankFile, BankMessage, BankTransfer
 from payments.providers import bank_channel, pain001
 from payments.providers.bank_channel import NotDelivered

@@ -22,12 +22,12 @@ from django.utils.translation import gettext_lazy
 from core import ids, states
 from core.problems import Conflict, DomainError
 from core.public import Principal, User, unit_of_work
+from core.vault import CannotOpen
 from core.wake import wake_after_commit
 from payments.models import BankFile, BankMessage, BankTransfer
 from payments.operations.bank import bank_files, reconciliation
 from payments.providers import bank_channel, iso20022
 from payments.providers.iso20022 import DUPLICATE, Message, StatusReport, Unreadable
-from payments.vault import CannotOpen
 
 COLLECTOR: Final = Principal.system("payments.collect_bank_files")
 Trouble: TypeAlias = tuple[str, str | Promise]

@@ -16,13 +16,13 @@ from django.utils.translation import gettext_lazy
 from core import states
 from core.problems import Conflict
 from core.public import User
+from core.vault import CannotOpen
 from experts.public import ReasonMissing
 from payments.models import BankFile, BankMessage, PayoutDecision
 from payments.operations.bank import bank_files, bank_messages
 from payments.operations.bank.bank_messages import RefusedByUs
 from payments.operations.rails import payout_decisions
 from payments.queries import bank_trouble as trouble
-from payments.vault import CannotOpen
 
 log = structlog.get_logger(__name__)
 

@@ -16,13 +16,13 @@ from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from core import scope, states
+from core import scope, states, vault
 from core.money import Money
 from core.problems import Conflict, FieldError, InvalidInput, map_constraint
 from experts import public as experts
 from experts.public import Expert
 from marketplace.public import Contract, LabMember
-from payments import turns, vault
+from payments import turns
 from payments.models import Adjustment, PayoutMethod, Referral, TimeEntry
 from payments.operations.pay import pay_notices, platform_pay
 from payments.operations.pay.pay_notices import PayNews

@@ -17,12 +17,11 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from core import states
+from core import states, vault
 from core.problems import Conflict
 from core.public import Principal, unit_of_work
 from core.wake import wake_after_commit
 from experts.public import Expert, send_notice
-from payments import vault
 from payments.models import PayeeAccount, PayoutMethod
 from payments.providers import registry
 from payments.providers.port import OnboardingLink, Payee, PayeeStanding, ProviderUnavailable, Refused

@@ -9,11 +9,11 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from core import states
+from core import states, vault
 from core.problems import Conflict, FieldError, InvalidInput
 from core.public import User
 from experts.public import Expert, require_other, send_notice
-from payments import payout_details, turns, vault
+from payments import payout_details, turns
 from payments.models import PayoutMethod
 from payments.operations.payee import onboarding
 from payments.payout_details import BadDetails

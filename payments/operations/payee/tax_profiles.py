@@ -7,11 +7,11 @@ import datetime as dt
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from core import outbox
+from core import outbox, vault
 from core.problems import Conflict, FieldError, InvalidInput
 from core.public import User
 from experts.public import Expert, ReasonMissing, require_other, send_notice
-from payments import tax, turns, vault
+from payments import tax, turns
 from payments.models import TaxProfile
 from payments.operations.payee import backup_withholding
 from payments.operations.runs import owed_invoices

@@ -19,10 +19,10 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
-from core import states
+from core import states, vault
 from core.public import Principal, unit_of_work
 from core.sweeps import sweep_together
-from payments import payout_reasons, vault
+from payments import payout_reasons
 from payments.models import Payout, PayoutAttempt, PayoutMethod
 from payments.operations.rails import payouts, sending_latch
 from payments.operations.runs.pay_run_calculation import blocked_experts

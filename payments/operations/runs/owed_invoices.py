@@ -7,12 +7,12 @@ import datetime as dt
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from core import states
+from core import states, vault
 from core.money import Money
 from core.problems import FieldError, InvalidInput
 from core.public import User
 from experts.public import require_other, send_notice
-from payments import tax, vault
+from payments import tax
 from payments.models import OwedInvoice, Payout, TaxProfile
 
 Obstacle = OwedInvoice.Obstacle

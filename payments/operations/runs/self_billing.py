@@ -9,9 +9,9 @@ from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
-from core import states
+from core import states, vault
 from experts.public import send_notice
-from payments import tax, vault
+from payments import tax
 from payments.models import DocumentSeries, OwedInvoice, Payout, SelfBillingInvoice
 from payments.operations.labs import series
 from payments.operations.runs import owed_invoices

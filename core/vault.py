@@ -1,4 +1,4 @@
-"""Bank and tax details are stored encrypted: AES-256-GCM under a master key that is not in the database.
+"""Bank and tax details and second factors are stored encrypted: AES-256-GCM under a master key that is not in the database.
 
 A sealed value is a version byte, the position-independent id of its key, a nonce and the ciphertext. The row's public
 id is authenticated with it, so that a value copied to another row does not open. The first key of the list seals;
@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
 
 _VERSION: Final = b"\x01"
+_TEXT_MARK: Final = "sealed:"
 _NONCE_BYTES: Final = 12
 _KEY_ID_BYTES: Final = 4
 
@@ -48,6 +49,18 @@ def open_sealed(sealed: bytes, *, owner: str) -> dict[str, str]:
             opened: dict[str, str] = json.loads(body)
             return opened
     raise CannotOpen(f"The details of {owner} cannot be opened with the configured keys.")
+
+
+def seal_text(plain: str, *, owner: str) -> str:
+    """Encrypt one word for a place that holds text; it tells by its first letters that it is sealed."""
+    return _TEXT_MARK + base64.b64encode(seal({"text": plain}, owner=owner)).decode()
+
+
+def open_text(text: str, *, owner: str) -> str:
+    """What ``seal_text`` was given; a text without its mark was never sealed. Raises CannotOpen."""
+    if not text.startswith(_TEXT_MARK):
+        return text
+    return open_sealed(base64.b64decode(text.removeprefix(_TEXT_MARK)), owner=owner)["text"]
 
 
 def _keys() -> list[bytes]:
