@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db import DataError, IntegrityError, models, transaction
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -55,15 +55,29 @@ class Question:
             return self.each(row, given)
         return None
 
-    def figures(self, rows: Iterable[Any]) -> str:
-        """A digest of which rows there are and what each moves, as it stands now."""
-        told = ",".join(f"{row.pk}:{self.moves(row, '')}" for row in sorted(rows, key=lambda row: row.pk))
-        return hashlib.sha256(told.encode()).hexdigest()
+    def figures(self, asked: Asked, line: str = "") -> str:
+        """A seal on who was shown which rows for which button, and what each moves, as it stands now.
 
-    def has_changed(self, request: HttpRequest, rows: Iterable[Any]) -> bool:
-        """Whether the page that is confirmed showed other rows or amounts than there are now."""
-        shown = request.POST.get("figures")
-        return shown is not None and shown != self.figures(rows)
+        Made with the server's key, so only a page that was shown has it. ``line`` is what was filled in, where the
+        page that told its sum is sealed.
+        """
+        told = (f"{row.pk}:{self.moves(row, line)}" for row in sorted(asked.rows, key=lambda row: row.pk))
+        sealed = "\0".join((str(asked.request.user.pk), asked.page, asked.action, line, *told))
+        return salted_hmac("core.confirming", sealed, algorithm="sha256").hexdigest()
+
+    def was_shown(self, asked: Asked) -> bool:
+        """Whether the form comes from the page that asks, and that showed the rows and amounts that there are now."""
+        return constant_time_compare(asked.request.POST.get("figures", ""), self.figures(asked))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A button that somebody pressed for some rows of a page."""
+
+    request: HttpRequest
+    page: str
+    action: str
+    rows: list[Any]
 
 
 def holds(request: HttpRequest, permission: str | Collection[str] | None) -> bool:
@@ -73,34 +87,26 @@ def holds(request: HttpRequest, permission: str | Collection[str] | None) -> boo
     return any(map(request.user.has_perm, [permission] if isinstance(permission, str) else permission))
 
 
-def ask(
-    model_admin: Any,
-    request: HttpRequest,
-    queryset: models.QuerySet[Any],
-    action: str,
-    question: Question,
-    line: str = "",
-) -> HttpResponse:
+def ask(model_admin: Any, asked: Asked, question: Question, line: str = "") -> HttpResponse:
     """The page that asks; with a ``line`` that was filled in, once more with what it comes to."""
-    rows = list(queryset)
+    request, rows = asked.request, asked.rows
     moved = [question.moves(row, line) for row in rows]
-    sums = _sums(filter(None, moved))
-    has_changed = question.has_changed(request, rows)
+    was_shown = question.was_shown(asked)
     context = {
         **model_admin.admin_site.each_context(request),
         "title": question.description,
         "opts": model_admin.opts,
-        "action": action,
+        "action": asked.action,
         "rows": [(question.about(row), money) for row, money in zip(rows[:LISTED], moved, strict=False)],
         "count": len(rows),
         "is_cut": len(rows) > LISTED,
-        "sums": sums,
-        "seen": _text_of(sums) if line else "",
-        "filled": {name: request.POST.get(name, "") for name in ("given", "reason")} if line or has_changed else {},
+        "sums": _sums(filter(None, moved)),
+        "seen": question.figures(asked, line) if line else "",
+        "filled": {name: request.POST.get(name, "") for name in ("given", "reason", "choice")},
         "needs_reason": question.reason,
-        "figures": question.figures(rows),
-        "has_changed": has_changed,
-        "missing": bool(request.POST.get("confirmed")) and not line and not has_changed,
+        "figures": question.figures(asked),
+        "has_changed": bool(request.POST.get("figures")) and not was_shown,
+        "missing": was_shown and not line,
         "choices": question.choices() if question.choices else [],
         "asks": question.asks,
         "checkbox": ACTION_CHECKBOX_NAME,
@@ -117,28 +123,25 @@ def _sums(amounts: Iterable[Money]) -> list[Money]:
     return [totals[currency] for currency in sorted(totals)]
 
 
-def unseen_line(
-    request: HttpRequest, queryset: models.QuerySet[Any], question: Question, answers: dict[str, str]
-) -> str:
+def unseen_line(asked: Asked, question: Question, answers: dict[str, str]) -> str:
     """The filled-in line where it moves money of several rows and the page has not shown their sum yet."""
     line = answers.get("given", "") if question.each else ""
-    moved = [money for row in queryset if (money := question.moves(row, line))] if line else []
-    return "" if len(moved) < 2 or request.POST.get("seen") == _text_of(_sums(moved)) else line
-
-
-def _text_of(sums: Iterable[Money]) -> str:
-    return ", ".join(map(str, sums))
+    moved = [row for row in asked.rows if question.moves(row, line)] if line else []
+    if len(moved) < 2:
+        return ""
+    return "" if constant_time_compare(asked.request.POST.get("seen", ""), question.figures(asked, line)) else line
 
 
 def act_on(
     model_admin: Any,
-    request: HttpRequest,
+    asked: Asked,
     queryset: models.QuerySet[Any],
     method: Callable[..., None],
     extra: dict[str, str],
 ) -> None:
-    """Do it to each row by itself, and say how many were done."""
-    rows = queryset.order_by("pk")
+    """Do it to each row that was shown by itself, and say how many were done."""
+    request = asked.request
+    rows = queryset.filter(pk__in=[row.pk for row in asked.rows]).order_by("pk")
     done = sum(told(request, partial(method, model_admin, request, obj, **extra), about=f"{obj}: ") for obj in rows)
     if done:
         messages.success(request, ngettext("%(n)d done.", "%(n)d done.", done) % {"n": done})

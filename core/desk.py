@@ -19,7 +19,7 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from unfold.admin import ModelAdmin, TabularInline
 
-from core.confirming import Question, Text, act_on, ask, holds, unseen_line
+from core.confirming import Asked, Question, Text, act_on, ask, holds, unseen_line
 from core.models.user import User
 from core.money import Money
 from core.principal import Kind, Principal
@@ -231,8 +231,9 @@ def confirmed(
     ``permission`` is one, or several of which one is enough; ``reason`` asks for a text, ``choices`` for one of several
     codes, ``asks`` labels a line to fill in ("Amount"), ``amount`` gives the money an object moves, ``about`` says in a
     line what is asked about it, ``each`` says what the filled-in line moves of one object: of several, their sum is shown
-    before anything is done. A code that was not among the choices is asked for again. Each object is its own savepoint:
-    what the domain refuses is told, the rest is done.
+    before anything is done. A code that was not among the choices is asked for again, and so is everything that does not
+    come from the page that asks, as it would be shown now. Each object is its own savepoint: what the domain refuses is
+    told, the rest is done.
     """
     question = Question(description, permission, reason, amount, choices, asks, about, each)
 
@@ -242,12 +243,13 @@ def confirmed(
         def action(self: Any, request: HttpRequest, queryset: models.QuerySet[Any]) -> HttpResponse | None:
             if not holds(request, permission):
                 raise PermissionDenied
+            asked = Asked(request, self.opts.label, method.__name__, list(queryset))
             answers = question.answered(request) if request.POST.get("confirmed") else None
-            if answers is None or question.has_changed(request, queryset):
-                return ask(self, request, queryset, method.__name__, question)
-            if line := unseen_line(request, queryset, question, answers):
-                return ask(self, request, queryset, method.__name__, question, line)
-            act_on(self, request, queryset, method, answers)
+            if answers is None or not question.was_shown(asked):
+                return ask(self, asked, question)
+            if line := unseen_line(asked, question, answers):
+                return ask(self, asked, question, line)
+            act_on(self, asked, queryset, method, answers)
             return None
 
         action.needs = permission  # type: ignore[attr-defined]  # read by get_actions

@@ -54,16 +54,19 @@ class Person:
             self.user.groups.set([Group.objects.get(name=group)])
         self.client, self.strict = Client(), Client(enforce_csrf_checks=True)
         self.client.force_login(self.user)
+        self.prove(seconds_ago)
+        self.strict.cookies = self.client.cookies
+
+    def prove(self, seconds_ago: int) -> None:
+        """With the second factor, so long ago."""
         request = HttpRequest()
         request.session, request.user = self.client.session, self.user
         record_authentication(request, self.user, method="mfa", type="totp")
         request.session["account_authentication_methods"] = [
             {**record, "at": time.time() - seconds_ago}
-            for record in request.session["account_authentication_methods"]
-            if record["method"] == "mfa"
+            for record in request.session["account_authentication_methods"][-1:]
         ]
         request.session.save()
-        self.strict.cookies = self.client.cookies
 
     def post(self, url: str, form: dict[str, Any]) -> Any:
         """The answer; one that says that we broke fails the test."""
@@ -198,6 +201,10 @@ class Question:
     reason: bool
     choices: tuple[str, ...]
     asks: bool
+    figures: str = ""
+    """The seal of the page that asked."""
+    another: str = "f" * 64
+    """That of the page that another button shows of the same row."""
 
     def answers(self, **more: str) -> dict[str, str]:
         """All of it, as somebody would fill it in who is sure."""
@@ -214,17 +221,36 @@ class Question:
             yield full | {"choice": "nonsense"}
         if self.asks:
             yield full | {"given": " "}
+        for figures in ("", "0" * 64, self.another):
+            yield full | {"figures": figures}
 
 
 def question(person: Person, page: Page, action: str, pk: int) -> Question:
     """Press a button once, as a browser does, and read what is asked."""
-    answer = person.post(page.url, {"action": action, "_selected_action": str(pk)})
-    asked: Any = getattr(answer, "context_data", None)
+    asked = _asked(person, page, action, pk)
     assert asked is not None, f"{page.address} {action} acts without asking"
     assert asked["action"] == action
-    return Question(asked["needs_reason"], tuple(str(code) for code, _label in asked["choices"]), bool(asked["asks"]))
+    choices = tuple(str(code) for code, _label in asked["choices"])
+    others = (seal(person, page, other, pk) for other in page.actions if other != action)
+    another = next(filter(None, others), "f" * 64)
+    return Question(asked["needs_reason"], choices, bool(asked["asks"]), asked["figures"], another)
+
+
+def seal(person: Person, page: Page, action: str, pk: int) -> str:
+    """That of the page that a button shows; empty where it shows none."""
+    return str((_asked(person, page, action, pk) or {}).get("figures", ""))
+
+
+def _asked(person: Person, page: Page, action: str, pk: int) -> dict[str, Any] | None:
+    """What a button's page is made of; None where it shows none."""
+    answer = person.post(page.url, {"action": action, "_selected_action": str(pk)})
+    shown: dict[str, Any] = getattr(answer, "context_data", None) or {}
+    return shown if "figures" in shown else None
 
 
 def press(person: Person, page: Page, action: str, row: Any, form: dict[str, str]) -> Any:
-    """Send what a button sends, for one row."""
-    return person.post(page.url, {"action": action, "_selected_action": str(row.pk), **form})
+    """Send what a button sends for one row, with the seal of its page unless the form brings one."""
+    sent = {"action": action, "_selected_action": str(row.pk), **form}
+    if "figures" not in sent:
+        sent["figures"] = seal(person, page, action, row.pk)
+    return person.post(page.url, sent)

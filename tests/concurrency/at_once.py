@@ -12,6 +12,7 @@ from core import clock
 from core.problems import DomainError
 from core.public import unit_of_work
 from payments.models import PayRun
+from tests import browser
 from tests.payments.hours_world import Caller
 from tests.payments.ledger_story import NOW, SYSTEM
 from tests.payments.test_money_desk import ADMIN, PREPARE, RELEASE, Desk
@@ -29,7 +30,7 @@ class Clerk(Desk):
     def click(self, path: str, *, at: dt.datetime = NOW, **fields: str) -> str:
         """One POST; "done", or what the desk told instead."""
         with clock.frozen(at):
-            answer = self.client.post(f"{ADMIN}/{path}", fields)
+            answer = browser.press(self.client, f"{ADMIN}/{path}", fields)
         assert answer.status_code in {200, 302}, (answer.status_code, answer.content[:500])
         said = list(get_messages(answer.wsgi_request))
         if not said:  # a page that asks for something goes on without a word once it was done

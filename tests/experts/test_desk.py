@@ -16,6 +16,7 @@ from experts.jobs import scan_documents
 from experts.models import AgreementVersion, Appeal, Credential, Decision, Expert, Restriction
 from experts.operations import agreements
 from experts.public import record_decision
+from tests import browser
 from tests.experts.people import Api, upload
 
 ADMIN = "/admin/experts"
@@ -36,7 +37,7 @@ class Desk:
     def act(self, model: str, action: str, pk: int, **fields: str) -> Any:
         """Choose an action for one row; ``confirmed`` is what the second page sends."""
         body = {"action": action, "_selected_action": [pk], **fields}
-        return self.client.post(f"{ADMIN}/{model}/", body, follow=True)
+        return browser.press(self.client, f"{ADMIN}/{model}/", body, follow=True)
 
 
 VIEWS = ["view_expert", "view_credential", "view_identityverification", "view_appeal", "view_decision"]

@@ -16,6 +16,7 @@ from core.unit_of_work import unit_of_work
 from experts.models import Decision
 from marketplace.models import Application, ConflictEdge, Contract, Lab, Offer, Opening, OpeningListing, Project
 from marketplace.operations import applications
+from tests import browser
 from tests.marketplace.world import (
     NOW,
     again,
@@ -56,7 +57,7 @@ class Desk:
     def act(self, row: Any, action: str, **fields: str) -> str:
         """Choose an action for one row, confirmed at once; the page that follows."""
         body = {"action": action, "_selected_action": [row.pk], "confirmed": "yes", **fields}
-        response = self.client.post(f"{ADMIN}/{row._meta.model_name}/", body, follow=True)
+        response = browser.press(self.client, f"{ADMIN}/{row._meta.model_name}/", body, follow=True)
         assert response.status_code == 200
         return response.content.decode()
 
@@ -148,7 +149,8 @@ def test_projects_openings_and_contracts_move(desk: Desk) -> None:
 
 def test_without_the_permission_a_crafted_post_does_nothing(application: Application) -> None:
     looker = Desk(*VIEWS)
-    response = looker.client.post(
+    response = browser.press(
+        looker.client,
         f"{ADMIN}/application/",
         {
             "action": "reject",

@@ -17,6 +17,7 @@ from payments import accounts, ledger
 from payments.models import TimeEntry
 from payments.operations.hours import time_entries, timesheets
 from payments.queries import ledger_findings
+from tests import browser
 from tests.payments.hours_world import MONDAY, PLATFORM, World, platform
 
 DAY = dt.timedelta(days=1)
@@ -100,5 +101,5 @@ class Desk:
         """Use a button of a list; the page that follows, as text."""
         sent = {"action": action, "_selected_action": str(pk), "confirmed": "yes", **fields}
         with clock.frozen(at):
-            answer: Any = self.client.post(f"/admin/payments/{model}/", sent, follow=True)
+            answer: Any = browser.press(self.client, f"/admin/payments/{model}/", sent, follow=True)
         return str(answer.content.decode())

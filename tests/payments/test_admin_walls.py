@@ -26,7 +26,21 @@ from core import clock
 from core.public import unit_of_work
 from payments.models import Account
 from tests import database
-from tests.crafted import NOBODY, OURS, Page, Person, Question, Watch, forms, pages, press, question, thin_frame, undone
+from tests.crafted import (
+    NOBODY,
+    OURS,
+    Page,
+    Person,
+    Question,
+    Watch,
+    forms,
+    pages,
+    press,
+    question,
+    seal,
+    thin_frame,
+    undone,
+)
 from tests.invariants import assert_money_is_whole
 from tests.marketplace import every_state as terms
 from tests.payments import every_state as money
@@ -354,12 +368,13 @@ def test_an_amount_that_is_none_moves_nothing(desk: Desk) -> None:
     assert len(asking) == len(ASKING)
     for page, action in asking:
         for row in (row for state, row in samples(page).items() if state in states_for(page, action)):
+            form = {"confirmed": "yes", "reason": "-", "figures": seal(desk.root, page, action, row.pk)}
             for given in (
                 *NO_AMOUNTS,
                 *(() if page.address == "payments/payee" else ("0.10 EUR", "0.10 JPY", "10 JPY")),
             ):
                 if given != f"0.10 {getattr(row, 'currency', '')}":
-                    press(desk.root, page, action, row, {"confirmed": "yes", "reason": "-", "given": given})
+                    press(desk.root, page, action, row, {**form, "given": given})
     assert desk.watch.changed() == []
 
 
@@ -369,8 +384,9 @@ def test_a_time_that_is_none_corrects_nothing(desk: Desk) -> None:
     assert len(timing) == len(TIMING)
     for page, action in timing:
         for row in (row for state, row in samples(page).items() if state in states_for(page, action)):
+            form = {"confirmed": "yes", "reason": "-", "figures": seal(desk.root, page, action, row.pk)}
             for given in NO_TIMES:
-                press(desk.root, page, action, row, {"confirmed": "yes", "reason": "-", "given": given})
+                press(desk.root, page, action, row, {**form, "given": given})
     assert desk.watch.changed() == []
 
 
@@ -387,13 +403,17 @@ def test_a_reason_that_cannot_be_kept_is_told_and_breaks_nothing(desk: Desk) -> 
 
 
 def test_an_old_proof_presses_no_button_that_moves_money(desk: Desk) -> None:
+    """Not even with the page that was shown while the proof was fresh."""
     tried = 0
     for page in BUTTONS:
         for action in (action for action in page.actions if f"{page.address}/{action}" in PROVEN):
             for row in (row for state, row in samples(page).items() if state in states_for(page, action)):
                 answers = question(desk.root, page, action, row.pk).answers(given=given_at(page, action))
                 for person in (desk.late, desk.late_root):
-                    press(person, page, action, row, answers)
+                    person.prove(AGES["fresh"])
+                    shown = seal(person, page, action, row.pk)
+                    person.prove(AGES["late"])
+                    press(person, page, action, row, {**answers, "figures": shown})
                 tried += 1
     assert tried >= len(PROVEN)
     for own in own_pages().values():

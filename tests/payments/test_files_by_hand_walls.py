@@ -15,6 +15,7 @@ from core import clock
 from core.public import unit_of_work
 from payments.models import BankMessage
 from payments.operations.bank import bank_files, provider_books
+from tests import browser
 from tests.payments import bank_world as world
 from tests.payments.bank_world import DAY, HOUR, Bank
 from tests.payments.ledger_story import NOW, SYSTEM
@@ -94,7 +95,7 @@ def test_an_old_proof_brings_and_admits_nothing(bank: Bank, one: Desk) -> None:
     assert not BankMessage.objects.exists()
     bring(one, TEN)
     form = {"action": "admit", "_selected_action": str(latest().pk), "confirmed": "1"}
-    answer: Any = tired.client.post(f"{ADMIN}/bankmessage/", form)
+    answer: Any = browser.press(tired.client, f"{ADMIN}/bankmessage/", form)
     assert answer.url.startswith(REAUTHENTICATE)
     assert (came(), movements()) == ([("held", "")], 0)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from functools import partial
 from typing import Any
 
@@ -18,6 +19,7 @@ from payments.operations.labs import refunds
 from payments.operations.pay import adjustments, bonuses, clawbacks, lone_acts, platform_pay
 from payments.operations.pay.bonuses import Bonus
 from payments.operations.pay.lone_acts import Part
+from tests import browser
 from tests.concurrency.together import together
 from tests.payments import hours_world as hours
 from tests.payments import ledger_story as story
@@ -270,7 +272,7 @@ def test_bonuses_of_several_people_to_one_and_of_one_to_several_are_not_mixed_up
 def many(desk: Desk, model: str, action: str, pks: list[int], **fields: str) -> str:
     """Use a button on several rows at once; the page that follows."""
     sent = {"action": action, "_selected_action": [str(pk) for pk in pks], "confirmed": "yes", **fields}
-    return str(desk.client.post(f"/admin/payments/{model}/", sent, follow=True).content.decode())
+    return str(browser.press(desk.client, f"/admin/payments/{model}/", sent, follow=True).content.decode())
 
 
 def people(n: int) -> list[int]:
@@ -287,10 +289,13 @@ def test_a_bonus_to_many_at_once_is_one_act_on_the_platforms_money() -> None:
     assert 'value="400.00 USD"' in page
     assert ">Thanks.</textarea>" in page
     assert not PlatformPay.objects.exists()
-    changed = many(desk, "payee", "pay_bonus", experts, **{**terms, "given": "500.00 USD"}, seen="1200.00 USD")
+    (seen,) = re.findall(r'name="seen" value="(\w{64})"', page)
+    unread = many(desk, "payee", "pay_bonus", experts, **terms, seen="1200.00 USD")
+    assert "Nothing is done yet" in unread
+    changed = many(desk, "payee", "pay_bonus", experts, **{**terms, "given": "500.00 USD"}, seen=seen)
     assert "1,500.00" in changed
     assert not PlatformPay.objects.exists()
-    many(desk, "payee", "pay_bonus", experts, **terms, seen="1200.00 USD")
+    many(desk, "payee", "pay_bonus", experts, **terms, seen=seen)
     with platform():
         assert list(PlatformPay.objects.values_list("amount_minor", flat=True)) == [40_000, 40_000]
         waiting = AdjustmentProposal.objects.get()

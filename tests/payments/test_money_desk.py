@@ -17,6 +17,7 @@ from core.public import User
 from experts.public import Expert
 from payments.models import Account, Funding, JournalEntry, Payout, PayoutDecision, PayRun, ProviderFault
 from payments.operations.labs import funding
+from tests import browser
 from tests.payments import ledger_story as story
 from tests.payments.ledger_story import NOW, SYSTEM
 
@@ -52,7 +53,7 @@ class Desk:
         return self.client.get(f"{ADMIN}/{path}", follow=True)
 
     def post(self, path: str, **fields: str) -> Any:
-        return self.client.post(f"{ADMIN}/{path}", fields, follow=True)
+        return browser.press(self.client, f"{ADMIN}/{path}", fields, follow=True)
 
     def act(self, model: str, action: str, pk: int, **fields: str) -> Any:
         return self.post(f"{model}/", action=action, _selected_action=str(pk), **fields)
@@ -187,7 +188,7 @@ def test_an_old_proof_is_not_enough_to_decide_about_a_payout(ada: Expert, releas
     session.save()
     releaser.prove(seconds_ago=601)
     fields = {"action": "retry", "_selected_action": str(Payout.objects.get().pk), "confirmed": "yes", "reason": "x"}
-    answer = releaser.client.post(f"{ADMIN}/payout/", fields)
+    answer = browser.press(releaser.client, f"{ADMIN}/payout/", fields)
     assert answer["Location"].startswith("/accounts/reauthenticate/?next=")
     assert PayoutDecision.objects.count() == 0
 

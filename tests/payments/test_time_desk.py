@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from typing import Any
 
 import pytest
@@ -15,7 +14,8 @@ from django.test import Client
 from core import clock
 from core.public import User
 from payments.models import Adjustment, AdjustmentProposal, Dispute, JournalEntry, Overage, TimeEntry, Timesheet
-from payments.operations.hours import disputes, time_entries, timers, timesheets
+from payments.operations.hours import disputes, overages, time_entries, timers, timesheets
+from tests import browser
 from tests.payments import hours_world as hours
 from tests.payments.hours_world import HOUR, MONDAY, PLATFORM, World, platform
 
@@ -43,7 +43,7 @@ class Desk:
         """Choose an action; ``confirmed`` is what the second page sends."""
         body = {"action": action, "_selected_action": [row.pk for row in rows], **fields}
         with clock.frozen(LATER):
-            page: str = self.client.post(f"{ADMIN}/{model}/", body, follow=True).content.decode()
+            page: str = browser.press(self.client, f"{ADMIN}/{model}/", body, follow=True).content.decode()
         return page
 
 
@@ -135,16 +135,43 @@ def test_a_page_whose_figures_changed_is_shown_again(desk: Desk) -> None:
         disputes.open_against(
             entry=entry, reason="-", proposed_seconds=0, decided_by=world.member, by=PLATFORM, now=LATER
         )
-    told = desk.act("timesheet", "approve", sheet, confirmed="yes", figures=shown_figures(asked))
+    told = desk.act("timesheet", "approve", sheet, confirmed="yes", figures=browser.seal_in(asked))
     assert "have changed since the page was shown" in told
     assert "143.00" in told
     assert "286.00" not in told
     with platform():
         assert Timesheet.objects.get().status == "submitted"
         assert not JournalEntry.objects.filter(kind="time_approved").exists()
-    desk.act("timesheet", "approve", sheet, confirmed="yes", figures=shown_figures(told))
+    desk.act("timesheet", "approve", sheet, confirmed="yes", figures=browser.seal_in(told))
     with platform():
         assert Timesheet.objects.get().status == "approved"
+
+
+def test_a_form_that_saw_no_page_or_another_is_shown_the_page(desk: Desk) -> None:
+    """Confirmed without a seal, with that of a colleague, or with that of another button: asked, and nothing done."""
+    with platform():
+        world = hours.build()
+        entry = submitted(world, 60).entries.get()
+        TimeEntry.objects.filter(pk=entry.pk).update(seconds=0, overage_seconds=HOUR)
+        entry.refresh_from_db()
+        overage = overages.open_for(entry=entry, cap="handling", now=MONDAY)
+    olga = User.objects.create_user("olga@cadre.example", "pass", is_staff=True)
+    seals = [
+        browser.seal_in(Desk(olga, *VIEWS, *RIGHTS).act("overage", "approve", overage)),
+        browser.seal_in(desk.act("overage", "decline", overage)),
+    ]
+    assert len({*seals, ""}) == 3
+    form = {"confirmed": "yes", "reason": "It was hard."}
+    for seal in ("", *seals):
+        told = desk.act("overage", "approve", overage, **form, figures=seal)
+        assert "This concerns 1 row" in told
+        assert ">It was hard.</textarea>" in told or "textarea" not in told
+        assert ("have changed since the page was shown" in told) == bool(seal)
+        with platform():
+            assert Overage.objects.get().status == "open"
+    desk.act("overage", "approve", overage, **form, figures=browser.seal_in(told))
+    with platform():
+        assert Overage.objects.get().status != "open"
 
 
 def test_rows_that_left_the_list_meanwhile_are_told_before_the_rest_is_done(desk: Desk) -> None:
@@ -155,18 +182,13 @@ def test_rows_that_left_the_list_meanwhile_are_told_before_the_rest_is_done(desk
     with clock.frozen(LATER):
         asked = desk.client.post(f"{ADMIN}/{queue}", body).content.decode()
     desk.act("timesheet", "approve", sheets[0], confirmed="yes")
-    sent = {**body, "confirmed": "yes", "figures": shown_figures(asked)}
+    sent = {**body, "confirmed": "yes", "figures": browser.seal_in(asked)}
     with clock.frozen(LATER):
         told = desk.client.post(f"{ADMIN}/{queue}", sent).content.decode()
     assert "This concerns 1 row" in told
     assert "have changed since the page was shown" in told
     with platform():
         assert Timesheet.objects.get(pk=sheets[1].pk).status == "submitted"
-
-
-def shown_figures(page: str) -> str:
-    (figures,) = re.findall(r'name="figures" value="(\w{64})"', page)
-    return str(figures)
 
 
 def test_without_the_right_nothing_happens() -> None:

@@ -8,6 +8,7 @@ from core import clock
 from core.public import User
 from experts.models import Decision
 from tasks.models import Review, Rubric, Submission
+from tests import browser
 from tests.experts.test_desk import Desk as Operator
 from tests.marketplace.world import again, platform
 from tests.tasks.world import (
@@ -48,7 +49,7 @@ class Tasks(Operator):
     def act(self, model: str, action: str, pk: int, **fields: str) -> str:
         """Choose an action for one row; what the page says afterwards."""
         body = {"action": action, "_selected_action": [pk], **fields}
-        answer = self.client.post(f"{ADMIN}/{model}/", body, follow=True)
+        answer = browser.press(self.client, f"{ADMIN}/{model}/", body, follow=True)
         found: str = answer.content.decode()
         return found
 
