@@ -119,6 +119,8 @@ class CadreAdmin(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
     show_full_result_count = False
     compressed_fields = True
     list_filter_submit = False
+    list_before_template = change_form_before_template = "admin/told.html"
+    """Shows ``told``, a line above a list or a row, and ``way``, the label and the address of a page beside it."""
     warn_unsaved_form = False
 
     def get_readonly_fields(self, request: HttpRequest, obj: models.Model | None = None) -> Sequence[Any]:

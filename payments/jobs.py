@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 
+import structlog
+
 from core import clock
 from core.jobs import job
 from core.public import Principal
@@ -15,6 +17,9 @@ from payments.operations.labs import credit, invoices, reservations
 from payments.operations.pay import holdbacks
 from payments.operations.payee import onboarding
 from payments.operations.rails import inbox, sending, tracking
+from payments.queries import trial_balance
+
+log = structlog.get_logger(__name__)
 
 
 @job(name="payments.send_payouts", bound=False)
@@ -214,7 +219,16 @@ def check_referrals(after: int = 0) -> None:
     clocks.check_referrals(by=by, now=clock.now(), after=after)
 
 
+@job(name="payments.count_trial_balance")
+def count_trial_balance() -> None:
+    """Count every leg of the journal for the lamp of the desk, and say so where they are not zero."""
+    broken = trial_balance.count(now=clock.now()).broken
+    if broken:
+        log.error("books_broken", sums=[str(money) for money in broken])
+
+
 PERIODIC = {
+    "payments.count_trial_balance": dt.timedelta(minutes=10),
     "payments.issue_invoices": dt.timedelta(hours=1),
     "payments.follow_invoices": dt.timedelta(hours=1),
     "payments.check_milestones": dt.timedelta(minutes=10),

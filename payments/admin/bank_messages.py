@@ -201,8 +201,9 @@ class BankMessageAdmin(CadreAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """With a link to what it holds."""
-        link = reverse("admin:payments_bankmessage_look", args=[object_id]) if object_id.isdigit() else ""
-        extra = {**(extra_context or {}), "subtitle": _("What it holds: %(link)s") % {"link": link}}
+        extra = dict(extra_context or {})
+        if object_id.isdigit():
+            extra["way"] = (_("What it holds"), reverse("admin:payments_bankmessage_look", args=[object_id]))
         response: HttpResponse = super().change_view(request, object_id, form_url, extra)
         return response
 

@@ -21,22 +21,25 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from core import clock
 from core.desk import CadreAdmin, ReadOnlyInline
 from core.money import Money
 from core.public import Tenant
 from payments.accounts import AccountKey
 from payments.admin.periods import periods
 from payments.models import Account, JournalEntry, Posting
-from payments.queries import account_statement, journal_export, ledger_findings
+from payments.queries import account_statement, journal_export, trial_balance
 
 
 def lamp() -> str:
     """The trial balance in one line: green while every currency sums to zero."""
-    sums = ledger_findings.trial_balance()
-    broken = [f"{Money(minor, currency)}" for currency, minor in sums.items() if minor]
-    if broken:
-        return _("● The books are broken: %(sums)s") % {"sums": ", ".join(broken)}
-    return _("● Trial balance zero: %(currencies)s") % {"currencies": ", ".join(sums) or "–"}
+    found = trial_balance.latest(now=clock.now())
+    if found.broken:
+        return _("● The books are broken: %(sums)s") % {"sums": ", ".join(map(str, found.broken))}
+    return _("● Trial balance zero: %(currencies)s (counted %(at)s, and what was booked since)") % {
+        "currencies": ", ".join(found.sums) or "–",
+        "at": f"{found.at:%Y-%m-%d %H:%M} UTC",
+    }
 
 
 EVER = (MinValueValidator(dt.date(2000, 1, 1)), MaxValueValidator(dt.date(2100, 12, 31)))
@@ -114,7 +117,7 @@ class JournalEntryAdmin(CadreAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """With the lamp and the way to the export."""
         links = [(_("Export as CSV"), reverse("admin:payments_journalentry_export"))]
-        extra = {**(extra_context or {}), "subtitle": lamp(), "links": links}
+        extra = {**(extra_context or {}), "told": lamp(), "links": links}
         response: HttpResponse = super().changelist_view(request, extra)
         return response
 

@@ -12,21 +12,20 @@ from django.utils.translation import gettext_lazy
 
 from core import clock
 from core.desk import register_page
-from core.money import Money
-from payments.queries import bank_trouble, finances, ledger_findings
+from payments.queries import bank_trouble, finances, trial_balance
 
 
 def finance(request: HttpRequest, *, site: AdminSite) -> HttpResponse:
     """Read-only: every act has its own page and its own confirmation."""
     now = clock.now()
-    balance = ledger_findings.trial_balance()
+    balance = trial_balance.latest(now=now)
     positions = finances.positions()
     context: dict[str, Any] = {
         **site.each_context(request),
         "title": _("Finance"),
         "now": now,
-        "broken": [Money(minor, currency) for currency, minor in balance.items() if minor],
-        "currencies": list(balance),
+        "balance": balance,
+        "currencies": list(balance.sums),
         "positions": positions,
         "ages": finances.ages(now=now),
         "bounds": _bounds(),

@@ -79,14 +79,14 @@ class _Linked(CadreAdmin):
         """Labels and addresses."""
         return []
 
-    def subtitle(self) -> str:
+    def told(self) -> str:
         """One line above the list."""
         return ""
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """With its buttons."""
         shown = self.links() if request.user.has_perm(self.permission) else []
-        extra = {**(extra_context or {}), "links": shown, "subtitle": self.subtitle()}
+        extra = {**(extra_context or {}), "links": shown, "told": self.told()}
         response: HttpResponse = super().changelist_view(request, extra)
         return response
 
@@ -116,7 +116,7 @@ class FxQuoteAdmin(_Linked):
         """Quote."""
         return [(_("Quote a rate"), reverse("admin:payments_fxquote_quote"))]
 
-    def subtitle(self) -> str:
+    def told(self) -> str:
         """Positions that exchanges left open."""
         lines = [
             f"{Money(row.position, row.currency)} ({Money(row.spread, row.currency)})" for row in fx_results.results()

@@ -31,7 +31,7 @@ class PayoutMethodAdmin(CadreAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """With the rails that new methods can have."""
         lines = [f"{rail.method_type} {rail.currency} {rail.country} → {rail.provider}" for rail in registry.rails()]
-        extra = {**(extra_context or {}), "subtitle": _("Rails: %(rails)s") % {"rails": " · ".join(lines) or "–"}}
+        extra = {**(extra_context or {}), "told": _("Rails: %(rails)s") % {"rails": " · ".join(lines) or "–"}}
         response: HttpResponse = super().changelist_view(request, extra)
         return response
 

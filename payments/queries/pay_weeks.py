@@ -15,7 +15,7 @@ from payments.calendar import PaySchedule
 from payments.models import PayRun
 from payments.operations.runs import pay_run_calculation
 from payments.paydays import closings_of, schedule_of
-from payments.queries import ledger_findings, pay_calendar
+from payments.queries import pay_calendar, trial_balance
 
 _WEEK = dt.timedelta(days=7)
 
@@ -54,14 +54,14 @@ class PayTimes:
 def by_schedule(*, count: int, now: dt.datetime) -> list[PayTimes]:
     """Every schedule that a currency of the ledger or the settings follows, for ``count`` weeks from the last cutoff on."""
     found: dict[PaySchedule, list[PayCurrency]] = {}
-    for currency in _currencies():
+    for currency in _currencies(now):
         found.setdefault(schedule_of(currency), []).append(_of_currency(currency, count=count, now=now))
     return [PayTimes(schedule, currencies) for schedule, currencies in found.items()]
 
 
-def _currencies() -> list[str]:
+def _currencies(now: dt.datetime) -> list[str]:
     named = {currency for currency in settings.PAY_SCHEDULES if currency != "*"}
-    return sorted(named | set(ledger_findings.trial_balance())) or ["USD"]
+    return sorted(named | set(trial_balance.latest(now=now).sums)) or ["USD"]
 
 
 def _of_currency(currency: str, *, count: int, now: dt.datetime) -> PayCurrency:

@@ -59,7 +59,7 @@ class Desk:
         body = {"action": action, "_selected_action": [row.pk], "confirmed": "yes", **fields}
         response = browser.press(self.client, f"{ADMIN}/{row._meta.model_name}/", body, follow=True)
         assert response.status_code == 200
-        return response.content.decode()
+        return str(response.content.decode())
 
 
 @pytest.fixture(autouse=True)

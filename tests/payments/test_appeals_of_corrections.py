@@ -9,6 +9,7 @@ import pytest
 from core import outbox
 from core.public import User
 from experts.operations import appeals
+from experts.public import Appeal
 from payments.models import Adjustment, TimeEntry
 from payments.operations.hours import counted_hours
 from payments.operations.pay import adjustments, contests
@@ -102,6 +103,31 @@ def test_both_won_by_silence_at_once(world: World, entry: TimeEntry) -> None:
     filed = [appeal(world, correct(entry, FULL - n * HOUR, f"Reason {n}.")) for n in (1, 2)]
     silence()
     assert (len(filed), counts(entry), pay(world)) == (2, FULL, (44_000, 0))
+    assert_the_books_hold()
+
+
+@pytest.mark.parametrize("heard", [(0, 1), (1, 0)])
+def test_both_won_before_either_is_heard_of_are_told_by_their_own(
+    world: World, entry: TimeEntry, heard: tuple[int, int]
+) -> None:
+    """Whichever piece of news comes first: two corrections, and two messages that say which appeal gave what."""
+    taken = [correct(entry, FULL - HOUR, "Idle."), correct(entry, FULL - 3 * HOUR, "A meeting.")]
+    filed = [appeal(world, correction) for correction in taken]
+    judge, at = person("judge"), LATER + 2 * DAY
+    with platform():
+        for appeal_id in filed:
+            contested = Appeal.objects.get(public_id=appeal_id)
+            appeals.decide(appeal=contested, outcome="overturned", note="I looked at it.", by=judge, now=at)
+        for n in (*heard, *heard):
+            contests.apply_outcome(subject=taken[n].public_id, outcome="overturned", decided_by=judge, now=at)
+    outbox.drain(now=at)
+    with platform():
+        given = list(Adjustment.objects.filter(seconds__gt=0).order_by("pk"))
+    assert [row.seconds for row in given] == [HOUR, 2 * HOUR]
+    for correction, row in zip(taken, given, strict=True):
+        (message,) = told(world, row.public_id)
+        assert f"Appeal about {correction.public_id}: decision overturned." in message
+    assert (counts(entry), pay(world)) == (FULL, (44_000, 0))
     assert_the_books_hold()
 
 

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import datetime as dt
+import html
+import re
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from structlog.testing import capture_logs
 
 from core import clock
 from core.db import as_owner
 from core.money import Money
 from core.public import unit_of_work
-from payments.models import Payout
-from payments.queries import finances
+from payments import jobs
+from payments.models import JournalEntry, Payout
+from payments.queries import finances, trial_balance
 from tests.payments import ledger_story as story
 from tests.payments.ledger_story import MONDAY, NOW, SYSTEM
 from tests.payments.test_money_desk import Desk
 
 pytestmark = pytest.mark.django_db(transaction=True)
+LOOK = NOW + dt.timedelta(minutes=5)
 
 
 def page(desk: Desk) -> str:
@@ -102,6 +109,66 @@ def test_a_broken_book_lights_the_lamp() -> None:
             cursor.execute("ALTER TABLE payments_posting ENABLE TRIGGER USER")
     assert "The trial balance is not zero" in text
     assert "$0.07" in text
+
+
+def break_a_leg(by: int) -> None:
+    """The books of the first entry, as no guard lets anybody."""
+    with as_owner(), connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE payments_posting DISABLE TRIGGER USER")
+        cursor.execute(
+            "UPDATE payments_posting SET amount = amount + %s WHERE id = (SELECT min(id) FROM payments_posting)", [by]
+        )
+        cursor.execute("ALTER TABLE payments_posting ENABLE TRIGGER USER")
+
+
+def seen(desk: Desk) -> tuple[str, set[str]]:
+    """The journal's page: the line of its lamp, and what it asked of the legs as such."""
+    with clock.frozen(LOOK), CaptureQueriesContext(connection) as asked:
+        text = desk.client.get("/admin/payments/journalentry/").content.decode()
+    (line,) = re.findall('<p class="told[^>]*>(● [^<]*)</p>', text)
+    sums = {query["sql"] for query in asked if "sum(" in query["sql"].lower() and "payments_posting" in query["sql"]}
+    return html.unescape(line.strip()), sums
+
+
+def test_the_lamp_reads_every_leg_once_and_then_what_came_since() -> None:
+    """However often it is looked at. What it has counted before is dated; what is booked since is in it at once."""
+    lab, desk = story.new_lab(funded=100_000), Desk()
+    with clock.frozen(NOW):
+        jobs.count_trial_balance()
+    zero = "● Trial balance zero: USD (counted {at:%Y-%m-%d %H:%M} UTC, and what was booked since)"
+    story.earn(story.new_expert(), 10_000, lab=lab)
+    line, sums = seen(desk)
+    assert line == zero.format(at=NOW)
+    assert all("entry_id > " in query for query in sums)
+    assert len(sums) == 1
+    break_a_leg(7)
+    assert seen(desk)[0] == zero.format(at=NOW)
+    with clock.frozen(LOOK), capture_logs() as logged:
+        jobs.count_trial_balance()
+    assert [(entry["event"], entry["sums"]) for entry in logged] == [("books_broken", ["0.07 USD"])]
+    assert seen(desk)[0] == "● The books are broken: 0.07 USD"
+    break_a_leg(-7)
+    with clock.frozen(LOOK):
+        jobs.count_trial_balance()
+    assert seen(desk)[0] == zero.format(at=LOOK)
+
+
+def test_a_leg_that_is_broken_after_the_count_is_seen_at_once() -> None:
+    with clock.frozen(NOW):
+        jobs.count_trial_balance()
+    story.earn(story.new_expert(), 10_000, lab=story.new_lab(funded=100_000))
+    break_a_leg(7)
+    assert seen(Desk())[0] == "● The books are broken: 0.07 USD"
+
+
+def test_without_a_count_or_after_a_backup_was_restored_whoever_looks_counts() -> None:
+    story.earn(story.new_expert(), 10_000, lab=story.new_lab(funded=100_000))
+    desk = Desk()
+    assert f"counted {LOOK:%Y-%m-%d %H:%M} UTC" in seen(desk)[0]
+    with story.platform():
+        later = JournalEntry.objects.latest("pk").pk + 1
+    cache.set(trial_balance.KEY, ({"USD": 0, "EUR": 5}, later, NOW), 60)
+    assert f"counted {LOOK:%Y-%m-%d %H:%M} UTC" in seen(desk)[0]
 
 
 def test_the_page_costs_the_same_however_many_are_owed(django_assert_max_num_queries: Any) -> None:

@@ -19,6 +19,7 @@ from payments.operations.rails import payouts, sending, tracking
 from payments.queries import ledger_findings
 from tests.payments import hours_world as hours
 from tests.payments import ledger_story as story
+from tests.payments.beside import Desk
 from tests.payments.hours_world import Caller
 from tests.payments.ledger_story import NOW, platform
 
@@ -218,6 +219,50 @@ def test_a_payout_that_a_provider_heard_of_waits_for_two_people_after_the_block_
     with platform():
         restrictions.lift(restriction=Restriction.objects.get(), now=NOW + HOUR, by=story.new_user("Judge"))
     assert (sending.give_back_unsent(now=NOW + DAY), the_payout().status, story.owed(ada)) == (0, "on_hold", 0)
+
+
+def test_what_a_block_stops_is_let_go_on_neither_by_the_first_nor_by_the_second_person(ada: Expert) -> None:
+    """It would stop again at once, after its expert was told that it is on its way."""
+    story.fault("rate_limited", account="acct-ada")
+    story.send_and_track()
+    one, two = (Desk("decide_payout") for _ in range(2))
+    proposals = PayoutDecision.objects.filter(status="proposed")
+
+    def resume() -> str:
+        return one.act("payout", "resume", the_payout().pk, at=NOW + HOUR, reason="All is well.")
+
+    story.block(ada, by=story.new_user("Blocker"))
+    story.send_and_track(NOW + HOUR)
+    assert "A decision blocks this expert&#x27;s payouts. It has no end: lift it first, or cancel this." in resume()
+    Restriction.objects.update(ends_at=NOW + DAY)
+    assert f"payouts until {NOW + DAY:%Y-%m-%d %H:%M} UTC. Wait, lift it first, or cancel this." in resume()
+    assert not proposals.exists()
+    Restriction.objects.update(ends_at=NOW + dt.timedelta(minutes=30))
+    resume()
+    Restriction.objects.update(ends_at=None)
+    told_two = two.act("payoutdecision", "approve", proposals.get().pk, at=NOW + HOUR)
+    assert "A decision blocks this expert&#x27;s payouts." in told_two
+    assert (the_payout().status, proposals.count()) == ("on_hold", 1)
+    assert not Notice.objects.filter(expert=ada, kind="payout.resumed").exists()
+    Restriction.objects.update(ends_at=NOW + dt.timedelta(minutes=30))
+    two.act("payoutdecision", "approve", proposals.get().pk, at=NOW + HOUR)
+    story.send_and_track(NOW + HOUR)
+    story.send_and_track(NOW + DAY)
+    assert (the_payout().status, story.owed(ada)) == ("paid", 0)
+    assert_the_books_hold()
+
+
+def test_what_failed_is_not_sent_again_while_a_decision_blocks_its_expert(ada: Expert) -> None:
+    story.fault("reject", code="AC04", account="acct-ada")
+    story.send_and_track()
+    story.block(ada, by=story.new_user("Blocker"))
+    one, two = (Desk("decide_payout") for _ in range(2))
+    refused = one.act("payout", "retry", the_payout().pk, at=NOW + HOUR, reason="Again.")
+    assert "A decision blocks this expert&#x27;s payouts." in refused
+    assert (the_payout().status, PayoutDecision.objects.count(), story.owed(ada)) == ("failed", 0, 20_000)
+    one.act("payout", "cancel", the_payout().pk, at=NOW + HOUR, reason="The next run pays.")
+    two.act("payoutdecision", "approve", PayoutDecision.objects.get().pk, at=NOW + HOUR)
+    assert (the_payout().status, story.owed(ada)) == ("cancelled", 20_000)
 
 
 def test_a_payout_on_its_way_or_of_somebody_else_is_not_contested(ada: Expert) -> None:

@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Callable
 from typing import Any, Final
 
+from django.db.models import F
 from django.utils.translation import gettext as _
 
 from core.public import User
@@ -96,12 +97,14 @@ def apply_outcome(*, subject: str, outcome: str, decided_by: User | None, now: d
     """
     if outcome not in WON:
         return None
-    reason = _("Appeal about %(subject)s: %(outcome)s.") % {
-        "subject": subject,
-        "outcome": Appeal.Status(outcome).label,
-    }
     put_right = _REMEDIES.get(subject.partition("_")[0])
-    return put_right(subject, reason, decided_by, now) if put_right else None
+    return put_right(subject, _because(subject, outcome), decided_by, now) if put_right else None
+
+
+def _because(subject: str, outcome: str) -> str:
+    """The reason of what an appeal gives."""
+    told = {"subject": subject, "outcome": Appeal.Status(outcome).label}
+    return _("Appeal about %(subject)s: %(outcome)s.") % told
 
 
 def _overage(subject: str, reason: str, decided_by: User | None, now: dt.datetime) -> object | None:
@@ -134,16 +137,25 @@ def _adjustment(subject: str, reason: str, decided_by: User | None, now: dt.date
         return clawbacks.reinstate(clawback=row, reason=reason, decided_by=decided_by, now=now)
     if row.entry_id is None:
         return None
-    hours_lock.take(row.expert_id)
-    entry = _entry(row.entry_id)
-    return _count(entry, counted_hours.counted_without(entry, {row.pk} | _undone(entry)), reason, decided_by, now)
+    return _corrections_of(row.entry_id, row.expert_id, now)
 
 
-def _undone(entry: TimeEntry) -> set[int]:
-    """Corrections of an entry that were contested with success: what they took counts, however many followed."""
-    by_subject = dict(entry.adjustments.filter(amount_minor__lt=0).values_list("public_id", "pk"))
-    won = Appeal.objects.filter(subject__in=by_subject, status__in=WON).values_list("subject", flat=True)
-    return {by_subject[subject] for subject in won}
+def _corrections_of(entry_id: int, expert_id: int, now: dt.datetime) -> Adjustment | None:
+    """What was contested with success of one entry counts, however many corrections followed.
+
+    One by one, in the order in which they were decided: each appeal has a correction and a message of its own, though
+    several were won before the first of them was heard of here.
+    """
+    hours_lock.take(expert_id)
+    entry, made = _entry(entry_id), None
+    taken = dict(entry.adjustments.filter(amount_minor__lt=0).values_list("public_id", "pk"))
+    won = Appeal.objects.filter(subject__in=taken, status__in=WON).select_related("decided_by")
+    undone: set[int] = set()
+    for appeal in won.order_by(F("decided_at").asc(nulls_last=True), "pk"):
+        undone.add(taken[appeal.subject])
+        counted = counted_hours.counted_without(entry, undone)
+        made = _count(entry, counted, _because(appeal.subject, appeal.status), appeal.decided_by, now) or made
+    return made
 
 
 def _platform_pay(subject: str, reason: str, decided_by: User | None, now: dt.datetime) -> object | None:

@@ -55,7 +55,7 @@ def propose(
     """Propose to retry, resume or cancel a payout; None when it needs nobody else and is done at once.
 
     That is the cancelling of a payout that no provider ever heard of: no money can move by it.
-    Raises StepUpRequired, ReasonMissing, OwnWork, DecisionPending, InvalidTransition, TaxChanged.
+    Raises StepUpRequired, ReasonMissing, OwnWork, DecisionPending, InvalidTransition, ExpertBlocked, TaxChanged.
     """
     if not recently_authenticated:
         raise StepUpRequired
@@ -64,6 +64,7 @@ def propose(
     payout = payouts.locked([payout.pk], now=now)[0]
     require_other(payout.expert, by)
     payouts.require_fit(payout, act)
+    payouts.require_unblocked(payout, act, now=now)
     payout_tax.require_unchanged(payout, act, now=now)
     if payout.decisions.filter(status=PayoutDecision.Status.PROPOSED).exists():
         raise DecisionPending

@@ -14,7 +14,7 @@ from core.money import Money
 from core.problems import Conflict, InvalidTransition
 from core.public import User
 from core.wake import wake_after_commit
-from experts.public import require_other, send_notice
+from experts.public import Restriction, require_other, restrictions_for, send_notice
 from payments import accounts, ledger, payout_reasons
 from payments.ledger import NewEntry
 from payments.models import Payout, PayoutMethod
@@ -46,6 +46,16 @@ class OutcomeOpen(Conflict):
 
     code = "payout_outcome_open"
     title = gettext_lazy("The outcome is not known yet")
+
+
+class ExpertBlocked(Conflict):
+    """A decision blocks this expert's payouts: what is sent now would stop again at once.
+
+    Wait until the decision is lifted or ends, or cancel the payout; what it carried stays owed.
+    """
+
+    code = "payout_blocked"
+    title = gettext_lazy("The expert's payouts are blocked by a decision")
 
 
 class NoUsableMethod(Conflict):
@@ -147,9 +157,10 @@ def give_back_unsent(rows: Sequence[Payout], *, code: str = payout_reasons.METHO
 def retry(*, payout: Payout, by: User, now: dt.datetime) -> Payout:
     """Finance sends a failed payout again, to the method the expert has now.
 
-    Raises NoLongerOwed when another run paid it meanwhile, NoUsableMethod, TaxChanged, OwnWork.
+    Raises NoLongerOwed when another run paid it meanwhile, NoUsableMethod, ExpertBlocked, TaxChanged, OwnWork.
     """
     payout = _for_finance(payout, "retry", by, now=now)
+    require_unblocked(payout, "retry", now=now)
     payout_tax.require_unchanged(payout, "retry", now=now)
     states.move(payout, Payout.Status.READY)
     method = PayoutMethod.objects.filter(
@@ -173,8 +184,12 @@ def retry(*, payout: Payout, by: User, now: dt.datetime) -> Payout:
 
 
 def resume(*, payout: Payout, by: User, now: dt.datetime) -> Payout:
-    """Finance lets a held payout go on, to the method it was released to. Raises NoUsableMethod, TaxChanged."""
+    """Finance lets a held payout go on, to the method it was released to.
+
+    Raises NoUsableMethod, ExpertBlocked, TaxChanged, OwnWork.
+    """
     payout = _for_finance(payout, "resume", by, now=now)
+    require_unblocked(payout, "resume", now=now)
     payout_tax.require_unchanged(payout, "resume", now=now)
     states.move(payout, Payout.Status.READY)
     if not payout.payout_method.is_usable(now=now):
@@ -211,6 +226,22 @@ def require_fit(payout: Payout, act: str) -> None:
             "states": ", ".join(str(Payout.Status(state).label) for state in sorted(FITS[act])),
         }
         raise InvalidTransition(detail, current_state=str(payout.status), allowed_transitions=states.allowed(payout))
+
+
+def require_unblocked(payout: Payout, act: str, *, now: dt.datetime) -> None:
+    """Raises ExpertBlocked where the act would send what a decision about the expert stops."""
+    if act == "cancel":
+        return
+    in_force = restrictions_for(expert_id=payout.expert_id, now=now)
+    held = in_force.filter(kind=Restriction.Kind.NO_PAYOUTS, tenant=None).order_by("pk").last()
+    if held is None:
+        return
+    if held.ends_at is None:
+        raise ExpertBlocked(_("A decision blocks this expert's payouts. It has no end: lift it first, or cancel this."))
+    raise ExpertBlocked(
+        _("A decision blocks this expert's payouts until %(end)s. Wait, lift it first, or cancel this.")
+        % {"end": f"{held.ends_at.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC"}
+    )
 
 
 def _for_finance(payout: Payout, act: str, by: User, *, now: dt.datetime) -> Payout:
