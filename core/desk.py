@@ -233,9 +233,8 @@ def confirmed(
     ``permission`` is one, or several of which one is enough; ``reason`` asks for a text, ``choices`` for one of several
     codes, ``asks`` labels a line to fill in ("Amount"), ``amount`` gives the money an object moves, ``about`` says in a
     line what is asked about it, ``each`` says what the filled-in line moves of one object: of several, their sum is shown
-    before anything is done. A code that was not among the choices is asked for again, and so is everything that does not
-    come from the page that asks, as it would be shown now. Each object is its own savepoint: what the domain refuses is
-    told, the rest is done.
+    before anything is done. A code that was not among the choices is asked for again, and so is what does not come from
+    the page as it would be shown now. Each object is its own savepoint: what is refused is told, the rest is done.
     """
     question = Question(description, permission, reason, amount, choices, asks, about, each)
 

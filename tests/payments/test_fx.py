@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.db import ProgrammingError, transaction
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core import clock, tokens
@@ -198,6 +198,7 @@ def test_finance_records_a_fee_and_an_exchange_at_the_desk() -> None:
 CURRENCIES = st.sampled_from(["JPY", "USD", "EUR", "KWD", "CLP", "BHD"])
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     minor=st.integers(1, 2**60),
     sell=CURRENCIES,
