@@ -11,6 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
+from billiard.exceptions import SoftTimeLimitExceeded
+from django.db import InterfaceError, OperationalError
 
 from core import states
 from core.models.operation import Operation
@@ -22,6 +24,8 @@ from core.wake import wake, wake_after_commit
 Runner = Callable[[Operation, dt.datetime], None]
 
 LEASE = dt.timedelta(minutes=3)
+PATIENCE = dt.timedelta(hours=1)
+"""So long work that was cut short is taken up again; whoever waits for it hears of a failure then."""
 log = structlog.get_logger(__name__)
 _runners: dict[str, Runner] = {}
 
@@ -70,10 +74,22 @@ def run(operation_id: int, *, now: dt.datetime) -> None:
     try:
         _runners[operation.kind](operation, now)
     except Exception as error:  # whatever a runner raises is told to whoever waits for the operation
+        if not ends(operation, error, now=now):
+            log.warning("operation_cut_short", operation=operation.public_id, error=type(error).__name__)
+            raise
         log.exception("operation_failed", operation=operation.public_id)
         detail = error.detail if isinstance(error, DomainError) else "The work failed; nothing of this step was kept."
         code = error.code if isinstance(error, DomainError) else "internal_error"
         finish(operation, now=now, errors=[{"code": code, "detail": detail}], crashed=True)
+
+
+def ends(operation: Operation, error: Exception, *, now: dt.datetime) -> bool:
+    """Whether an error ends the work. A database that went away and a worker's time that was over do not.
+
+    Such work is taken up again after its lease, as after a death, until PATIENCE is over.
+    """
+    is_cut_short = isinstance(error, SoftTimeLimitExceeded | OperationalError | InterfaceError)
+    return not is_cut_short or operation.created_at <= now - PATIENCE
 
 
 def finish(

@@ -13,6 +13,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 import structlog
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
 
 from core.models.event import Event, EventHandling
@@ -125,11 +126,25 @@ def _attempt(handling_id: int, *, now: dt.datetime) -> None:
         with unit_of_work(
             Principal.system(handling.subscriber), reason=f"{handling.event.name} {handling.event.public_id}"
         ):
-            handler(handling.event, now)
-            EventHandling.objects.filter(pk=handling_id).update(done_at=now, last_error="")
+            if _is_open(handling_id):
+                handler(handling.event, now)
+                EventHandling.objects.filter(pk=handling_id).update(done_at=now, last_error="")
+    except SoftTimeLimitExceeded:  # the worker's: the other debts are for the next one
+        log.error("subscriber_too_slow", subscriber=handling.subscriber, event_id=handling.event.public_id)
+        _note_failure(handling_id, "It took all the time that a job has.")
+        raise
     except Exception as error:  # whatever a handler raises must not stop the others
         log.exception("subscriber_failed", subscriber=handling.subscriber, event_id=handling.event.public_id)
         _note_failure(handling_id, f"{type(error).__name__}: {error}"[:2000])
+
+
+def _is_open(handling_id: int) -> bool:
+    """Whether the debt is still to be paid and nobody is at it; it is ours until the transaction ends.
+
+    A handler may take longer than its debt was pushed away for.
+    """
+    rows = EventHandling.objects.select_for_update(skip_locked=True, no_key=True, of=("self",))
+    return rows.filter(pk=handling_id, done_at=None).first() is not None
 
 
 def _note_failure(handling_id: int, error: str) -> None:

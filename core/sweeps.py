@@ -2,7 +2,8 @@
 
 Rows are taken in the order of their keys, a batch at a time, each in a unit of work of its own: one that fails costs
 itself alone, alarms in the log, and is behind the sweep, not before it. A sweep ends before the worker's time limit does
-and leaves the rest to another run of its job, which goes on at the key where this one stopped.
+and leaves the rest to another run of its job, which goes on at the key where this one stopped; where one row took all
+the time there was, behind that row.
 """
 
 from __future__ import annotations
@@ -58,23 +59,44 @@ def sweep_together(
     return _walk(by, due, step, after=after, size=size)
 
 
+def rounds(step: Callable[[], object]) -> bool:
+    """Do ``step`` until it finds nothing more or the time of a sweep is over; whether something may be left.
+
+    For work under leases: each round reads the clock anew, since they count from it.
+    """
+    ends = time.monotonic() + SECONDS
+    while step():
+        if time.monotonic() >= ends:
+            return True
+    return False
+
+
 def _walk(by: Principal, due: Due, step: Callable[[list[int]], int], *, after: int, size: int) -> int:
-    tally, ends = _Tally(by.label.removeprefix("job:"), after), time.monotonic() + SECONDS
-    with _only_one(tally.job, later=after > 0) as is_ours:
-        keys = _next(by, due, after) if is_ours else []
-        while keys:
-            for start in range(0, len(keys), size):
-                _take(by, keys[start : start + size], step, tally)
-                if time.monotonic() >= ends:
-                    break
-            if time.monotonic() >= ends:
-                break
-            keys = _next(by, due, tally.last) if len(keys) == BATCH else []
+    tally = _Tally(by.label.removeprefix("job:"), after)
+    try:
+        with _only_one(tally.job, later=after > 0) as is_ours:
+            is_cut = is_ours and _go(by, due, step, tally, size)
+    except SoftTimeLimitExceeded:  # or one slow row would keep all behind it waiting, tick after tick
+        wake(tally.job, tally.last)
+        raise
     if tally.failed:
         log.error("sweep_failed", job=tally.job, failed=tally.failed, moved=tally.moved)
-    if keys:  # outside the lock, so that whoever is woken finds it free
+    if is_cut:  # outside the lock, so that whoever is woken finds it free
         wake(tally.job, tally.last)
     return tally.moved
+
+
+def _go(by: Principal, due: Due, step: Callable[[list[int]], int], tally: _Tally, size: int) -> bool:
+    """Whether the time was over before the rows were."""
+    ends = time.monotonic() + SECONDS
+    keys = _next(by, due, tally.last)
+    while keys:
+        for start in range(0, len(keys), size):
+            _take(by, keys[start : start + size], step, tally)
+            if time.monotonic() >= ends:
+                return True
+        keys = _next(by, due, tally.last) if len(keys) == BATCH else []
+    return False
 
 
 def _take(by: Principal, keys: list[int], step: Callable[[list[int]], int], tally: _Tally) -> None:
@@ -82,7 +104,9 @@ def _take(by: Principal, keys: list[int], step: Callable[[list[int]], int], tall
         with unit_of_work(by):
             moved = step(keys)
         tally.moved += moved
-    except SoftTimeLimitExceeded:  # the worker's, not the row's
+    except SoftTimeLimitExceeded:  # the worker's: nothing is left to try them alone
+        log.error("sweep_row_too_slow", job=tally.job, row=keys[0], rows=len(keys))
+        tally.last = keys[-1]
         raise
     except Exception:  # one row's failure must not stop the others
         if len(keys) > 1:

@@ -6,7 +6,7 @@ import datetime as dt
 
 import structlog
 
-from core import clock
+from core import clock, sweeps
 from core.jobs import job
 from core.public import Principal
 from core.wake import wake
@@ -25,9 +25,18 @@ log = structlog.get_logger(__name__)
 @job(name="payments.send_payouts", bound=False)
 def send_payouts() -> None:
     """Give due payouts to their providers, and come back for the rest."""
-    if sending.send_due(now=clock.now()):
-        wake("payments.track_payouts")
+    sent = 0
+
+    def send() -> int:
+        nonlocal sent
+        some = sending.send_due(now=clock.now(), limit=1)
+        sent += some
+        return some
+
+    if sweeps.rounds(send):
         wake("payments.send_payouts")
+    if sent:
+        wake("payments.track_payouts")
 
 
 @job(name="payments.give_back_unsent", bound=False)
@@ -39,7 +48,7 @@ def give_back_unsent(after: int = 0) -> None:
 @job(name="payments.track_payouts", bound=False)
 def track_payouts() -> None:
     """Ask providers what became of payouts."""
-    tracking.track_due(now=clock.now())
+    sweeps.rounds(lambda: tracking.track_some(now=clock.now()))
 
 
 @job(name="payments.follow_settlements", bound=False)
@@ -51,7 +60,7 @@ def follow_settlements() -> None:
 @job(name="payments.handle_inbound", bound=False)
 def handle_inbound() -> None:
     """Look into what providers told us."""
-    inbox.handle_due(now=clock.now())
+    sweeps.rounds(lambda: inbox.handle_some(now=clock.now()))
 
 
 @job(name="payments.forget_event_bodies", bound=False)

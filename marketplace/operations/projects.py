@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -155,30 +156,49 @@ def wind_down(*, project: Project, by: Principal, now: dt.datetime) -> Operation
 
 
 WIND_DOWN = "marketplace.wind_down"
+AT_ONCE: Final = 100
+"""So many contracts get their notice in one transaction."""
 
 
 @long_work.runner(WIND_DOWN)
 def _run_wind_down(operation: Operation, now: dt.datetime) -> None:
     """Close openings, withdraw offers and give every contract its notice. May run again after a crash."""
-    with unit_of_work(Principal.system(WIND_DOWN), reason=operation.public_id):
-        project = lock(Project.objects.get(public_id=operation.params["project"]))
-        closing.stop_hiring(project=project, now=now)
-        ending = [contracts.end_with_project(contract=contract, now=now) for contract in _to_end(project)]
-    results = [{"index": index, "id": contract.public_id} for index, contract in enumerate(ending)]
+    by = Principal.system(WIND_DOWN)
+    with unit_of_work(by):
+        project = Project.objects.get(public_id=operation.params["project"])
+    batch = AT_ONCE
+    while batch == AT_ONCE:  # each is kept, whatever comes after it
+        with unit_of_work(by, reason=operation.public_id):
+            batch = _end_some(project, now=now)
+    with unit_of_work(by):
+        mine = Contract.objects.filter(project=project, end_reason=Contract.EndReason.PROJECT_ENDED).order_by("pk")
+        results = [{"index": index, "id": one} for index, one in enumerate(mine.values_list("public_id", flat=True))]
     long_work.finish(operation, now=now, results=results)
 
 
-def _to_end(project: Project) -> list[Contract]:
-    living = Contract.objects.filter(project=project).living().exclude(status=Contract.Status.ENDING)
-    return list(living.order_by("pk"))
+def _end_some(project: Project, *, now: dt.datetime) -> int:
+    """Hire nobody any more, and give notice to some of the contracts; how many."""
+    locked = lock(project)
+    closing.stop_hiring(project=locked, now=now)
+    return len([contracts.end_with_project(contract=one, now=now) for one in _to_end(locked)[:AT_ONCE]])
+
+
+def _to_end(project: Project) -> QuerySet[Contract]:
+    return Contract.objects.filter(project=project).living().exclude(status=Contract.Status.ENDING).order_by("pk")
 
 
 def complete_due(*, now: dt.datetime, after: int = 0) -> int:
-    """Complete the projects whose end has come: no contract lives and nobody above has anything open."""
+    """Complete the projects whose end has come: no contract lives and nobody above has anything open.
+
+    Where the work that gives notice failed, it is gone on with: nobody can ask for it a second time.
+    """
     ending = Project.objects.filter(status=Project.Status.WINDING_DOWN)
 
     def complete(pk: int) -> bool:
         project = Project.objects.get(pk=pk)
+        at_it = Operation.objects.filter(kind=WIND_DOWN, finished_at=None, params__project=project.public_id)
+        if _to_end(project).exists() and not at_it.exists():
+            return bool(_end_some(project, now=now))
         if blockers(project=project):
             return False
         _move(project, Project.Status.COMPLETED, "completed", now=now)

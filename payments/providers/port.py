@@ -157,6 +157,8 @@ class Provider(Protocol):
     """How long the provider remembers a key: within it, sending the key again is harmless."""
     quiet: ClassVar[dt.timedelta]
     """How long after a send something of it may still be under way: a key is not barred before."""
+    asked_together: ClassVar[int]
+    """About how many keys one question can be: one, where it asks for each by itself."""
 
     def takes(self, currency: str) -> bool:
         """Whether it pays in this currency at all, counted as ISO 4217 counts it."""

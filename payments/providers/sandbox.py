@@ -90,6 +90,7 @@ class SandboxProvider:
     capabilities: ClassVar[frozenset[Capability]] = frozenset()
     key_window: ClassVar[dt.timedelta] = dt.timedelta(hours=24)
     quiet: ClassVar[dt.timedelta] = dt.timedelta(0)
+    asked_together: ClassVar[int] = 100
 
     def takes(self, currency: str) -> bool:
         """Every one."""

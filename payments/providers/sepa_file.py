@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar, Final
 
 import structlog
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.db import IntegrityError, connection
 
 from core.public import unit_of_work
@@ -52,6 +53,7 @@ class SepaFileProvider:
     key_window: ClassVar[dt.timedelta] = dt.timedelta(days=3650)
     """Keys are remembered in our own table, for ever: sending one again never makes a second transfer."""
     quiet: ClassVar[dt.timedelta] = dt.timedelta(minutes=5)
+    asked_together: ClassVar[int] = 100
 
     def takes(self, currency: str) -> bool:
         """Euros."""
@@ -117,6 +119,8 @@ def _to_hand_over(orders: Sequence[Order]) -> list[int]:
 def _hand_over(pk: int, now: dt.datetime) -> None:
     try:
         bank_files.hand_over(file_id=pk, now=now)
+    except SoftTimeLimitExceeded:
+        raise
     except Exception:  # whatever a channel raises, the file may have arrived: it stays as being handed over
         log.exception("bank_channel_failed", file=pk)
 

@@ -57,6 +57,7 @@ class StripeConnectProvider:
     capabilities: ClassVar[frozenset[Capability]] = frozenset({Capability.EVENTS, Capability.ACCOUNTS})
     key_window: ClassVar[dt.timedelta] = dt.timedelta(hours=24)
     quiet: ClassVar[dt.timedelta] = dt.timedelta(minutes=15)
+    asked_together: ClassVar[int] = 1
 
     def takes(self, currency: str) -> bool:
         """Those whose amounts mean there what they mean here."""

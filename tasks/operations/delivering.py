@@ -11,6 +11,7 @@ from typing import IO, Any, Final
 
 import orjson
 from django.db.models import Count, Q, QuerySet
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core import long_work, outbox, states, uploads
@@ -65,12 +66,17 @@ def run(operation: Operation, now: dt.datetime) -> None:
     """Write it chunk by chunk, then publish it with its manifest. A second run finds it finished or begins anew."""
     with unit_of_work(Principal.system(KIND), reason=operation.public_id):
         delivery = Delivery.objects.select_related("project", "batch").get(pk=operation.params["delivery"])
+    if delivery.status == Delivery.Status.FAILED:  # whoever noted that did not live to tell it
+        long_work.finish(operation, now=now, errors=[{"code": "internal_error", "detail": _("It failed.")}])
+        return
     try:
         with tempfile.TemporaryFile() as file:
             written = _write(file, delivery, operation, now=now)
             file.seek(0)
             _publish(delivery, file, written, operation, now=now)
-    except Exception:
+    except Exception as error:
+        if not long_work.ends(operation, error, now=now):
+            raise
         with unit_of_work(Principal.system(KIND), reason=operation.public_id):
             failed = _lock(delivery)
             if failed.status == Delivery.Status.PREPARING:

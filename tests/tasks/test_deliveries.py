@@ -188,3 +188,15 @@ def test_many_tasks_ask_no_more_queries(django_assert_max_num_queries: Any) -> N
         accepted = desk.call("POST", path, {"format": "native"})
         with django_assert_max_num_queries(60):
             assert finish(desk, accepted, now=LATER)["done"] == 1
+
+
+def test_a_delivery_of_which_only_the_failure_was_noted_ends() -> None:
+    """Whoever noted it died before he told those who wait for the operation."""
+    desk = make_desk()
+    make_batch(desk, [authoring()])
+    with clock.frozen(LATER):
+        path = f"{LAB}/projects/{desk.project.public_id}/deliveries"
+        accepted = desk.call("POST", path, {"format": "native"})
+    with platform():
+        Delivery.objects.update(status=Delivery.Status.FAILED)
+    assert finish(desk, accepted, now=LATER)["state"] == "failed"

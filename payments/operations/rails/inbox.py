@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 import structlog
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
@@ -24,7 +25,7 @@ from payments.operations.rails import sending_latch, tracking
 from payments.providers import registry
 from payments.providers.port import Capability, InvalidSignature, ProviderUnavailable
 
-BATCH: Final = 50
+BATCH: Final = 20
 FORGET_BATCH: Final = 1_000
 LEASE: Final = dt.timedelta(minutes=2)
 FIRST_WAIT: Final = dt.timedelta(seconds=30)
@@ -127,14 +128,18 @@ def receive(
 def handle_due(*, now: dt.datetime) -> int:
     """Look into every event that is due; returns how many. Any number of workers may do this at once."""
     handled = 0
-    while True:
-        with unit_of_work(HANDLER):
-            events = _take(now=now)
-        for event in events:
-            _handle(event, now=now)
-        handled += len(events)
-        if len(events) < BATCH:
-            return handled
+    while some := handle_some(now=now):
+        handled += some
+    return handled
+
+
+def handle_some(*, now: dt.datetime) -> int:
+    """Look into the next events that are due; how many. Leases count from ``now``."""
+    with unit_of_work(HANDLER):
+        events = _take(now=now)
+    for event in events:
+        _handle(event, now=now)
+    return len(events)
 
 
 def handle_again(*, event: InboundEvent, now: dt.datetime) -> InboundEvent:
@@ -186,6 +191,8 @@ def _handle(event: InboundEvent, *, now: dt.datetime) -> None:
         code = UNKNOWN_OBJECT
     except ProviderUnavailable:
         code = "provider_unavailable"
+    except SoftTimeLimitExceeded:  # the worker's: its lease ends, and it is looked into again with those behind it
+        raise
     except Exception:  # one event that breaks its handler must not stop the others
         log.exception("inbound_event_broke", provider=event.provider, event_id=event.event_id)
         code = "internal_error"

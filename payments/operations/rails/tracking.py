@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import takewhile
 from typing import Final
 
 import structlog
@@ -25,6 +25,9 @@ from payments.providers import registry
 from payments.providers.port import Answer, Movement, Provider, ProviderUnavailable, Standing, Verdict
 
 BATCH: Final = 100
+FOLLOWED_TOGETHER: Final = 500
+SILENCES: Final = 3
+"""After so many questions without any answer one after the other, a provider is left alone for a while."""
 ASK_AGAIN: Final = dt.timedelta(minutes=5)
 LONGEST_WAIT: Final = dt.timedelta(hours=6)
 PATIENCE: Final = 12
@@ -40,66 +43,126 @@ _HELD = Q(status=Payout.Status.ON_HOLD) & Exists(PayoutAttempt.objects.filter(pa
 _OPEN = Q(status__in=(Payout.Status.UNKNOWN, Payout.Status.SUBMITTED, Payout.Status.IN_TRANSIT))
 
 
+class _NotBarred(ProviderUnavailable):
+    """Keys that may be neither sent again nor given up: whether they can be executed still is not known."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """Payouts of one provider, in the order of their ids, that nobody else asks about before the lease is over."""
+    """Payouts of one provider by their keys, whom nobody else asks about before the lease is over."""
 
     provider: str
-    payouts: list[int]
-    keys: list[str]
+    payouts: dict[str, int]
     lease_until: dt.datetime
 
-    def rest(self, *, until: dt.datetime) -> None:
+    def rest(self, keys: Iterable[str], *, until: dt.datetime) -> None:
         """Leave those of whom no answer said when to ask again; whoever dies before costs them the lease alone."""
         with unit_of_work(TRACKER):
-            untold = Payout.objects.filter(pk__in=self.payouts, next_attempt_at=self.lease_until)
+            asked = [self.payouts[key] for key in keys]
+            untold = Payout.objects.filter(pk__in=asked, next_attempt_at=self.lease_until)
             untold.filter(_OPEN | _HELD).update(next_attempt_at=until)
 
 
 def track_due(*, now: dt.datetime) -> int:
     """Ask about every payout that is due to be asked about; returns how many."""
-    asked, last_pk = 0, 0
-    while True:
-        with unit_of_work(TRACKER):
-            batch = _take(now=now, after=last_pk)
-        if batch is None:
-            return asked
-        asked, last_pk = asked + len(batch.keys), batch.payouts[-1]
-        _look_up_all(batch.provider, batch.keys, now=now)
-        batch.rest(until=now + ASK_AGAIN)
+    asked = 0
+    while some := track_some(now=now):
+        asked += some
+    return asked
 
 
-def _look_up_all(provider: str, keys: list[str], *, now: dt.datetime) -> None:
-    """Ask about a batch; one by one where something in it breaks, so that the others of it are not lost with it."""
+def track_some(*, now: dt.datetime) -> int:
+    """Ask about the next payouts of one provider that are due; how many. Leases count from ``now``."""
+    with unit_of_work(TRACKER):
+        batch = _take(now=now)
+    if batch is None:
+        return 0
+    keys = list(batch.payouts)
+    asked = _look_up_all(batch.provider, keys, now=now)
+    batch.rest(keys[:asked], until=now + ASK_AGAIN)
+    return len(keys)
+
+
+def _look_up_all(provider: str, keys: list[str], *, now: dt.datetime) -> int:
+    """Ask about a batch, in as many questions as the provider needs, each written down before the next; how many keys.
+
+    After a few silences the others are left to their lease: whoever asks next asks about them first.
+    """
+    together, silences = _asked_together(provider), 0
+    for start in range(0, len(keys), together):
+        part = keys[start : start + together]
+        silences = 0 if _is_told(provider, part, now=now) else silences + 1
+        if silences == SILENCES:
+            return start + len(part)
+    return len(keys)
+
+
+def _is_told(provider: str, keys: list[str], *, now: dt.datetime) -> bool:
+    """Ask; one by one where something in it breaks, so that the others are not lost with it. Whether there was an answer."""
     try:
-        if keys:
-            look_up(provider, keys, now=now)
+        look_up(provider, keys, now=now)
+    except _NotBarred as error:
+        log.warning("payout_key_not_barred", provider=provider, error=str(error))
     except ProviderUnavailable as error:
         log.warning("provider_unavailable", provider=provider, error=str(error))
+        return False
     except SoftTimeLimitExceeded:
         raise
     except Exception:
         if len(keys) == 1:
             log.exception("payout_not_followed", provider=provider, key=keys[0])
-            return
+            return True
         for key in keys:
-            _look_up_all(provider, [key], now=now)
+            _is_told(provider, [key], now=now)
+    return True
 
 
 def follow_settlements(*, now: dt.datetime) -> int:
     """Read what providers settled lately, and catch up with whatever no answer told us: above all, returned money."""
     moved = 0
-    for name, movements in settled_lately(now=now).items():
+    for name in _paying(now=now):
         try:
+            movements = _settlements(name, now=now)
             with unit_of_work(TRACKER):
                 sending_latch.fall_before_strangers([movement.key for movement in movements], now=now)
-                moved += _apply(name, {movement.key: movement for movement in movements}, now=now)
-                _book_fees(name, movements, now=now)
+            for start in range(0, len(movements), FOLLOWED_TOGETHER):
+                moved += _catch_up(name, movements[start : start + FOLLOWED_TOGETHER], now=now)
         except SoftTimeLimitExceeded:
             raise
         except Exception:  # the other providers' money comes back all the same
             log.exception("settlements_not_followed", provider=name)
     return moved
+
+
+def _catch_up(name: str, movements: list[Movement], *, now: dt.datetime) -> int:
+    """Follow some movements; one by one where one of them cannot be followed. How many payouts moved."""
+    try:
+        with unit_of_work(TRACKER):
+            moved = _apply(name, _news(name, movements), now=now)
+            _book_fees(name, movements, now=now)
+            return moved
+    except SoftTimeLimitExceeded:
+        raise
+    except Exception:
+        if len(movements) > 1:
+            return sum(_catch_up(name, [movement], now=now) for movement in movements)
+        log.exception("settlement_not_followed", provider=name, key=movements[0].key)
+        return 0
+
+
+def _news(name: str, movements: list[Movement]) -> dict[str, Movement]:
+    """Movements whose payouts do not stand there yet, by key: two weeks of the others need no lock."""
+    told = {movement.key: movement for movement in movements}
+    ours = PayoutAttempt.objects.filter(idem_key__in=told, payout__provider=name).select_related("payout")
+    return {one.idem_key: told[one.idem_key] for one in ours if not _is_followed(one.payout, told[one.idem_key])}
+
+
+def _is_followed(payout: Payout, movement: Movement) -> bool:
+    if (movement.amount_minor, movement.currency) != (payout.amount_minor, payout.currency):
+        return False
+    if payout.status == Payout.Status.PAID:
+        return movement.standing not in {Standing.RETURNED, Standing.FAILED}
+    return payout.status in {Payout.Status.RETURNED, Payout.Status.FAILED, Payout.Status.CANCELLED}
 
 
 def _book_fees(name: str, movements: list[Movement], *, now: dt.datetime) -> None:
@@ -116,13 +179,24 @@ def _book_fees(name: str, movements: list[Movement], *, now: dt.datetime) -> Non
 
 
 def look_up(name: str, keys: list[str], *, now: dt.datetime) -> None:
-    """Ask a provider about keys and move their payouts to where its books have them. Raises ProviderUnavailable."""
+    """Ask a provider about keys and move their payouts to where its books have them. Raises ProviderUnavailable.
+
+    A key that could not be barred costs itself alone: it is not sent again, and the others go their way.
+    """
     provider = registry.provider(name)
     movements = provider.lookup(keys, now=now)
-    movements |= _barred(provider, [key for key in keys if key not in movements], now=now)
+    to_bar = _to_bar(provider, [key for key in keys if key not in movements], now=now)
+    refusals: dict[str, str] = {}
+    for key in to_bar:
+        try:
+            movements[key] = provider.cancel(key, now=now)
+        except ProviderUnavailable as error:
+            refusals[key] = str(error)
     with unit_of_work(TRACKER):
         _apply(name, movements, now=now)
-        _send_again([key for key in keys if key not in movements], now=now)
+        _send_again([key for key in keys if key not in movements and key not in refusals], now=now)
+    if refusals:
+        raise _NotBarred("; ".join(f"{key}: {error}" for key, error in sorted(refusals.items())[:SILENCES]))
 
 
 def stuck(*, now: dt.datetime) -> QuerySet[Payout]:
@@ -149,47 +223,61 @@ def report_stuck(*, now: dt.datetime) -> int:
 
 
 def settled_lately(*, now: dt.datetime) -> dict[str, list[Movement]]:
-    """What each provider that we pay through settled within LOOK_BACK; those that do not answer are left out.
+    """What each provider that we pay through settled within LOOK_BACK; those that do not answer are left out."""
+    return {name: movements for name in _paying(now=now) if (movements := _settlements(name, now=now))}
 
-    Providers are found by payout methods, not by payouts: a database that was restored may have lost all of those.
-    """
+
+def _paying(*, now: dt.datetime) -> list[str]:
+    """Providers are found by payout methods, not by payouts: a database that was restored may have lost all of those."""
     with unit_of_work(TRACKER):
         names = set(PayoutMethod.objects.values_list("provider", flat=True).distinct())
-        names |= set(Payout.objects.filter(created_at__gte=now - LOOK_BACK).values_list("provider", flat=True))
-    found = {}
-    for name in sorted(names):
-        try:
-            found[name] = list(registry.provider(name).settlements(since=now - LOOK_BACK, now=now))
-        except ProviderUnavailable as error:
-            log.warning("provider_unavailable", provider=name, error=str(error))
-    return found
+        lately = Payout.objects.filter(created_at__gte=now - LOOK_BACK)
+        return sorted(names | set(lately.values_list("provider", flat=True).distinct()))
 
 
-def _take(*, now: dt.datetime, after: int) -> _Batch | None:
-    """The next payouts of one provider to be asked about, under a lease so that nobody else asks meanwhile."""
-    due = Payout.objects.filter(_LOST | _OPEN | _HELD, next_attempt_at__lte=now, pk__gt=after).order_by("pk")
+def _settlements(name: str, *, now: dt.datetime) -> list[Movement]:
+    try:
+        return list(registry.provider(name).settlements(since=now - LOOK_BACK, now=now))
+    except ProviderUnavailable as error:
+        log.warning("provider_unavailable", provider=name, error=str(error))
+        return []
+
+
+def _take(*, now: dt.datetime) -> _Batch | None:
+    """The next payouts of one provider to be asked about, under a lease so that nobody else asks meanwhile.
+
+    Whoever waits longest is first: one that takes all the time that a worker has does not stand before the others.
+    """
+    due = Payout.objects.filter(_LOST | _OPEN | _HELD, next_attempt_at__lte=now).order_by("next_attempt_at", "pk")
     rows = list(due.select_for_update(no_key=True, skip_locked=True, of=("self",))[:BATCH])
     if not rows:
         return None
     provider, lease_until = rows[0].provider, now + dt.timedelta(seconds=settings.PAYOUT_LEASE_SECONDS)
-    mine = list(takewhile(lambda payout: payout.provider == provider, rows))
+    most = max(_asked_together(provider), sending.BATCH)
+    mine = [payout for payout in rows if payout.provider == provider][:most]
     for payout in mine:
         if payout.status == Payout.Status.SENDING:
             states.move(payout, Payout.Status.UNKNOWN)
             payout.reason_code = "lease_expired"
         payout.lease_until, payout.next_attempt_at = None, lease_until
         payout.save()
-    return _Batch(provider, [payout.pk for payout in mine], _current_keys(mine), lease_until)
+    return _Batch(provider, _current_keys(mine), lease_until)
 
 
-def _barred(provider: Provider, missing: list[str], *, now: dt.datetime) -> dict[str, Movement]:
+def _asked_together(name: str) -> int:
+    try:
+        return registry.provider(name).asked_together
+    except ProviderUnavailable:  # then each question is answered so
+        return BATCH
+
+
+def _to_bar(provider: Provider, missing: list[str], *, now: dt.datetime) -> list[str]:
     """Keys that the provider forgets soon, or that wait for a person, are barred, and so proven unexecuted."""
     with unit_of_work(TRACKER):
         old = Q(first_sent_at__lte=now - provider.key_window / 2) | Q(payout__status=Payout.Status.ON_HOLD)
         quiet = Q(last_sent_at=None) | Q(last_sent_at__lte=now - provider.quiet)
         found = PayoutAttempt.objects.filter(old & quiet, idem_key__in=missing)
-        keys = list(found.values_list("idem_key", flat=True))
-    return {key: provider.cancel(key, now=now) for key in keys}
+        return list(found.order_by("pk").values_list("idem_key", flat=True))
 
 
 def _send_again(missing: list[str], *, now: dt.datetime) -> None:
@@ -256,7 +344,8 @@ def _wait(attempt: PayoutAttempt, now: dt.datetime) -> dt.timedelta:
     return min(max((now - attempt.first_sent_at) / PATIENCE, ASK_AGAIN), LONGEST_WAIT)
 
 
-def _current_keys(rows: list[Payout]) -> list[str]:
-    """The last attempt's key of each payout."""
+def _current_keys(rows: list[Payout]) -> dict[str, int]:
+    """The last attempt's key of each payout, and the payout's, in their order."""
     last = PayoutAttempt.objects.filter(payout__in=rows).order_by("payout_id", "-n").distinct("payout_id")
-    return [attempt.idem_key for attempt in last]
+    keys = dict(last.values_list("payout_id", "idem_key"))
+    return {keys[payout.pk]: payout.pk for payout in rows if payout.pk in keys}
