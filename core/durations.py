@@ -1,4 +1,4 @@
-"""Durations as whole seconds: `PT2H30M`, `P7D`, `PT0S` by ISO 8601, and `6:40` as people write it.
+"""Durations as whole seconds: `PT2H30M`, `P7D`, `PT0S` by ISO 8601, `6:40` as people enter it, `6 h 40 min` as they read it.
 
 Only units of a fixed length are read: weeks, days of 24 hours, hours, minutes
 and seconds. Years and months have none, and fractions would invite rounding.
@@ -72,3 +72,15 @@ def format_duration(seconds: int) -> str:
     minutes, secs = divmod(rest, 60)
     parts = ((hours, "H"), (minutes, "M"), (secs, "S"))
     return "PT" + ("".join(f"{number}{unit}" for number, unit in parts if number) or "0S")
+
+
+def in_words(seconds: int) -> str:
+    """For a sentence that somebody reads: `2 h 30 min`, `45 s`, `0 min`. The symbols are the same in every language."""
+    if seconds < 0:
+        raise ValueError("A duration is not negative.")
+    hours, rest = divmod(seconds, 3_600)
+    minutes, secs = divmod(rest, 60)
+    return (
+        " ".join(f"{number} {unit}" for number, unit in ((hours, "h"), (minutes, "min"), (secs, "s")) if number)
+        or "0 min"
+    )

@@ -81,6 +81,9 @@ _TEXTS: Final[Mapping[str, Promise]] = MappingProxyType(
     }
 )
 
+# What is not for the expert to mend.
+_NOT_HIS: Final = frozenset({"AM02", "AM21", "balance_insufficient", "not_executed", "cancelled"})
+
 
 def text_of(code: str) -> str:
     """A reason in words, in the language that is active; "" for no reason, and a provider's own word as it is."""
@@ -88,6 +91,20 @@ def text_of(code: str) -> str:
         return ""
     known = _TEXTS.get(code)
     return str(known) if known is not None else _("The provider's reason is %(code)s.") % {"code": code}
+
+
+def named(code: str) -> str:
+    """A reason in words with the code that a bank can be asked about: "The account is closed. (AC04)"."""
+    if not code:
+        return ""
+    return _("%(reason)s (%(code)s)") % {"reason": text_of(code), "code": code} if code in _TEXTS else text_of(code)
+
+
+def advice_of(code: str) -> str:
+    """What an expert whose payout failed or came back does about it."""
+    if code in _NOT_HIS:
+        return _("Nothing is wrong with your account.")
+    return _("Please check your payout method.")
 
 
 def remedy_of(code: str) -> Remedy:

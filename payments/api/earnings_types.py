@@ -228,6 +228,7 @@ class PayoutExplanationOut(TypedDict):
     account: Annotated[str, Doc("Where to: its last characters."), Example("DE••••3000")]
     status: Annotated[str, Example("paid")]
     reason: Annotated[str | None, Doc("Why it failed, came back or waits."), Example(None)]
+    reason_text: Annotated[str | None, Doc("The same in words."), Example(None)]
 
 
 class DisputeExplanationOut(TypedDict):

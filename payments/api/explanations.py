@@ -12,7 +12,7 @@ from core.api.lookup import get_or_404
 from core.api.types import render_duration, render_money, render_rate
 from core.api.views import ExpertView
 from core.money import Money
-from payments import exchange
+from payments import exchange, payout_reasons
 from payments.api.adjustment_types import AdjustmentOut, render_adjustment, render_platform_pay
 from payments.api.earnings import render_time_explanation, render_true_up
 from payments.api.earnings_types import (
@@ -64,6 +64,7 @@ def render_payout_explanation(payout: Payout) -> PayoutExplanationOut:
         "account": payout.payout_method.masked,
         "status": payout.status,
         "reason": payout.reason_code or None,
+        "reason_text": payout_reasons.text_of(payout.reason_code) or None,
     }
 
 

@@ -21,7 +21,7 @@ from payments.models import Activity
 
 FLOOR: Final = Path(__file__).resolve().parent.parent
 LOCALE: Final = FLOOR / "locale"
-_SOURCES: Final = ("papers/*.py", "queries/statement_lines.py")
+_SOURCES: Final = ("papers/*.py", "queries/statement_lines.py", "payout_reasons.py")
 
 
 def texts() -> Iterator[str]:

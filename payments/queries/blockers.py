@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from django.db.models import Sum
 from django.utils.translation import gettext as _
 
-from core.durations import format_duration
+from core.durations import in_words
 from core.money import Money
 from core.problems import Remedy
 from payments import payout_reasons
@@ -100,7 +100,7 @@ def _unconfirmed(expert_id: int) -> Iterator[Blocker]:
         yield Blocker(
             code="unconfirmed_time",
             text=_("%(time)s after the last sign of life of a timer are unconfirmed.")
-            % {"time": format_duration(entry.unconfirmed_seconds)},
+            % {"time": in_words(entry.unconfirmed_seconds)},
             subject=entry.public_id,
             remedy=Remedy(
                 _("Confirm them with a reason before the week is submitted."),
@@ -127,7 +127,7 @@ def _undecided(expert_id: int) -> Iterator[Blocker]:
         yield Blocker(
             code="over_cap",
             text=_("%(time)s over the %(cap)s wait for the lab's decision.")
-            % {"time": format_duration(overage.seconds), "cap": overage.get_cap_display()},
+            % {"time": in_words(overage.seconds), "cap": overage.get_cap_display()},
             subject=overage.public_id,
             until=overage.decide_by,
         )

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 
 from django.apps import apps
 from django.db.models import Q, QuerySet
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core import scope
 from core.money import Money, pay_for
 from marketplace.public import Lab
-from payments import accounts, exchange
+from payments import accounts, exchange, payout_reasons
 from payments.models import (
     Adjustment,
     Dispute,
@@ -121,6 +122,12 @@ def priced(made: FxExchange) -> str:
 def label_of(kind: str) -> str:
     """The words for an event, in the language of the moment."""
     return str({**OF_LABS, **KINDS}.get(kind, kind))
+
+
+def headline(kind: str, amount: Money) -> str:
+    """A change of pay beside the hours by the name that statements give it: "Taken back: -50.00 USD"."""
+    event = {"reinstatement": "clawback_reversed", "referral": "referral_bonus"}.get(kind, kind)
+    return f"{capfirst(label_of(event))}: {amount}"
 
 
 def lines_of(statement: Statement) -> list[Line]:
@@ -259,7 +266,7 @@ def _line(leg: Posting, sources: Sources) -> Line:
 
 
 def _why(event: JournalEntry, sources: Sources) -> str:
-    """The reason that somebody gave, or the fact behind it. It never changes once the event is written."""
+    """The reason that somebody gave, or the fact behind it. Neither changes once the event is written."""
     source = event.source_id
     if source in sources.adjustments:
         return sources.adjustments[source].reason
@@ -269,7 +276,7 @@ def _why(event: JournalEntry, sources: Sources) -> str:
         dispute = sources.disputes[source]
         return dispute.reason if event.kind == "dispute_opened" else str(OUTCOMES.get(dispute.status, ""))
     if event.kind in BROUGHT_BACK:
-        return sources.codes.get((source, event.seq), "")
+        return payout_reasons.named(sources.codes.get((source, event.seq), ""))
     return sources.reasons.get(source, "")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.durations import format_clock, format_duration, parse_clock, parse_duration
+from core.durations import format_clock, format_duration, in_words, parse_clock, parse_duration
 
 
 @pytest.mark.parametrize(
@@ -96,3 +96,16 @@ def test_reads_and_writes_what_people_write(text: str, seconds: int) -> None:
 def test_refuses_what_is_no_time(text: str) -> None:
     with pytest.raises(ValueError, match="time"):
         parse_clock(text)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "0 min"), (45, "45 s"), (1_200, "20 min"), (9_000, "2 h 30 min"), (604_800, "168 h"), (3_601, "1 h 1 s")],
+)
+def test_people_read_words(seconds: int, words: str) -> None:
+    assert in_words(seconds) == words
+
+
+def test_less_than_no_time_has_no_words() -> None:
+    with pytest.raises(ValueError, match="negative"):
+        in_words(-1)

@@ -122,6 +122,8 @@ def test_a_person_decides_at_the_desk(
     desk.act("dispute", action, dispute.pk, LATER + DAY, **fields)
     shown = expert("GET", f"/expert/disputes/{made['id']}").json()
     assert (shown["status"], shown["counted"]) == (status, counted)
+    words = {"PT30M": "30 min", "PT45M": "45 min", "PT1H": "1 h"}[counted]
+    assert told(world, made["id"])[0].startswith(f"{words} of the entry count. I read both sides.")
     assert pay(world) == rest
     cost_back = (11_000 - sum(rest)) * 13 // 10
     assert sum(lab(world)) <= before + cost_back

@@ -216,13 +216,13 @@ class Bookkeeper:
 
     def payout_rejected(self, line: Any, explained: Any) -> Decimal:
         """All that was on its way."""
-        assert line["text"].endswith(": AC04")
+        assert line["text"].endswith(": The account is closed. (AC04)")
         return -amount(self.last("payout_initiated", line["reverses"])["amount"])
 
     def payout_returned(self, line: Any, explained: Any) -> Decimal:
         """All that was paid, and the tax of it."""
         assert (explained["payout"]["status"], explained["payout"]["reason"]) == ("returned", "MD07")
-        assert line["text"].endswith(": MD07")
+        assert line["text"].endswith(": The provider's reason is MD07.")
         return -amount(self.last("payout_initiated", line["reverses"])["amount"])
 
     def fx_exchanged(self, line: Any, explained: Any) -> Decimal:

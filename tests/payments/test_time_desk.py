@@ -220,7 +220,7 @@ def test_a_dispute_is_decided_with_a_reason(desk: Desk) -> None:
     desk.act("dispute", "uphold_partly", dispute, confirmed="yes", given="1:40", reason="")
     for given in ("1:00", "2:00", "2:01"):
         told = desk.act("dispute", "uphold_partly", dispute, confirmed="yes", given=given, reason="x")
-        assert "counts more than PT1H and less than PT2H" in told, given
+        assert "counts more than 1 h and less than 2 h" in told, given
     for given in ("all", "none", "1:40 h"):
         told = desk.act("dispute", "uphold_partly", dispute, confirmed="yes", given=given, reason="x")
         assert "such as 6:40" in told, given
@@ -281,7 +281,7 @@ def test_never_more_counts_than_was_entered(desk: Desk) -> None:
     entry = approved(60)
     for given in ("1:00:01", "9999:59"):
         told = desk.act("timeentry", "correct", entry, confirmed="yes", given=given, reason="x")
-        assert "The entry lasted PT1H." in told
+        assert "The entry lasted 1 h." in told
     with platform():
         assert not Adjustment.objects.exists()
         assert not AdjustmentProposal.objects.exists()

@@ -168,7 +168,8 @@ def test_amend_confirm_and_take_back(scene: Scene) -> None:
     (unseen,) = scene.expert("POST", f"/expert/time-entries/{timer['id']}/stop", at=minutes(130)).json()["entries"]
     assert (unseen["time"]["billable"], unseen["time"]["unconfirmed"]) == ("PT0S", "PT30M")
     earnings = scene.expert("GET", "/expert/earnings", at=minutes(131)).json()
-    assert "unconfirmed_time" in [blocker["code"] for blocker in earnings["blockers"]]
+    (blocker,) = [blocker for blocker in earnings["blockers"] if blocker["code"] == "unconfirmed_time"]
+    assert blocker["text"].startswith("30 min after the last sign of life")
     path, body = f"/expert/time-entries/{unseen['id']}/confirm", {"reason": "the network dropped"}
     confirmed = scene.expert("POST", path, body, at=minutes(132))
     assert confirmed.json()["entries"][0]["time"]["billable"] == "PT30M"

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core import scope
-from core.durations import format_duration
+from core.durations import format_duration, in_words
 from core.problems import Conflict, Remedy
 from experts import public as experts
 from marketplace.public import Contract, RateSnapshot
@@ -134,6 +134,5 @@ def require(room: Room | None, *, seconds: int = 1, remedy: Remedy | None = None
 
 def exceeded(room: Room, *, remedy: Remedy | None = None) -> CapExceeded:
     """The refusal that names a cap and what it leaves."""
-    available = format_duration(room.seconds)
-    detail = _("The %(cap)s leaves %(available)s.") % {"cap": Cap(room.cap).label, "available": available}
-    return CapExceeded(detail, cap=room.cap, available=available, remedy=remedy)
+    detail = _("The %(cap)s leaves %(available)s.") % {"cap": Cap(room.cap).label, "available": in_words(room.seconds)}
+    return CapExceeded(detail, cap=room.cap, available=format_duration(room.seconds), remedy=remedy)

@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from core.durations import format_duration
+from core.durations import in_words
 from core.money import Money, fee_for, pay_for, share
 from core.problems import Conflict, FieldError, InvalidInput
 from payments.models import Adjustment, Dispute, TimeEntry
@@ -122,7 +122,7 @@ def refuse_contested(entry: TimeEntry) -> None:
 def require_within(entry: TimeEntry, counted: int) -> None:
     """Raise InvalidInput for more seconds than the entry holds."""
     if not 0 <= counted <= measured(entry):
-        detail = _("The entry lasted %(time)s.") % {"time": format_duration(measured(entry))}
+        detail = _("The entry lasted %(time)s.") % {"time": in_words(measured(entry))}
         raise InvalidInput(detail, errors=[FieldError("/counted", "out_of_range", detail)])
 
 

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core import outbox, states
-from core.durations import format_duration
+from core.durations import format_duration, in_words
 from core.money import Money
 from core.problems import Conflict, DomainError, FieldError, InvalidInput, map_constraint
 from core.public import Principal, User
@@ -19,6 +19,7 @@ from payments.models import Dispute, TimeEntry, Timesheet
 from payments.operations.hours import counted_hours, hours_lock, late_disputes, settlement
 from payments.operations.pay import adjustments, pay_notices
 from payments.operations.pay.pay_notices import PayNews
+from payments.queries.statement_lines import OUTCOMES
 
 ANSWER_WINDOW: Final = dt.timedelta(days=3)
 DECISION_WINDOW: Final = dt.timedelta(days=7)
@@ -90,7 +91,7 @@ def _case(
     """A dispute that is not saved yet, with its deadlines. Raises InvalidInput where the proposal cuts nothing."""
     counted = counted_hours.counted_now(entry)
     if proposed_seconds >= counted:
-        detail = _("Propose less than the %(time)s that count now.") % {"time": format_duration(counted)}
+        detail = _("Propose less than the %(time)s that count now.") % {"time": in_words(counted)}
         raise InvalidInput(errors=[FieldError("/proposed", "too_large", detail)])
     return Dispute(
         tenant_id=entry.tenant_id,
@@ -181,8 +182,8 @@ def _counted(dispute: Dispute, entry: TimeEntry, outcome: str, seconds: int | No
         return dispute.proposed_seconds
     if seconds is None or not dispute.proposed_seconds < seconds < full:
         detail = _("Partly upheld counts more than %(low)s and less than %(high)s.") % {
-            "low": format_duration(dispute.proposed_seconds),
-            "high": format_duration(full),
+            "low": in_words(dispute.proposed_seconds),
+            "high": in_words(full),
         }
         raise InvalidInput(detail, errors=[FieldError("/counted", "out_of_range", detail)])
     return seconds
@@ -209,8 +210,8 @@ def _close(
         expert=dispute.expert,
         kind="dispute.resolved",
         subject=dispute.public_id,
-        title=_("Dispute: %(outcome)s") % {"outcome": dispute.get_status_display()},
-        body=_("%(time)s of the entry count. %(note)s") % {"time": format_duration(counted), "note": note},
+        title=_("Your contested hours are decided: %(outcome)s") % {"outcome": OUTCOMES[dispute.status]},
+        body=_("%(time)s of the entry count. %(note)s") % {"time": in_words(counted), "note": note},
         link=f"/api/v1/expert/earnings/{entry.public_id}/explain",
     )
     if cut and decided_by is not None:

@@ -7,7 +7,7 @@ import datetime as dt
 from django.utils.translation import gettext as _
 
 from core import outbox, states
-from core.durations import format_duration
+from core.durations import format_duration, in_words
 from core.public import User
 from experts.public import require_other
 from payments.models import Overage, TimeEntry, Timesheet
@@ -136,7 +136,7 @@ def _news(kind: str, overage: Overage, body: str) -> PayNews:
         kind=kind,
         subject=overage.public_id,
         title=_("%(time)s over a cap: %(status)s")
-        % {"time": format_duration(overage.seconds), "status": overage.get_status_display()},
+        % {"time": in_words(overage.seconds), "status": overage.get_status_display()},
         body=body,
         link="/api/v1/expert/overages",
     )

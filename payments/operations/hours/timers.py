@@ -10,7 +10,7 @@ from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 from django.utils.translation import gettext as _
 
 from core import outbox, states
-from core.durations import format_duration
+from core.durations import in_words
 from experts import public as experts
 from marketplace import public as marketplace
 from marketplace.public import Contract
@@ -179,7 +179,7 @@ def _stop_silent(timer: TimeEntry, *, now: dt.datetime) -> list[TimeEntry]:
         subject=timer.public_id,
         title=_("Your timer fell silent and was stopped"),
         body=_("%(time)s after its last sign of life are unconfirmed: confirm them, with a reason, if you worked.")
-        % {"time": format_duration(ended.unconfirmed_seconds)},
+        % {"time": in_words(ended.unconfirmed_seconds)},
         link="/api/v1/expert/time-entries",
         now=now,
     )

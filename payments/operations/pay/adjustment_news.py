@@ -12,6 +12,7 @@ from payments.models import Adjustment
 from payments.operations.pay import pay_notices
 from payments.operations.pay.beside_postings import ExpertPay
 from payments.operations.pay.pay_notices import PayNews
+from payments.queries.statement_lines import headline
 
 
 def pay_of(adjustment: Adjustment) -> ExpertPay:
@@ -57,6 +58,6 @@ def news_of(kind: str, adjustment: Adjustment) -> PayNews:
         expert=adjustment.expert,
         kind=kind,
         subject=adjustment.public_id,
-        title=f"{adjustment.get_kind_display()}: {Money(adjustment.amount_minor, adjustment.currency)}",
+        title=headline(adjustment.kind, Money(adjustment.amount_minor, adjustment.currency)),
         body=adjustment.reason,
     )

@@ -16,6 +16,7 @@ from payments.operations.hours import hours_lock
 from payments.operations.pay import beside_postings, four_eyes, lone_acts, pay_notices
 from payments.operations.pay.beside_postings import BONUS, REFERRAL_BONUS, ExpertPay
 from payments.operations.pay.pay_notices import PayNews
+from payments.queries.statement_lines import headline
 
 Act = AdjustmentProposal.Act
 Kind = PlatformPay.Kind
@@ -206,6 +207,6 @@ def _news(pay: PlatformPay) -> PayNews:
         expert=pay.expert,
         kind="platform_pay.made",
         subject=pay.public_id,
-        title=f"{pay.get_kind_display()}: {Money(pay.amount_minor, pay.currency)}",
+        title=headline(pay.kind, Money(pay.amount_minor, pay.currency)),
         body=pay.reason,
     )

@@ -11,7 +11,7 @@ from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
 from core import outbox, scope
-from core.durations import format_duration
+from core.durations import in_words
 from core.money import SECONDS_PER_HOUR, Money
 from core.public import Tenant
 from experts.ports import Contestable
@@ -151,7 +151,7 @@ def explain(true_up: TrueUp) -> str:
         )
     return text % {
         "week": true_up.timesheet.iso_week,
-        "worked": format_duration(true_up.worked_seconds),
+        "worked": in_words(true_up.worked_seconds),
         "gross": Money(true_up.gross_minor, true_up.currency),
         "country": true_up.country,
         "floor": Money(true_up.floor_minor, true_up.currency),

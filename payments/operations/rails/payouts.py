@@ -111,8 +111,8 @@ def failed(payout: Payout, *, code: str, now: dt.datetime) -> None:
     payout.reason_code, payout.lease_until = code, None
     payout.save()
     _give_back(payout, "payout_rejected", accounts.transit(payout.provider, payout.currency), now=now)
-    body = _("The provider answered %(code)s. Check your payout method; the money stays yours.") % {"code": code}
-    _tell(payout, "payout.failed", _("Your payout of %(amount)s failed"), body, now=now)
+    body = _("%(why)s %(advice)s The money stays yours: the next pay run pays it, unless it is sent again before.")
+    _tell(payout, "payout.failed", _("Your payout of %(amount)s failed"), _explained(body, code), now=now)
 
 
 def returned(payout: Payout, *, code: str, now: dt.datetime) -> None:
@@ -121,8 +121,8 @@ def returned(payout: Payout, *, code: str, now: dt.datetime) -> None:
     payout.reason_code = code
     payout.save()
     _give_back(payout, "payout_returned", accounts.cash(payout.provider, payout.currency), now=now)
-    body = _("The bank sent it back (%(code)s). Check your payout method; the next run pays it.") % {"code": code}
-    _tell(payout, "payout.returned", _("Your payout of %(amount)s came back"), body, now=now)
+    body = _("The bank sent it back. %(why)s %(advice)s The money stays yours: the next pay run pays it.")
+    _tell(payout, "payout.returned", _("Your payout of %(amount)s came back"), _explained(body, code), now=now)
 
 
 def held(payout: Payout, *, code: str, now: dt.datetime) -> None:
@@ -297,6 +297,11 @@ def _tell_on_its_way(payout: Payout, kind: str, title: str, *, now: dt.datetime)
         link=f"/api/v1/expert/payouts/{payout.public_id}",
         now=now,
     )
+
+
+def _explained(body: str, code: str) -> str:
+    why = payout_reasons.named(code) or _("No reason was given.")
+    return body % {"why": why, "advice": payout_reasons.advice_of(code)}
 
 
 def _tell(payout: Payout, event: str, title: str, body: str, *, now: dt.datetime) -> None:
