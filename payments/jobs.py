@@ -16,7 +16,7 @@ from payments.operations.hours import clocks
 from payments.operations.labs import credit, invoices, reservations
 from payments.operations.pay import holdbacks
 from payments.operations.payee import onboarding
-from payments.operations.rails import inbox, sending, tracking
+from payments.operations.rails import inbox, sending, stuck, tracking
 from payments.queries import trial_balance
 
 log = structlog.get_logger(__name__)
@@ -78,7 +78,7 @@ def onboard_payees() -> None:
 @job(name="payments.report_stuck_payouts")
 def report_stuck_payouts() -> None:
     """Raise the alarm about payouts that have been open for too long."""
-    tracking.report_stuck(now=clock.now())
+    stuck.report(now=clock.now())
 
 
 @job(name="payments.release_holdbacks", bound=False)

@@ -24,7 +24,7 @@ from payments.models import (
     SendingLatch,
     Statement,
 )
-from payments.operations.rails import payout_decisions, tracking
+from payments.operations.rails import payout_decisions, stuck
 
 DECIDE = "payments.decide_payout"
 
@@ -55,7 +55,7 @@ class StuckFilter(admin.SimpleListFilter):
         """The rows of the queue."""
         if self.value() != "yes":
             return queryset
-        return queryset.filter(pk__in=tracking.stuck(now=clock.now()).values("pk"))
+        return queryset.filter(pk__in=stuck.rows(now=clock.now()).values("pk"))
 
 
 @admin.register(Payout)
@@ -246,7 +246,7 @@ register_queue(
     label=_("Payouts that have been open for too long"),
     path="/admin/payments/payout/?stuck=yes",
     permission=DECIDE,
-    waiting=lambda: tracking.stuck(now=clock.now()),
+    waiting=lambda: stuck.rows(now=clock.now()),
 )
 register_queue(
     name="payments.payout_decisions",

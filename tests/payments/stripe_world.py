@@ -18,7 +18,7 @@ from experts.public import Expert
 from payments import jobs
 from payments.models import InboundEvent, PayeeAccount, Payout, PayoutAttempt
 from payments.operations.payee import onboarding, payees, tax_profiles
-from payments.operations.rails import tracking
+from payments.operations.rails import stuck
 from payments.providers.port import Order
 from payments.queries import ledger_findings
 from tests.payments import ledger_story as story
@@ -123,7 +123,7 @@ def to_be_paid(fake: Fake, *names: str) -> Expert:
 def alarms(at: dt.datetime) -> int:
     """How many payouts are reported as stuck."""
     with unit_of_work(SYSTEM):
-        return tracking.report_stuck(now=at)
+        return stuck.report(now=at)
 
 
 def the_payout() -> Payout:

@@ -15,7 +15,7 @@ from experts.public import Appeal, Expert, Notice, Restriction
 from payments import jobs
 from payments.models import Payout, PayoutDecision, PayoutMethod, ProviderMovement
 from payments.operations.payee import payees
-from payments.operations.rails import payouts, sending, tracking
+from payments.operations.rails import payouts, sending, stuck
 from payments.queries import ledger_findings
 from tests.payments import hours_world as hours
 from tests.payments import ledger_story as story
@@ -277,6 +277,6 @@ def test_a_held_payout_that_was_never_sent_raises_the_alarm(ada: Expert) -> None
     lose_the_key(ada)
     story.send_and_track()
     with platform():
-        assert tracking.report_stuck(now=NOW + 6 * DAY) == 0
-        assert tracking.report_stuck(now=NOW + 8 * DAY) == 1
-        assert tracking.stuck(now=NOW + 8 * DAY).get() == the_payout()
+        assert stuck.report(now=NOW + 6 * DAY) == 0
+        assert stuck.report(now=NOW + 8 * DAY) == 1
+        assert stuck.rows(now=NOW + 8 * DAY).get() == the_payout()

@@ -10,8 +10,7 @@ from typing import Final
 import structlog
 from billiard.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import Exists, OuterRef, Q
 
 from core import states
 from core.money import Money
@@ -197,29 +196,6 @@ def look_up(name: str, keys: list[str], *, now: dt.datetime) -> None:
         _send_again([key for key in keys if key not in movements and key not in refusals], now=now)
     if refusals:
         raise _NotBarred("; ".join(f"{key}: {error}" for key, error in sorted(refusals.items())[:SILENCES]))
-
-
-def stuck(*, now: dt.datetime) -> QuerySet[Payout]:
-    """Payouts that are open long after a provider was given them, or after their release if none was: a person must act."""
-    late = now - dt.timedelta(hours=settings.PAYOUT_STUCK_HOURS)
-    dark = now - dt.timedelta(hours=settings.PAYOUT_UNKNOWN_HOURS)
-    last = PayoutAttempt.objects.filter(payout=OuterRef("pk")).order_by("-n").values("first_sent_at")[:1]
-    given = Payout.objects.annotate(given_at=Coalesce(Subquery(last), F("created_at")))
-    unknown = Q(status=Payout.Status.UNKNOWN, given_at__lte=dark)
-    return given.filter(unknown | Q(status__in=Payout.UNDER_WAY, given_at__lte=late))
-
-
-def report_stuck(*, now: dt.datetime) -> int:
-    """Log an error for each payout that is stuck, and their number when it is many; returns how many.
-
-    The queue at the desk shows them all.
-    """
-    rows = stuck(now=now).order_by("pk")
-    for payout in rows[:BATCH]:
-        log.error("payout_stuck", payout=payout.public_id, status=payout.status, provider=payout.provider)
-    if (count := rows.count()) > BATCH:
-        log.error("payouts_stuck", count=count)
-    return count
 
 
 def settled_lately(*, now: dt.datetime) -> dict[str, list[Movement]]:
