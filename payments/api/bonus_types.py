@@ -15,9 +15,7 @@ from payments.api.hours_types import ContractId, Pseudonym
 from payments.models import Adjustment, AdjustmentProposal
 from payments.operations.pay import bonuses
 
-CountedWith = Doc(
-    "What its proposer did alone lately for the same expert, or in the same lab: together it is too much for one."
-)
+CountedWith = Doc("What members of the lab decided alone lately, each by himself: together it is too much for one.")
 ProposalId = Annotated[str, IdOf("prp")]
 
 
@@ -139,7 +137,7 @@ def render_proposed_bonus(row: AdjustmentProposal, contract: Any) -> BonusOut:
 
 
 def counted_with(row: AdjustmentProposal) -> MoneyOut | None:
-    """What its proposer did alone lately, if anything."""
+    """What was decided alone lately and counts with it, if anything."""
     return render_money(Money(row.before_minor, row.currency)) if row.before_minor else None
 
 

@@ -21,6 +21,7 @@ class LoneActSort(models.TextChoices):
 
     BONUS = "bonus", _("bonus")
     MILESTONE = "milestone", _("milestone")
+    LAB_PAY = "lab_pay", _("pay from a lab's balance")
     PLATFORM_BONUS = "platform_bonus", _("bonus from the platform")
     PLATFORM_CLAWBACK = "platform_clawback", _("clawback for the platform")
     CORRECTION = "correction", _("correction of approved hours")
@@ -39,17 +40,19 @@ class LoneActSort(models.TextChoices):
 class WithinThreshold(guards.Guard):
     """All that one person did alone to one person or lab since ``since`` stays within the row's threshold.
 
-    Acts of one sort by one person wait for each other, so two at once cannot both be the last that fits: the
-    lock is that of `lone_acts.take_turn`.
+    So does all that anybody of a lab did alone with its money. Acts of one sort by one person, or of one lab, wait for
+    each other, so two at once cannot both be the last that fits: the locks are those of `lone_acts`.
     """
 
     when = pgtrigger.Before
     operation = pgtrigger.Insert
     func = """
-        PERFORM pg_advisory_xact_lock(hashtextextended('payments.four_eyes.' || NEW.sort, NEW.actor_id));
+        PERFORM pg_advisory_xact_lock(hashtextextended('payments.four_eyes.' || NEW.sort,
+            CASE WHEN NEW.sort = 'lab_pay' THEN NEW.tenant_id ELSE NEW.actor_id END));
         IF NEW.amount_minor + COALESCE((
             SELECT sum(amount_minor) FROM payments_loneact
-            WHERE sort = NEW.sort AND actor_id = NEW.actor_id AND currency = NEW.currency AND done_at > NEW.since
+            WHERE sort = NEW.sort AND currency = NEW.currency AND done_at > NEW.since
+                AND (actor_id = NEW.actor_id OR NEW.sort = 'lab_pay')
                 AND expert_id IS NOT DISTINCT FROM NEW.expert_id AND tenant_id IS NOT DISTINCT FROM NEW.tenant_id
         ), 0) > NEW.threshold_minor THEN
             RAISE EXCEPTION 'so much takes a second person'
@@ -62,7 +65,8 @@ class WithinThreshold(guards.Guard):
 class LoneAct(CadreModel):
     """One act of one person on one expert, or on a lab where there is no expert, or on the platform's own books.
 
-    Sorts that are added up over everybody have a second row for the same act, which names neither expert nor lab.
+    Sorts that are added up over everybody have a second row for the same act, which names neither expert nor lab; what a
+    lab's members pay has one that names the lab.
 
     ``amount_minor`` is what the act moved, either way, in minor units of ``currency``. ``threshold_minor`` and ``since``
     are the limit and the beginning of the window that it was judged by. Written once, never changed.
@@ -89,8 +93,14 @@ class LoneAct(CadreModel):
         constraints = (
             models.CheckConstraint(condition=Q(amount_minor__gt=0), name="payments_loneact_positive"),
             models.CheckConstraint(condition=Q(expert=None) | Q(tenant=None), name="payments_loneact_on_whom"),
+            models.CheckConstraint(
+                condition=~Q(sort="lab_pay") | Q(tenant__isnull=False), name="payments_loneact_whose_money"
+            ),
         )
-        indexes = (models.Index(fields=("actor", "sort", "-done_at"), name="payments_loneact_of_actor"),)
+        indexes = (
+            models.Index(fields=("actor", "sort", "-done_at"), name="payments_loneact_of_actor"),
+            models.Index(fields=("tenant", "-done_at"), condition=Q(sort="lab_pay"), name="payments_loneact_of_lab"),
+        )
         triggers = (WithinThreshold(name="within_threshold"), guards.Refuse(name="append_only"))
 
     def __str__(self) -> str:

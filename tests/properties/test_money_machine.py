@@ -137,7 +137,7 @@ def tally(seconds: float) -> str:
 
 @pytest.fixture
 def settings_(settings: Settings) -> Settings:
-    """A wage floor just above what the machine's labs pay, and a referral programme that is reached in a few weeks."""
+    """Wage floors just above and well below what the machine's labs pay, and a referral programme that is reached in a few weeks."""
     settings.REFERRAL_PROGRAMME = [PROGRAMME]
-    settings.WAGE_FLOORS = [f"US:USD:2026-01-01:{MoneyMachine.floor}"]
+    settings.WAGE_FLOORS = [f"{country}:USD:2026-01-01:{minor}" for country, minor in MoneyMachine.floors.items()]
     return settings

@@ -44,7 +44,14 @@ def pay(*, bonus: Bonus, decided_by: User, by: Principal, now: dt.datetime) -> A
     errors = _errors_of("", bonus, terms, decided_by)
     if errors:
         raise InvalidInput(errors=errors)
-    if not lone_acts.alone(act=Act.BONUS, amount=bonus.amount, by=decided_by, expert=bonus.contract.expert, now=now):
+    if not lone_acts.alone(
+        act=Act.BONUS,
+        amount=bonus.amount,
+        by=decided_by,
+        expert=bonus.contract.expert,
+        lab_id=bonus.contract.tenant_id,
+        now=now,
+    ):
         return _propose(Act.BONUS, [bonus], decided_by, now=now)
     (paid,) = _pay([bonus], {bonus.contract.pk: terms}, decided_by=decided_by, actor=by.label, now=now)
     return paid
@@ -55,9 +62,8 @@ def pay_many(
 ) -> list[Adjustment] | AdjustmentProposal:
     """Pay up to MOST bonuses, all of them or none, with one write of the ledger.
 
-    What they come to is compared with the threshold as a whole, in each currency, and what each expert gets together
-    with what the same member gave him alone lately. Raises InvalidInput naming every row
-    that is wrong, InsufficientFunds.
+    What they come to is compared with the threshold as a whole, in each currency, together with what members of the lab
+    paid alone lately. Raises InvalidInput naming every row that is wrong, InsufficientFunds.
     """
     terms = _terms_of(bonuses, now=now)
     errors = [
@@ -70,7 +76,7 @@ def pay_many(
         raise InvalidInput(errors=errors)
     totals = _totals(bonuses)
     if any(lone_acts.too_much(total) for total in totals) or not lone_acts.all_alone(
-        act=Act.BONUS_BULK, parts=_parts(bonuses), by=decided_by, now=now
+        act=Act.BONUS_BULK, parts=_parts(bonuses), by=decided_by, lab_id=bonuses[0].contract.tenant_id, now=now
     ):
         if len(totals) > 1:
             detail = _("Above the threshold, bonuses of one currency are proposed together.")
@@ -147,7 +153,7 @@ def _pay(
 
 def _propose(act: str, bonuses: Sequence[Bonus], proposed_by: User, *, now: dt.datetime) -> AdjustmentProposal:
     (total,) = _totals(bonuses)
-    only = bonuses[0].contract if len(bonuses) == 1 else None
+    only, lab_id = bonuses[0].contract if len(bonuses) == 1 else None, bonuses[0].contract.tenant_id
     return four_eyes.propose(
         act=act,
         side=AdjustmentProposal.Side.LAB,
@@ -160,9 +166,9 @@ def _propose(act: str, bonuses: Sequence[Bonus], proposed_by: User, *, now: dt.d
             ]
         },
         proposed_by=proposed_by,
-        tenant_id=bonuses[0].contract.tenant_id,
+        tenant_id=lab_id,
         expert=only.expert if only else None,
-        before=lone_acts.done_before(act=act, by=proposed_by, parts=_parts(bonuses), now=now),
+        before=lone_acts.done_before(act=act, by=proposed_by, parts=_parts(bonuses), lab_id=lab_id, now=now),
         now=now,
     )
 

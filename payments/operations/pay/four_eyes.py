@@ -104,13 +104,14 @@ def propose(
 ) -> AdjustmentProposal:
     """Write down what would be done; nothing happens before another person approves. Raises OwnWork.
 
-    ``before`` is what the proposer did alone lately and what counts with it; found by act and expert, or else lab.
+    ``before`` is what was done alone lately and counts with it; found by act and expert, or else lab.
     """
     if expert is not None:
         require_other(expert, proposed_by)
     if before is None:
         part = lone_acts.Part.of(amount, expert=expert, tenant_id=tenant_id)
-        before = lone_acts.done_before(act=act, by=proposed_by, parts=[part], now=now)
+        lab_id = tenant_id if side == AdjustmentProposal.Side.LAB else None
+        before = lone_acts.done_before(act=act, by=proposed_by, parts=[part], lab_id=lab_id, now=now)
     proposal = AdjustmentProposal.objects.create(
         act=act,
         side=side,

@@ -51,7 +51,8 @@ def define(
         "threshold": threshold,
         "amount_minor": amount.minor,
     }
-    if not lone_acts.alone(act=Act.MILESTONE, amount=budget, by=decided_by, tenant_id=project.tenant_id, now=now):
+    lab_id = project.tenant_id
+    if not lone_acts.alone(act=Act.MILESTONE, amount=budget, by=decided_by, tenant_id=lab_id, lab_id=lab_id, now=now):
         return four_eyes.propose(
             act=Act.MILESTONE,
             side=AdjustmentProposal.Side.LAB,
@@ -59,7 +60,7 @@ def define(
             reason=title,
             terms=terms,
             proposed_by=decided_by,
-            tenant_id=project.tenant_id,
+            tenant_id=lab_id,
             now=now,
         )
     return _create(project, opening, terms, budget, decided_by=decided_by, proposal=None, now=now)

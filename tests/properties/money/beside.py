@@ -78,19 +78,21 @@ class Beside(Working):
     def claw_back_a_bonus(self, which: int, percent: int) -> None:
         """Pay is taken back, never more than was paid; the balance may fall below zero."""
         public_id, paid = self.pick(self.bonuses, which)
-        self._claw_back(public_id, paid, percent, is_free=True)
+        self._claw_back(public_id, paid, percent, most=paid.gross)
 
     @precondition(lambda self: self.entries("approved", "contested"))
     @rule(which=WHICH, percent=st.integers(1, 130))
     def claw_back_hours(self, which: int, percent: int) -> None:
-        """The same for approved hours, at what they came to with their corrections; not while they are contested."""
+        """The same for approved hours, at what they came to with their corrections; not while they are contested, and
+        never below the wage floor of their week."""
         pk, stretch = self.pick(self.entries("approved", "contested"), which)
         stretch.back.gross, stretch.back.fee = stretch.gross, stretch.fee
         with platform():
             public_id = TimeEntry.objects.get(pk=pk).public_id
-        self._claw_back(public_id, stretch.back, percent, is_free=stretch.state == "approved")
+        above = self.book.above_floor(stretch.sheet, self.floor_of(stretch.expert))
+        self._claw_back(public_id, stretch.back, percent, most=above if stretch.state == "approved" else 0)
 
-    def _claw_back(self, public_id: str, paid: Taken, percent: int, *, is_free: bool) -> None:
+    def _claw_back(self, public_id: str, paid: Taken, percent: int, *, most: int) -> None:
         minor = max(1, paid.gross * percent // 100)
         with platform():
             source = clawbacks.find(public_id)
@@ -104,7 +106,7 @@ class Beside(Working):
             "claw back",
             lambda: clawbacks.claw_back(**terms, now=self.later()),
             side="platform",
-            allowed=is_free and paid.taken + minor <= paid.gross,
+            allowed=minor <= most and paid.taken + minor <= paid.gross,
         )
         if made:
             self.book.grant(source.tenant_id, source.expert_id, -minor, -paid.take(minor))
@@ -199,7 +201,7 @@ class Beside(Working):
         with platform():
             is_decided = sheet_of(stretch).is_decided
             added = true_ups.check(timesheet_id=stretch.sheet, now=self.later())
-        wanted = self.book.top_up(stretch.sheet, self.floor) if is_decided else 0
+        wanted = self.book.top_up(stretch.sheet, self.floor_of(stretch.expert)) if is_decided else 0
         assert (0 if added is None else added.amount_minor) == wanted
         self.TALLY["wage floor: added" if wanted else "wage floor: kept"] += 1
         with platform(), self.unchanged():

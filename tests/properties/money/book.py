@@ -198,12 +198,17 @@ class Book:
     def top_up(self, sheet: int, floor: int) -> int:
         """Hold a week against the wage floor, in minor units an hour; returns what the platform adds."""
         week = [stretch for stretch in self.stretches.values() if stretch.sheet == sheet and stretch.is_settled]
-        due = -(-sum(stretch.counted for stretch in week) * floor // 3600)
-        missing = max(0, due - sum(stretch.gross for stretch in week) - self.topped_up[sheet])
+        missing = max(0, -self.above_floor(sheet, floor))
         if missing:
             self.topped_up[sheet] += missing
             self.gift(week[0].expert, missing)
         return missing
+
+    def above_floor(self, sheet: int, floor: int) -> int:
+        """What a week pays above the wage floor, with what was taken back of it and what was added; negative below it."""
+        week = [stretch for stretch in self.stretches.values() if stretch.sheet == sheet and stretch.is_settled]
+        due = -(-sum(stretch.counted for stretch in week) * floor // 3600)
+        return sum(stretch.gross - stretch.back.taken for stretch in week) + self.topped_up[sheet] - due
 
     def follow(self, pk: int, sent: Sent) -> None:
         """A payout is somewhere: owed, on its way, or out."""

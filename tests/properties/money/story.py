@@ -49,8 +49,9 @@ class Story(RuleBasedStateMachine):
     TALLY: ClassVar[Counter[str]] = Counter()
     """How often each act was played and how often it was refused, over all stories."""
 
-    floor: ClassVar[int] = 15_000
-    """What an hour has to pay at least, in cents: more than it pays, so that every week is topped up."""
+    floors: ClassVar[dict[str, int]] = {"US": 15_000, "CH": 9_000}
+    """What an hour has to pay at least, in cents, where each of the two lives: every week of the first is topped up, and
+    of the other's some can be taken back."""
 
     books: dict[str, Book]
 
@@ -201,7 +202,14 @@ class Story(RuleBasedStateMachine):
         for currency in CURRENCIES:
             story.add_method(expert, account=f"acct-{n}-{currency}", currency=currency)
         story.sign_tax(expert)
+        with platform():
+            Expert.objects.filter(pk=expert.pk).update(country=list(self.floors)[n])
+        expert.refresh_from_db()
         return expert
+
+    def floor_of(self, expert: int) -> int:
+        """What an hour of this expert has to pay at least."""
+        return self.floors[next(known.country for known in self.experts if known.pk == expert)]
 
     @staticmethod
     def _refer(one: Expert, other: Expert) -> Referral:
