@@ -32,6 +32,7 @@ from payments.api.earnings_types import (
     TrueUpOut,
 )
 from payments.api.effective_rates import render_effective_rate
+from payments.api.filters import WeekField
 from payments.api.hours_types import render_entry, render_time
 from payments.api.payday_types import render_date
 from payments.models import TimeEntry, TrueUp
@@ -46,7 +47,7 @@ from payments.queries.next_payout import NextPayout
 class EarningsFilters(serializers.Serializer[None]):
     """Filters of the lines."""
 
-    week = serializers.RegexField(r"^\d{4}-W\d{2}$", required=False)
+    week = WeekField(required=False)
     contract = PublicIdField("ctr", required=False)
 
 

@@ -28,7 +28,7 @@ class BucketsOut(TypedDict):
     in_review: Annotated[list[MoneyOut], Doc("Submitted, waiting for the lab or its clock.")]
     approved: Annotated[list[MoneyOut], Doc("Owed to you, for the next pay run.")]
     on_hold: Annotated[list[MoneyOut], Doc("Held back by contract, or held for a reason you were told.")]
-    disputed: Annotated[list[MoneyOut], Doc("Contested by the lab.")]
+    disputed: Annotated[list[MoneyOut], Doc("Contested by the lab, or set aside until a contest is decided.")]
     scheduled: Annotated[list[MoneyOut], Doc("In a pay run or on its way, with the tax withheld.")]
     paid: Annotated[list[MoneyOut], Doc("Sent to you, with the tax withheld.")]
 
@@ -70,7 +70,10 @@ class EarningLineOut(TypedDict):
     id: EarningId
     kind: Annotated[
         str,
-        Doc("time_entry, bonus, referral, correction, clawback, reinstatement, write_off, true_up or exchange."),
+        Doc(
+            "time_entry, bonus, referral, correction, clawback, reinstatement, write_off, true_up, exchange, or dispute: "
+            "what was set aside, and where it is now."
+        ),
         Example("time_entry"),
     ]
     at: Timestamp

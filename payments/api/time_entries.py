@@ -22,6 +22,7 @@ from marketplace.public import (
     InstructionsRequired,
     contracts_of,
 )
+from payments.api.filters import WeekField
 from payments.api.hours_types import (
     ENTRY_RELATIONS,
     LabTimeEntryOut,
@@ -51,7 +52,7 @@ class TimeEntryFilters(serializers.Serializer[None]):
     timesheet = PublicIdField("tsh", required=False, source="timesheet__public_id")
     claim = PublicIdField("clm", required=False, source="claim__public_id")
     activity = serializers.ChoiceField(choices=Activity.choices, required=False)
-    week = serializers.RegexField(r"^\d{4}-W\d{2}$", required=False, source="iso_week")
+    week = WeekField(required=False, source="iso_week")
     started_after = InstantField(required=False, source="period__startswith__gte")
     started_before = InstantField(required=False, source="period__startswith__lt")
 

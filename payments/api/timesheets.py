@@ -16,6 +16,7 @@ from core.api.views import ExpertView, LabView
 from core.problems import InvalidTransition
 from experts.public import OwnWork
 from payments.api.deciders import DecidedIn, decider
+from payments.api.filters import WeekField
 from payments.api.hours_types import (
     ENTRY_RELATIONS,
     LabTimesheetDetailOut,
@@ -37,7 +38,7 @@ class TimesheetFilters(serializers.Serializer[None]):
 
     status = serializers.ChoiceField(choices=Timesheet.Status.choices, required=False)
     contract = PublicIdField("ctr", required=False, source="contract__public_id")
-    week = serializers.RegexField(r"^\d{4}-W\d{2}$", required=False, source="iso_week")
+    week = WeekField(required=False, source="iso_week")
 
 
 class LabTimesheetFilters(TimesheetFilters):

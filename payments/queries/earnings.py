@@ -12,11 +12,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from django.db.models import F, Sum
+from django.db.models import F, QuerySet, Sum
 
 from core.money import Money, pay_for
 from payments import accounts, ledger, timekeeping
-from payments.models import Adjustment, FxExchange, Payout, PayRun, PayRunLine, PlatformPay, TimeEntry, TrueUp, WriteOff
+from payments.models import (
+    Adjustment,
+    Dispute,
+    FxExchange,
+    Payout,
+    PayRun,
+    PayRunLine,
+    PlatformPay,
+    TimeEntry,
+    TrueUp,
+    WriteOff,
+)
 from payments.models.time_entry import SETTLED, TimeEntryQuerySet, pay_of
 from payments.queries.next_payout import currencies_of
 
@@ -46,7 +57,7 @@ Sums = dict[str, dict[str, int]]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One thing that earns: a time entry, or an adjustment beside the hours; or one side of an exchange."""
+    """One thing that earns: a time entry, or an adjustment beside the hours; or one side of an exchange or a contest."""
 
     id: str
     kind: str
@@ -96,6 +107,8 @@ def lines(*, expert_id: int, now: dt.datetime, week: str = "", contract: str = "
     found += [
         _line_of_true_up(row, runs) for row in added.select_related("contract", "timesheet").order_by("-pk")[:LINES]
     ]
+    contested = _set_aside(expert_id).filter(**_of_entry(week, contract)).order_by("-pk")[:LINES]
+    found += [line for row in contested for line in _lines_of_dispute(row, runs)]
     if not week and not contract:
         found += [_line_of_platform(row, runs) for row in _from_the_platform(expert_id)]
         found += [line for row in _exchanges_of(expert_id) for line in _lines_of_exchange(row, runs)]
@@ -104,6 +117,11 @@ def lines(*, expert_id: int, now: dt.datetime, week: str = "", contract: str = "
 
 def _narrowed(week: str, contract: str) -> dict[str, str]:
     wanted = {"timesheet__iso_week": week, "contract__public_id": contract}
+    return {path: value for path, value in wanted.items() if value}
+
+
+def _of_entry(week: str, contract: str) -> dict[str, str]:
+    wanted = {"entry__iso_week": week, "entry__contract__public_id": contract}
     return {path: value for path, value in wanted.items() if value}
 
 
@@ -185,10 +203,19 @@ def _add_owed(sums: Sums, expert_id: int) -> None:
         balances = ledger.balances(keys=[payable, held])
         sums["approved"][currency] += balances[payable]
         sums["on_hold"][currency] += balances[held]
+    for row in _set_aside(expert_id).filter(decided_at=None):  # it waits in the holdback
+        sums["on_hold"][row.entry.snapshot.currency] -= row.set_aside_minor
+        sums["disputed"][row.entry.snapshot.currency] += row.set_aside_minor
     calculated = PayRunLine.objects.filter(expert=expert_id, payout=None, run__status__in=_CALCULATED)
     for line in calculated.select_related("run"):
         sums[bucket_of_pay_line(line)][line.run.currency] += line.gross_minor
         sums["approved"][line.run.currency] -= line.gross_minor
+
+
+def _set_aside(expert_id: int) -> QuerySet[Dispute]:
+    """Contests of hours that were money already, and for which something was set aside."""
+    rows = Dispute.objects.filter(expert=expert_id, set_aside_minor__gt=0, tenant__live=None)
+    return rows.select_related("entry__contract", "entry__snapshot")
 
 
 def _add_payouts(sums: Sums, expert_id: int) -> None:
@@ -286,4 +313,30 @@ def _lines_of_exchange(row: FxExchange, runs: list[Paid]) -> list[Line]:
             is_estimate=False,
         )
         for amount in (Money(-row.sell_minor, row.quote.sell), row.bought)
+    ]
+
+
+def _lines_of_dispute(row: Dispute, runs: list[Paid]) -> list[Line]:
+    """What was set aside out of what was owed, and where it is now."""
+    currency = row.entry.snapshot.currency
+    taken = bucket_after(runs, currency=currency, credited_at=row.created_at)
+    given = "disputed" if row.decided_at is None else bucket_after(runs, currency=currency, credited_at=row.decided_at)
+    parts = (
+        (row.created_at, -row.set_aside_minor, taken),
+        (row.decided_at or row.created_at, row.set_aside_minor, given),
+    )
+    return [
+        Line(
+            id=row.public_id,
+            kind="dispute",
+            at=at,
+            contract=row.entry.contract.public_id,
+            week=row.entry.iso_week,
+            activity=row.entry.activity,
+            seconds=0,
+            amount=Money(minor, currency),
+            bucket=bucket,
+            is_estimate=False,
+        )
+        for at, minor, bucket in parts
     ]

@@ -74,6 +74,29 @@ def test_contested_pay_waits_in_the_holdback(world: World, entry: TimeEntry, cal
     assert_the_books_hold()
 
 
+def earned(world: World) -> tuple[dict[str, str], set[tuple[str, str, str]]]:
+    """What is in each bucket, and the lines beside the hours."""
+    shown = hours.expert_caller(world)("GET", "/expert/earnings", at=LATER).json()
+    sums = {name: amounts[0]["amount"] for name, amounts in shown["buckets"].items()}
+    lines = {(row["kind"], row["amount"]["amount"], row["bucket"]) for row in shown["lines"]}
+    return {name: amount for name, amount in sums.items() if amount != "0.00"}, lines - {
+        ("time_entry", "110.00", "approved")
+    }
+
+
+def test_an_expert_sees_what_is_set_aside_as_contested(world: World, entry: TimeEntry, caller: Caller) -> None:
+    """Not as held back by his contract; and once it is decided, the lines still add up to the buckets."""
+    assert earned(world) == ({"approved": "99.00", "on_hold": "11.00"}, set())
+    made = opened(world, entry, caller)
+    sums, lines = earned(world)
+    assert sums == {"approved": "49.50", "on_hold": "11.00", "disputed": "49.50"}
+    assert lines == {("dispute", "-49.50", "approved"), ("dispute", "49.50", "disputed")}
+    assert caller("POST", f"/disputes/{made['id']}/withdraw", {"decided_by": world.member.email}, at=LATER)
+    sums, lines = earned(world)
+    assert sums == {"approved": "99.00", "on_hold": "11.00"}
+    assert lines == {("dispute", "-49.50", "approved"), ("dispute", "49.50", "approved")}
+
+
 def test_silence_pays_the_expert(world: World, entry: TimeEntry, caller: Caller) -> None:
     made = opened(world, entry, caller)
     before = lab(world)

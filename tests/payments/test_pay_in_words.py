@@ -133,3 +133,24 @@ def test_every_change_of_pay_has_a_headline_in_words() -> None:
     assert heads["reinstatement"] == "Given back: -500 JPY"
     assert heads["referral"] == "Referral bonus: -500 JPY"
     assert all(head[0].isupper() for head in heads.values())
+
+
+@pytest.mark.parametrize("path", ["expert/earnings", "expert/timesheets", "expert/time-entries"])
+@pytest.mark.parametrize(
+    ("week", "code", "said"),
+    [
+        ("2026-48", "invalid", 'A week is written "2026-W47"'),
+        ("2026-W54", "no_such_week", "no such week"),
+        ("2027-W53", "no_such_week", "no such week"),
+        ("0000-W01", "no_such_week", "no such week"),
+    ],
+)
+def test_a_week_that_there_is_not_is_told(path: str, week: str, code: str, said: str) -> None:
+    answer = get(expert_caller(story.new_expert()), f"{path}?week={week}")
+    (error,) = answer.json()["errors"]
+    assert (answer.status_code, error["pointer"], error["code"]) == (400, "?week", code)
+    assert said in error["detail"]
+
+
+def test_week_53_is_a_week_where_the_year_has_it() -> None:
+    assert get(expert_caller(story.new_expert()), "expert/earnings?week=2026-W53").status_code == 200
