@@ -71,6 +71,42 @@ def _own_fields(node: ast.ClassDef) -> int:
     )
 
 
+CATCHES_ALL: Final = {
+    "core/long_work.py": "its law says which errors end the work",
+    "tasks/operations/delivering.py": "that law again",
+    "payments/operations/bank/bank_trouble.py": "a request of the desk, which has no such limit",
+}
+
+
+def test_whoever_catches_everything_lets_the_end_of_a_worker_s_time_through() -> None:
+    """Celery's soft limit is an exception like any other: a loop that swallows it goes on until it is killed."""
+    deaf = {
+        source.name
+        for source in product()
+        if source.name.split("/")[0] != "config"
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Try) and _catches_all(node) and not _lets_the_end_through(node)
+    }
+    assert deaf == CATCHES_ALL.keys()
+
+
+def _caught(node: ast.Try) -> list[str]:
+    return [ast.unparse(handler.type) if handler.type else "BaseException" for handler in node.handlers]
+
+
+def _catches_all(node: ast.Try) -> bool:
+    return not {"Exception", "BaseException"}.isdisjoint(_caught(node))
+
+
+def _lets_the_end_through(node: ast.Try) -> bool:
+    return any(
+        handler.type is not None
+        and ast.unparse(handler.type) == "SoftTimeLimitExceeded"
+        and isinstance(handler.body[-1], ast.Raise)
+        for handler in node.handlers
+    )
+
+
 def test_every_exemption_has_its_reason_beside_it() -> None:
     """Whoever silences the linter or the type checker on a line says there why that is right."""
     exemption = re.compile(r"# (?:noqa|type: ignore)\S*(?: [A-Z]+\d+,?)*(?P<rest>.*)")

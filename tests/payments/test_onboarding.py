@@ -12,6 +12,8 @@ from experts.public import Notice
 from payments import jobs
 from payments.models import PayeeAccount, PayoutMethod
 from payments.operations.payee import payees
+from payments.providers.port import PayeeStanding
+from payments.providers.stripe_connect import StripeConnectProvider
 from tests.core.api.conftest import Caller
 from tests.payments import ledger_story as story
 from tests.payments.stripe_world import DAY, HOUR, MINUTE, break_once, events, fake, hooked, start, work
@@ -67,6 +69,35 @@ def test_the_account_is_found_ready_without_any_event(fake: Fake, ada: Caller) -
     fake.books.finish_onboarding(PayeeAccount.objects.get().account)
     work(start() + HOUR)
     assert shown(ada, method)["status"] == "active"
+
+
+def test_an_answer_that_an_event_overtook_is_not_written_over_what_came_after_it(
+    hooked: Fake, ada: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one who asked first was told that the account is not ready, and writes it down last."""
+    method, at = added(ada), start() + HOUR
+    work(start())
+    account = PayeeAccount.objects.get().account
+    real = StripeConnectProvider.payee_standing
+    overtaken: list[bool] = []
+
+    def slow(self: StripeConnectProvider, name: str) -> PayeeStanding:
+        found = real(self, name)
+        if not overtaken:
+            overtaken.append(found.is_ready)
+            hooked.books.finish_onboarding(account)
+            assert hooked.deliver(hooked.books.events[-1]) == 200
+            with clock.frozen(at + MINUTE):
+                jobs.handle_inbound()
+        return found
+
+    monkeypatch.setattr(StripeConnectProvider, "payee_standing", slow)
+    with clock.frozen(at):
+        jobs.onboard_payees()
+    assert overtaken == [False]
+    assert shown(ada, method)["status"] == "active"
+    told = Notice.objects.filter(kind__startswith="payout_account.")
+    assert list(told.values_list("kind", flat=True)) == ["payout_account.ready"]
 
 
 def test_a_link_is_good_once_and_a_fresh_one_is_asked_for(fake: Fake, ada: Caller) -> None:

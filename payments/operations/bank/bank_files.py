@@ -13,6 +13,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 import structlog
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.utils.translation import gettext_lazy
 
@@ -114,6 +115,8 @@ def hand_over_unfinished(*, now: dt.datetime) -> int:
     for pk in pks:
         try:
             hand_over(file_id=pk, now=now)
+        except SoftTimeLimitExceeded:
+            raise
         except Exception:  # a seal that cannot be opened, a channel that fails: that must not stop the other files
             log.exception("bank_file_not_handed_over", file=pk)
     return len(pks)

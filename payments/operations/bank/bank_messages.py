@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Final, TypeAlias
 
 import structlog
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef
@@ -47,10 +48,16 @@ def collect(*, provider: str, now: dt.datetime) -> int:
     channel = bank_channel.channel()
     count = 0
     for file in channel.collect(most_bytes=settings.BANK_FILE_MOST_BYTES):
-        with unit_of_work(COLLECTOR):
-            message = receive(provider=provider, name=file.name, content=file.content, size=file.size, now=now)
-        channel.put_away(file.name, refused=message.status == BankMessage.Status.REFUSED)
-        count += 1
+        try:
+            with unit_of_work(COLLECTOR):
+                message = receive(provider=provider, name=file.name, content=file.content, size=file.size, now=now)
+            channel.put_away(file.name, refused=message.status == BankMessage.Status.REFUSED)
+        except SoftTimeLimitExceeded:
+            raise
+        except Exception:  # it stays in the channel; what came with it must not stay there too
+            log.exception("bank_message_not_taken", name=file.name)
+        else:
+            count += 1
     _let_go_of_overtaken()
     return count + apply_received(now=now)
 
@@ -121,15 +128,22 @@ def came_before(row: BankMessage) -> Trouble | None:
 
 
 def apply_received(*, now: dt.datetime) -> int:
-    """Apply every file that waits, each in a transaction of its own; one that fails waits, and alarms."""
+    """Apply every file that waits, each in a transaction of its own; one that fails waits, and alarms.
+
+    Those that failed before come last: one that takes all the time that a job has must not stand before the others.
+    """
     with unit_of_work(COLLECTOR):
-        due = BankMessage.objects.filter(status=BankMessage.Status.RECEIVED).order_by("pk")
+        due = BankMessage.objects.filter(status=BankMessage.Status.RECEIVED).order_by("problem", "pk")
         pks = list(due.values_list("pk", flat=True))
     done = 0
     for pk in pks:
         try:
             with unit_of_work(COLLECTOR):
                 done += apply(pk=pk, now=now)
+        except SoftTimeLimitExceeded as error:
+            log.error("bank_message_too_slow", message=pk)
+            _remember(pk, cause_of(error))
+            raise
         except Exception as error:  # a defect of ours must not stop the bank's other files
             log.exception("bank_message_failed", message=pk)
             _remember(pk, cause_of(error))

@@ -16,6 +16,7 @@ from payments.models import (
     BankFile,
     BankMessage,
     BankStatement,
+    BankTransfer,
     Payout,
     PayoutAttempt,
     ProviderEntry,
@@ -34,15 +35,35 @@ log = structlog.get_logger(__name__)
 
 
 def read_bank(*, now: dt.datetime) -> int:
-    """Everything the bank left since the last time; how many files. Does nothing where no bank account is set up."""
+    """Everything the bank left since the last time; how many files. Does nothing where no bank account is set up.
+
+    Whoever reads files may die before the books follow: what they told and nobody followed is followed all the same.
+    """
     if not settings.BANK_ACCOUNT_IBAN:
         return 0
     count = bank_messages.collect(provider=BANK, now=now)
     bank_files.hand_over_unfinished(now=now)  # afterwards: the bank may just have said that it has them
-    if count:
-        tracking.follow_settlements(now=now)
+    if count or _is_behind(now=now):
+        tracking.follow_settlements(now=now, only=BANK)
         reconcile(provider=BANK, now=now)
     return count
+
+
+def _is_behind(*, now: dt.datetime) -> bool:
+    """Whether the bank decided about a payout that does not say so, or told of money that nobody looked at."""
+    lately = BankTransfer.objects.filter(provider=BANK, changed_at__gte=now - tracking.LOOK_BACK)
+    decided = (BankTransfer.Status.BOOKED, BankTransfer.Status.REJECTED, BankTransfer.Status.RETURNED)
+    told = Exists(lately.filter(status__in=decided, key=OuterRef("idem_key")))
+    back = lately.filter(status=BankTransfer.Status.RETURNED).values("key")
+    later = PayoutAttempt.objects.filter(payout=OuterRef("payout"), n__gt=OuterRef("n"))
+    is_open = (Payout.Status.UNKNOWN, Payout.Status.SUBMITTED, Payout.Status.IN_TRANSIT)
+    with unit_of_work(RECONCILER):
+        last = PayoutAttempt.objects.filter(~Exists(later), payout__provider=BANK)
+        return (
+            last.filter(told, payout__status__in=is_open).exists()
+            or last.filter(payout__status=Payout.Status.PAID, idem_key__in=back).exists()
+            or ProviderEntry.objects.filter(provider=BANK, journal_entry=None, items=None).exists()
+        )
 
 
 def reconcile_all(*, now: dt.datetime) -> None:
@@ -51,15 +72,18 @@ def reconcile_all(*, now: dt.datetime) -> None:
         paid = Payout.objects.filter(created_at__gte=now - LONGEST_LOOK_BACK)
         names = {*paid.values_list("provider", flat=True).distinct()}
         names |= {*ProviderEntry.objects.values_list("provider", flat=True).distinct()}
-    for name in sorted(names):
-        try:
-            reconcile(provider=name, now=now)
-        except SoftTimeLimitExceeded:
-            raise
-        except Exception:  # the other providers' books and the alarms must not wait for this one's
-            log.exception("reconciliation_failed", provider=name)
-    with unit_of_work(RECONCILER):
-        alarm(now=now)
+    try:
+        for name in sorted(names):
+            try:
+                reconcile(provider=name, now=now)
+            except SoftTimeLimitExceeded:
+                log.error("reconciliation_too_slow", provider=name)
+                raise
+            except Exception:  # the other providers' books must not wait for this one's
+                log.exception("reconciliation_failed", provider=name)
+    finally:  # nor the alarms
+        with unit_of_work(RECONCILER):
+            alarm(now=now)
 
 
 def reconcile(*, provider: str, now: dt.datetime) -> None:

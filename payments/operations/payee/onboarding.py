@@ -104,7 +104,7 @@ def onboard_due(*, now: dt.datetime) -> int:
             try:
                 answer = _ask(row)
                 with unit_of_work(OPENER):
-                    _record(row.pk, answer, asked_at=row.link_wanted_at, now=now)
+                    _record(row.pk, answer, asked=row, now=now)
             except SoftTimeLimitExceeded:
                 raise
             except Exception:  # its lease ends and it is tried again; the others must not wait for that
@@ -144,12 +144,18 @@ def _ask(row: PayeeAccount) -> _Answer | None:
         return _Answer(account) if account else None
 
 
-def _record(pk: int, answer: _Answer | None, *, asked_at: dt.datetime | None, now: dt.datetime) -> None:
+def _record(pk: int, answer: _Answer | None, *, asked: PayeeAccount, now: dt.datetime) -> None:
+    """Write an answer down, unless the account was to be asked about again since: then it may be out of date."""
     row = PayeeAccount.objects.select_for_update(no_key=True, of=("self",)).select_related("expert").get(pk=pk)
+    if row.next_attempt_at != asked.next_attempt_at:
+        if answer is not None and not row.account:  # or the next one might open another
+            _apply(row, _Answer(answer.account, refusal=answer.refusal), now=now)
+            row.save()
+        return
     row.tries += 1
     if answer is not None:
         _apply(row, answer, now=now)
-        if answer.link is not None and row.link_wanted_at == asked_at:
+        if answer.link is not None and row.link_wanted_at == asked.link_wanted_at:
             row.link_wanted_at = None
     row.next_attempt_at = now + _wait(row)
     row.save()

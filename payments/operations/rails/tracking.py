@@ -116,10 +116,10 @@ def _is_told(provider: str, keys: list[str], *, now: dt.datetime) -> bool:
     return True
 
 
-def follow_settlements(*, now: dt.datetime) -> int:
+def follow_settlements(*, now: dt.datetime, only: str = "") -> int:
     """Read what providers settled lately, and catch up with whatever no answer told us: above all, returned money."""
     moved = 0
-    for name in _paying(now=now):
+    for name in [only] if only else _paying(now=now):
         try:
             movements = _settlements(name, now=now)
             with unit_of_work(TRACKER):

@@ -1,0 +1,131 @@
+"""Reading what the bank left: whoever dies, runs out of time or stumbles over one file leaves the others no later."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from billiard.exceptions import SoftTimeLimitExceeded
+from pytest_django import Settings
+from structlog.testing import capture_logs
+
+from core.public import unit_of_work
+from payments.models import BankMessage, Funding, ProviderEntry
+from payments.operations.bank import bank_messages, provider_books
+from payments.operations.rails import tracking
+from payments.providers.bank_channel import DirectoryChannel
+from payments.queries import ledger_findings
+from tests.payments import bank_world as world
+from tests.payments.bank_world import DAY, GOOD, HOUR, Bank, paid_run, statuses, we_send
+from tests.payments.ledger_story import NOW, SYSTEM
+from tests.payments.test_bank_messages import entry, leave, statement
+
+pytestmark = pytest.mark.django_db(transaction=True)
+SOON = NOW + dt.timedelta(minutes=5)
+
+
+@pytest.fixture
+def bank(settings: Settings, tmp_path: Path) -> Iterator[Bank]:
+    opened = world.open_bank(settings, tmp_path)
+    yield opened
+    opened.close()
+    with unit_of_work(SYSTEM):
+        assert ledger_findings.findings() == []
+
+
+def dying(*_args: object, **_kwargs: object) -> None:
+    raise KeyboardInterrupt
+
+
+def read(now: dt.datetime) -> None:
+    provider_books.read_bank(now=now)
+
+
+def test_whoever_dies_before_the_payouts_followed_costs_one_tick(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
+    paid_run(bank, ("Ada", GOOD, 20_000), ("Bob", world.CLOSED, 30_000))
+    we_send()
+    bank.read_our_files()
+    with monkeypatch.context() as death:
+        death.setattr(tracking, "follow_settlements", dying)
+        with pytest.raises(KeyboardInterrupt):
+            read(NOW)
+    assert world.transfers() == ["booked", "rejected"]
+    assert statuses() == ["in_transit", "in_transit"]
+    read(SOON)
+    assert statuses() == ["paid", "failed"]
+    with monkeypatch.context() as idle:
+        idle.setattr(tracking, "follow_settlements", dying)
+        read(SOON + DAY)  # nothing is left to follow
+
+
+def test_whoever_dies_before_a_transfer_was_looked_at_costs_one_tick(
+    bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave(bank, "1.xml", statement(entry("10.00", reference="B1"), closing="10.00"))
+    with monkeypatch.context() as death:
+        death.setattr(provider_books, "reconcile", dying)
+        with pytest.raises(KeyboardInterrupt):
+            read(NOW)
+    assert (ProviderEntry.objects.count(), world.open_items()) == (1, [])
+    read(SOON)
+    assert world.open_items()[:1] == ["unknown_credit"]
+    assert not Funding.objects.exists()
+
+
+def test_a_file_that_cannot_be_put_away_leaves_no_other_in_the_channel(
+    bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave(bank, "1.xml", statement(entry("10.00", reference="B1"), closing="10.00"))
+    leave(bank, "2.xml", b"nothing that can be read")
+    real = DirectoryChannel.put_away
+
+    def full(self: DirectoryChannel, name: str, *, refused: bool) -> None:
+        if name == "1.xml":
+            raise OSError("no space is left")
+        real(self, name, refused=refused)
+
+    with monkeypatch.context() as disk, capture_logs() as logs:
+        disk.setattr(DirectoryChannel, "put_away", full)
+        read(NOW)
+    assert [path.name for path in bank.waiting()] == ["1.xml"]
+    assert list(BankMessage.objects.order_by("name").values_list("status", flat=True)) == ["applied", "refused"]
+    assert "bank_message_not_taken" in [line["event"] for line in logs if line["log_level"] == "error"]
+    read(SOON)
+    assert (bank.waiting(), BankMessage.objects.count()) == ([], 2)
+
+
+def test_a_file_that_takes_all_the_time_there_is_comes_last_and_alarms(
+    bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave(bank, "1.xml", statement(entry("10.00", reference="B1"), closing="10.00"))
+    leave(bank, "2.xml", statement(entry("20.00", reference="B2"), closing="30.00", number=2))
+    real, tried = bank_messages.apply, []
+
+    def slow(*, pk: int, now: dt.datetime) -> Any:
+        name = BankMessage.objects.get(pk=pk).name
+        tried.append(name)
+        if name == "1.xml":
+            raise SoftTimeLimitExceeded
+        return real(pk=pk, now=now)
+
+    monkeypatch.setattr(bank_messages, "apply", slow)
+    for now in (NOW, SOON):
+        with pytest.raises(SoftTimeLimitExceeded):
+            read(now)
+    assert tried == ["1.xml", "2.xml", "1.xml"]
+    assert list(BankMessage.objects.order_by("name").values_list("status", "problem")) == [
+        ("received", BankMessage.CANNOT_APPLY),
+        ("applied", ""),
+    ]
+
+    def too_much(**_kwargs: object) -> None:
+        raise SoftTimeLimitExceeded
+
+    monkeypatch.setattr(provider_books, "reconcile", too_much)
+    with capture_logs() as logs, pytest.raises(SoftTimeLimitExceeded):
+        provider_books.reconcile_all(now=NOW + 2 * HOUR)
+    alarms = [line["event"] for line in logs if line["log_level"] == "error"]
+    assert alarms[:2] == ["reconciliation_too_slow", "bank_message_not_applied"]
