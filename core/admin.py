@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.apps import apps
 from django.contrib import admin
+from django.db import models
 
 from core.desk import CadreAdmin
 from core.models import AccessToken, Event, EventHandling, Operation, Tenant, User
+from core.row_history import SHOWN, recent_history, recent_memberships
 
 
 @admin.register(User)
@@ -16,6 +21,15 @@ class UserAdmin(CadreAdmin):
     list_filter = ("is_staff", "is_active", "groups")
     search_fields = ("email", "name", "public_id")
     exclude = ("password",)
+
+    def history_of(self, obj: models.Model) -> list[dict[str, Any]]:
+        """With the groups, the rights and the labs that he was let into, and taken out of."""
+        members = {
+            apps.get_model("core", f"{name}HistoryRow"): field
+            for name, field in (("UserGroup", "group"), ("UserPermission", "permission"), ("TenantAccess", "tenant"))
+        }
+        rows = [*recent_history(obj), *recent_memberships(obj.pk, members)]
+        return sorted(rows, key=lambda row: row["at"], reverse=True)[:SHOWN]
 
 
 @admin.register(Tenant)

@@ -172,6 +172,10 @@ class CadreAdmin(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
         answer: HttpResponse | None = super().response_action(request, queryset)
         return answer
 
+    def history_of(self, obj: models.Model) -> list[dict[str, Any]]:
+        """What the page of the row's history tells, newest first."""
+        return recent_history(obj)
+
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         """What happened to the row, from the guarded history tables, for whoever may see the row."""
         obj = self.get_object(request, object_id)
@@ -185,7 +189,7 @@ class CadreAdmin(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
             "title": _("History of %(object)s") % {"object": obj},
             "opts": self.opts,
             "object": obj,
-            "rows": recent_history(obj),
+            "rows": self.history_of(obj),
         }
         return TemplateResponse(request, "admin/history.html", context)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.db import models
@@ -18,6 +19,35 @@ def recent_history(obj: models.Model) -> list[dict[str, Any]]:
             # One more than is shown: the oldest is told by what changed in it, too.
             return _differences(list(events.values()[: SHOWN + 1])[::-1])[:SHOWN]
     return []
+
+
+def recent_memberships(user_id: int, members: Mapping[type[models.Model], str]) -> list[dict[str, Any]]:
+    """The last 100 times that somebody was put into something or taken out of it, newest first.
+
+    ``members`` maps the history of a table of memberships → the field that says into what.
+    """
+    found = []
+    for history, field in members.items():
+        rows = list(history._default_manager.filter(user_id=user_id).order_by("-pgh_id").values()[:SHOWN])
+        target: Any = history._meta.get_field(field).related_model
+        names = {
+            row.pk: str(row) for row in target._default_manager.filter(pk__in={row[f"{field}_id"] for row in rows})
+        }
+        found += [_membership(row, field, names) for row in rows]
+    return sorted(found, key=lambda row: row["at"], reverse=True)[:SHOWN]
+
+
+def _membership(row: dict[str, Any], field: str, names: Mapping[int, str]) -> dict[str, Any]:
+    context = row["pgh_context"] or {}
+    what = names.get(row[f"{field}_id"], str(row[f"{field}_id"]))
+    gone = row["pgh_label"] == "delete"
+    return {
+        "at": row["pgh_created_at"],
+        "what": row["pgh_label"],
+        "who": context.get("actor", "–"),
+        "why": context.get("reason", ""),
+        "changes": [(field, what if gone else None, None if gone else what)],
+    }
 
 
 def _differences(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

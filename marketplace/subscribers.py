@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 
+from django.conf import settings
+from django.core.mail import send_mail
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from core import outbox
 from core.problems import DomainError
-from core.public import Event
+from core.public import AccessToken, Event, User
 from experts.public import Decision
-from marketplace.models import Application, Contract
-from marketplace.operations import amendments, applications, contracts, offers, openings
+from marketplace.models import Application, Contract, LabMember
+from marketplace.operations import amendments, api_keys, applications, contracts, offers, openings
 
 OVERTURNED = frozenset({"overturned", "resolved_by_timeout"})
 
@@ -39,6 +42,29 @@ def withdraw_amendments(event: Event, now: dt.datetime) -> None:
     contract = Contract.objects.filter(public_id=event.subject, status__in=at_its_end).first()
     if contract is not None:
         amendments.withdraw_with_contract(contract=contract, now=now)
+
+
+@outbox.subscribe(api_keys.ISSUED_IN_NEED, name="marketplace.tell_admins_of_keys")
+def tell_admins_of_keys(event: Event, _now: dt.datetime) -> None:
+    """Mail every admin of a lab that support made it a key of all rights: nobody gets in unseen."""
+    token = AccessToken.objects.select_related("tenant").get(public_id=event.subject)
+    lab = token.tenant
+    if lab is None:
+        return
+    admins = LabMember.objects.filter(tenant_id=lab.live_id or lab.pk, role=LabMember.Role.ADMIN, user__is_active=True)
+    body = _(
+        "Support made an API key of all rights for %(lab)s: %(key)s (%(prefix)s…).\n\nBy: %(who)s\nWhy: %(why)s\n\n"
+        "If you did not ask for it, revoke it: POST %(url)s/api/v1/api-keys/%(key)s/revoke, and tell us."
+    ) % {
+        "lab": lab.name,
+        "key": token.public_id,
+        "prefix": token.prefix,
+        "who": User.objects.get(public_id=event.payload["by"]).get_full_name(),
+        "why": event.payload["reason"],
+        "url": settings.BASE_URL,
+    }
+    for address in admins.order_by("pk").values_list("user__email", flat=True):
+        send_mail(_("Support made an API key for %(lab)s") % {"lab": lab.name}, body, None, [address])
 
 
 def _was_decided_anew(subject: str, decision_id: str | None) -> bool:

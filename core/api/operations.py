@@ -24,7 +24,7 @@ YEAR_SECONDS = 366 * 86_400
 class OperationDetail(LabView):
     """One of the lab's operations."""
 
-    @endpoint(summary="Show an operation", returns=OperationOut)
+    @endpoint(summary="Show an operation", scope="operations:read", returns=OperationOut)
     def get(self, call: Call, operation_id: str) -> OperationOut:
         """How far long work is, item by item. Poll once a second at most, or wait for the event."""
         return render_operation(get_or_404(Operation.objects.visible_to(call.principal), operation_id))

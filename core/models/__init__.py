@@ -8,7 +8,7 @@ from core.models.event import Event, EventHandling
 from core.models.idempotency import IdempotencyRecord
 from core.models.operation import Operation
 from core.models.tenant import Tenant, TenantAccess
-from core.models.user import User
+from core.models.user import User, UserGroup, UserPermission
 
 __all__ = [
     "AccessToken",
@@ -20,4 +20,6 @@ __all__ = [
     "Tenant",
     "TenantAccess",
     "User",
+    "UserGroup",
+    "UserPermission",
 ]

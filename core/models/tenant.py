@@ -44,6 +44,7 @@ class Tenant(CadreModel):
         return self.live_id is not None
 
 
+@history.tracked()
 class TenantAccess(CadreModel):
     """This user may reach rows of this tenant.
 

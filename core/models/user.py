@@ -61,3 +61,26 @@ class User(AbstractBaseUser, PermissionsMixin, CadreModel):
     def get_full_name(self) -> str:
         """His name, or his address where he gave none."""
         return self.name or self.email
+
+
+# Django makes the tables behind these two by itself; a proxy of each is what history can be kept of.
+
+
+@history.tracked()
+class UserGroup(User.groups.through):  # type: ignore[name-defined,misc]  # made by Django while it runs
+    """Who is in which group of operators: what gives most rights."""
+
+    wall = Wall.KERNEL
+
+    class Meta:
+        proxy = True
+
+
+@history.tracked()
+class UserPermission(User.user_permissions.through):  # type: ignore[name-defined,misc]  # made by Django while it runs
+    """Who was given a single right."""
+
+    wall = Wall.KERNEL
+
+    class Meta:
+        proxy = True

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from core import clock
-from core.desk import CadreAdmin, ReadOnlyInline, confirmed
+from core.desk import CadreAdmin, ReadOnlyInline, confirmed, staff
 from marketplace.models import InstructionVersion, Lab, LabExpert, LabMember, Project, Rate, RateCard
 from marketplace.operations import api_keys, projects
 
@@ -22,10 +22,10 @@ class LabAdmin(CadreAdmin):
     list_select_related = ("tenant",)
     actions = ("issue_key",)
 
-    @confirmed(description=_("Issue an API key with all rights"), permission="marketplace.issue_key")
-    def issue_key(self, request: HttpRequest, lab: Lab) -> None:
-        """The secret is on the next page and nowhere else."""
-        minted = api_keys.issue(lab=lab, name=str(_("issued by the platform")), now=clock.now())
+    @confirmed(description=_("Issue an API key with all rights"), permission="marketplace.issue_key", reason=True)
+    def issue_key(self, request: HttpRequest, lab: Lab, *, reason: str) -> None:
+        """For a lab that can make none itself; its admins hear of it. The secret is on the next page and nowhere else."""
+        minted = api_keys.issue_in_need(lab=lab, by=staff(request), reason=reason, now=clock.now())
         messages.warning(request, _("%(lab)s: %(secret)s – shown this once.") % {"lab": lab, "secret": minted.secret})
 
 

@@ -4,16 +4,36 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from typing import Final
 
 from django.db import transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from core import outbox, tokens
-from core.problems import FieldError, InvalidInput, PermissionDenied
-from core.public import AccessToken, Principal, Tenant
+from core.problems import Conflict, FieldError, InvalidInput, PermissionDenied
+from core.public import AccessToken, Principal, Tenant, User
 from core.tokens import Minted
-from marketplace.models import Lab
+from marketplace.models import Lab, LabMember
 from marketplace.scopes import SCOPES
+
+
+class LabHasKeys(Conflict):
+    """The lab has a key that makes keys, so that it makes its own; the platform gives it none."""
+
+    code = "lab_has_keys"
+    title = gettext_lazy("The lab makes its own keys")
+
+
+class LabHasNobody(Conflict):
+    """The lab has no admin who could be told that the platform made it a key. Open an account for one first."""
+
+    code = "lab_has_nobody"
+    title = gettext_lazy("There is nobody to tell of the key")
+
+
+ISSUED_IN_NEED: Final = "api_key.issued_by_support"
+LONGEST_NAME: Final = 100
 
 
 @transaction.atomic
@@ -51,6 +71,31 @@ def issue(*, lab: Lab, name: str, now: dt.datetime, scopes: Sequence[str] = SCOP
     """A lab's first key, from the platform."""
     _require_known(scopes)
     return _mint(lab.tenant, name=name, scopes=scopes, expires_at=None, now=now)
+
+
+@transaction.atomic
+def issue_in_need(*, lab: Lab, by: User, reason: str, now: dt.datetime) -> Minted:
+    """A key from the support desk for a lab that has none with which it could make its own.
+
+    The lab's admins are told by mail who made it and why, and can revoke it; the lab's list of keys says it too.
+    Raises LabHasKeys, LabHasNobody.
+    """
+    tenant = lab.tenant
+    if AccessToken.objects.usable(now=now).filter(tenant=tenant, scopes__contains=["keys:write"]).exists():
+        raise LabHasKeys
+    members = LabMember.objects.filter(tenant_id=tenant.live_id or tenant.pk, user__is_active=True)
+    if not members.filter(role=LabMember.Role.ADMIN).exists():
+        raise LabHasNobody
+    name = _("support (%(who)s): %(why)s") % {"who": by.get_full_name(), "why": reason}
+    minted = _mint(tenant, name=name[:LONGEST_NAME], scopes=SCOPES, expires_at=None, now=now)
+    outbox.publish(
+        ISSUED_IN_NEED,
+        subject=minted.token.public_id,
+        tenant_id=tenant.pk,
+        payload={"by": by.public_id, "reason": reason},
+        now=now,
+    )
+    return minted
 
 
 @transaction.atomic

@@ -41,7 +41,8 @@ def ada() -> User:
 
 def code_of(secret: str) -> str:
     """The code of this half minute."""
-    return format_hotp_value(hotp_value(secret, next(yield_hotp_counters_from_time())))
+    code: str = format_hotp_value(hotp_value(secret, next(yield_hotp_counters_from_time())))
+    return code
 
 
 def opens(secret: str) -> bool:

@@ -189,7 +189,8 @@ def test_every_list_opens_and_searches(desk: Desk, application: Application, mod
 
 def test_a_key_is_issued_and_shown_once(desk: Desk) -> None:
     lab = make_lab()
-    page = desk.act(lab, "issue_key")
+    assert "cadre_live_" not in desk.act(lab, "issue_key")  # not without a reason
+    page = desk.act(lab, "issue_key", reason="The first key.")
     assert "cadre_live_" in page
     with platform():
         token = AccessToken.objects.get(tenant=lab.tenant)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 
 import pytest
+from django.core.mail import EmailMessage
 
-from core import clock
-from core.public import AccessToken
+from core import clock, outbox
+from core.public import AccessToken, User
+from marketplace.operations import labs
 from tests.core.api.conftest import Caller, pointers, problem
-from tests.marketplace.world import lab_caller, make_lab
+from tests.marketplace.test_desk import Desk
+from tests.marketplace.world import NOW, lab_caller, make_lab, platform
 
 KEYS = "/api/v1/api-keys"
 NOON = dt.datetime(2026, 11, 2, 12, tzinfo=dt.UTC)
@@ -58,3 +62,45 @@ def test_a_rotated_key_makes_nothing_that_survives_its_overlap() -> None:
     with clock.frozen(NOON + 2 * DAY):
         assert old("GET", KEYS).status_code == 401
         assert new("GET", KEYS).status_code == 200
+
+
+class TestSupport:
+    """Support helps a lab in without getting in unseen itself."""
+
+    def test_a_lab_without_keys_gets_one_and_every_admin_is_told(self, mailoutbox: list[EmailMessage]) -> None:
+        lab, desk = make_lab(), Desk("view_lab", "issue_key")
+        with platform():
+            for email, role in (("second@acme.example", "admin"), ("viewer@acme.example", "viewer")):
+                labs.add_member(lab=lab, email=email, role=role, now=NOW)
+        with clock.frozen(NOW):
+            page = desk.act(lab, "issue_key", reason="They lost the last one: ticket 17.")
+            (secret,) = set(re.findall(r"cadre_live_\w+", page))
+            outbox.drain(now=NOW)
+            outbox.drain(now=NOW)
+            key = Caller(Authorization=f"Bearer {secret}")
+            (listed,) = key("GET", KEYS).json()["results"]
+        assert {mail.to[0] for mail in mailoutbox} == {"admin@acme.example", "second@acme.example"}
+        assert len(mailoutbox) == 2
+        for mail in mailoutbox:
+            assert "olga@example.org" in mail.body
+            assert "ticket 17" in mail.body
+            assert listed["id"] in mail.body
+            assert secret not in mail.body
+        assert listed["name"] == "support (olga@example.org): They lost the last one: ticket 17."
+
+    def test_a_lab_that_can_make_its_own_gets_none(self, mailoutbox: list[EmailMessage]) -> None:
+        lab, desk = make_lab(), Desk("view_lab", "issue_key")
+        lab_caller(lab)
+        with clock.frozen(NOW):
+            assert "The lab makes its own keys" in desk.act(lab, "issue_key", reason="I want in.")
+        assert AccessToken.objects.count() == 1
+        AccessToken.objects.update(expires_at=NOW)
+        with clock.frozen(NOW):
+            assert "cadre_live_" in desk.act(lab, "issue_key", reason="Theirs has expired.")
+
+    def test_a_lab_with_nobody_to_tell_gets_none(self) -> None:
+        lab, desk = make_lab(), Desk("view_lab", "issue_key")
+        User.objects.filter(email="admin@acme.example").update(is_active=False)
+        with clock.frozen(NOW):
+            assert "nobody to tell" in desk.act(lab, "issue_key", reason="Nobody looks.")
+        assert not AccessToken.objects.exists()
