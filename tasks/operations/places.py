@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from core import states
 from tasks import task_types
 from tasks.models import Claim, Submission, Task
 
@@ -64,6 +65,23 @@ def of(task: Task) -> Places:
 def refresh(task: Task) -> None:
     """Assign what the task wants next; the caller saves it."""
     task.wanted_role, task.wanted_slot = _wanted(task, of(task))
+
+
+def give_up(*, task: Task, role: str) -> None:
+    """Let a part of a task in work or in rework wait for somebody again."""
+    target = _without(task, role)
+    if target != task.status:
+        states.move(task, target)
+    refresh(task)
+    task.save()
+
+
+def _without(task: Task, role: str) -> str:
+    if role == Claim.Role.ADJUDICATION:
+        return Task.Status.CONFLICT
+    wanted = list(free(task, of(task)))
+    everything = 1 if task_types.get(task.type).seconds_wait else task.batch.overlap
+    return Task.Status.AVAILABLE if len(wanted) >= everything and wanted[0][1] == 1 else Task.Status.IN_WORK
 
 
 def _wanted(task: Task, places: Places) -> tuple[str, int]:

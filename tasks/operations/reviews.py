@@ -15,7 +15,7 @@ from core.problems import Conflict, FieldError, InvalidInput, InvalidTransition,
 from core.public import Principal, User
 from core.sweeps import sweep
 from experts.public import OwnWork, record_decision, send_notice
-from marketplace.public import Project, lab_for, see_work
+from marketplace.public import Contract, Project, lab_for, see_work
 from tasks import events
 from tasks.models import Claim, Delivery, Review, Submission, Task
 from tasks.operations import places, rubrics
@@ -234,10 +234,29 @@ def _accept_others(task: Task, *, now: dt.datetime) -> None:
 
 
 def _send_back(task: Task, work: Submission, review: Review, *, now: dt.datetime) -> None:
-    """The same person gets a new claim with time to revise; his former work stays as it was handed in."""
+    """The same person gets a new claim with time to revise; his former work stays as it was handed in.
+
+    Whoever has left revises nothing, and is not asked: his part waits for somebody else at once.
+    """
     _settle_submission(work, Submission.Status.REWORK_REQUESTED, by=review.decided_by, now=now)
     states.move(task, Task.Status.IN_REWORK)
     task.review_side, task.review_by = Task.Side.NOBODY, None
+    if _is_there(work.claim.contract_id):
+        _ask_to_revise(task, work, review, now=now)
+        places.refresh(task)
+        task.save()
+    else:
+        places.give_up(task=task, role=work.role)
+    events.submission("submission.rework_requested", work, now=now)
+
+
+def _is_there(contract_id: int) -> bool:
+    """Whether the contract has not ended; it cannot end before this transaction does."""
+    rows = Contract.objects.select_for_update(no_key=True, of=("self",))
+    return rows.get(pk=contract_id).status != Contract.Status.ENDED
+
+
+def _ask_to_revise(task: Task, work: Submission, review: Review, *, now: dt.datetime) -> None:
     lease = max(REWORK_LEASE, dt.timedelta(seconds=task.batch.lease_seconds))
     Claim.objects.create(
         tenant_id=task.tenant_id,
@@ -253,8 +272,6 @@ def _send_back(task: Task, work: Submission, review: Review, *, now: dt.datetime
         submission_under_review=work.claim.submission_under_review,
         aht_cap_seconds=task.batch.aht_cap_seconds,
     )
-    places.refresh(task)
-    task.save()
     send_notice(
         expert=work.expert,
         kind="submission.rework_requested",
@@ -265,7 +282,6 @@ def _send_back(task: Task, work: Submission, review: Review, *, now: dt.datetime
         link="/api/v1/expert/claims",
         now=now,
     )
-    events.submission("submission.rework_requested", work, now=now)
 
 
 def _reject(task: Task, work: Submission, review: Review, *, now: dt.datetime) -> None:

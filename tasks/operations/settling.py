@@ -40,19 +40,10 @@ def handed_in(*, task: Task, work: Submission, now: dt.datetime) -> None:
 def given_up(*, task: Task, claim: Claim) -> None:
     """The part of ``claim`` waits for somebody again."""
     if task.status in {Task.Status.IN_WORK, Task.Status.IN_REWORK}:
-        target = _after_giving_up(task, claim)
-        if target != task.status:
-            states.move(task, target)
+        places.give_up(task=task, role=claim.role)
+        return
     places.refresh(task)
     task.save()
-
-
-def _after_giving_up(task: Task, claim: Claim) -> str:
-    if claim.role == Claim.Role.ADJUDICATION:
-        return Task.Status.CONFLICT
-    wanted = list(places.free(task, places.of(task)))
-    everything = 1 if task_types.get(task.type).seconds_wait else task.batch.overlap
-    return Task.Status.AVAILABLE if len(wanted) >= everything and wanted[0][1] == 1 else Task.Status.IN_WORK
 
 
 def _adjudicated(task: Task, work: Submission, *, now: dt.datetime) -> None:

@@ -8,11 +8,11 @@ import pytest
 
 from core import clock
 from core.public import Event
-from experts.models import Appeal
+from experts.models import Appeal, Notice
 from experts.operations import appeals
 from marketplace.operations import contracts, projects
 from tasks.completion import OpenWork
-from tasks.models import Task
+from tasks.models import Claim, Task
 from tests.marketplace.world import platform
 from tests.tasks.world import (
     LAB,
@@ -26,6 +26,7 @@ from tests.tasks.world import (
     make_staff,
     make_worker,
     rubric_body,
+    submission,
     task_of,
 )
 
@@ -43,6 +44,41 @@ def test_work_of_somebody_who_left_goes_to_others() -> None:
     assert claim(held["id"]).status == "revoked"
     assert task_of(batch).status == Task.Status.AVAILABLE
     assert bob.claim()["task"] == held["task"]
+
+
+def test_rework_of_somebody_who_left_goes_to_others_at_once() -> None:
+    """He is not asked, and nothing waits for him; his hours and what he handed in stay as they are."""
+    desk = make_desk()
+    ada, bob = make_worker(desk), make_worker(desk, "bob@example.org")
+    batch = make_batch(desk)
+    work_id = ada.do(rubric_body())
+    with platform():
+        contracts.leave(contract=ada.contract, now=NOW)
+    hear()
+    decide(work_id, "request_rework", by=make_staff(), reason_code="incomplete", comment="More.")
+    assert submission(work_id).status == "rework_requested"
+    assert task_of(batch).status == Task.Status.AVAILABLE
+    with platform():
+        assert not Claim.objects.active().exists()
+        assert not Notice.objects.filter(kind="submission.rework_requested").exists()
+    held = bob.claim()
+    assert bob.submit(held["id"], rubric_body()).status_code == 200
+    assert task_of(batch).status == Task.Status.IN_REVIEW
+
+
+def test_whoever_works_out_his_notice_revises_his_own_work() -> None:
+    desk = make_desk()
+    ada = make_worker(desk)
+    batch = make_batch(desk)
+    work_id = ada.do(rubric_body())
+    with platform():
+        staff = make_staff()
+        contracts.end(contract=ada.contract, reason="completed", decided_by=staff, explanation="Thanks.", now=NOW)
+    decide(work_id, "request_rework", by=make_staff("rita@example.org"), reason_code="incomplete", comment="More.")
+    assert task_of(batch).status == Task.Status.IN_REWORK
+    with platform():
+        revised = Claim.objects.active().get()
+    assert ada.submit(revised.public_id, rubric_body()).status_code == 200
 
 
 def test_a_cancelled_project_has_no_running_batch() -> None:

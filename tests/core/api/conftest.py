@@ -52,7 +52,7 @@ def _profiles(monkeypatch: pytest.MonkeyPatch) -> None:
 def lab_caller(name: str, *scopes: str) -> Caller:
     """A new lab with one key."""
     tenant = Tenant.objects.create(name=name)
-    minted = tokens.mint_lab_key(tenant=tenant, name="tests", scopes=scopes or ["notes:write"])
+    minted = tokens.mint_lab_key(tenant=tenant, name="tests", scopes=scopes or ["notes:write", "operations:read"])
     return Caller(Authorization=f"Bearer {minted.secret}")
 
 
