@@ -86,7 +86,8 @@ class CadreAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold ships no 
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The dashboard: what waits for this operator, with count and age."""
-        response: HttpResponse = super().index(request, {**(extra_context or {}), "queues": waiting(request)})
+        found = sorted(waiting(request), key=lambda queue: not queue.count)  # what waits comes first
+        response: HttpResponse = super().index(request, {**(extra_context or {}), "queues": found})
         return response
 
 

@@ -24,6 +24,7 @@ from core.models.user import User
 from core.money import Money
 from core.principal import Kind, Principal
 from core.row_history import recent_history
+from core.row_words import worded
 
 M = TypeVar("M", bound=models.Model)
 
@@ -123,6 +124,17 @@ class CadreAdmin(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
     """Shows ``told``, a line above a list or a row, and ``way``, the label and the address of a page beside it."""
     warn_unsaved_form = False
 
+    def get_list_display(self, request: HttpRequest) -> Sequence[Any]:
+        """Bare numbers written out."""
+        return worded(self.model, super().get_list_display(request))
+
+    def get_fields(self, request: HttpRequest, obj: models.Model | None = None) -> Sequence[Any]:
+        """Of a row that nobody edits, bare numbers written out."""
+        fields = super().get_fields(request, obj)
+        if obj is None or self.has_change_permission(request, obj):
+            return cast(Sequence[Any], fields)
+        return list(dict.fromkeys(worded(self.model, fields)))
+
     def get_readonly_fields(self, request: HttpRequest, obj: models.Model | None = None) -> Sequence[Any]:
         """With what other floors tell about the row."""
         told_by = [panel for panel in panels if panel.model == self.opts.label_lower and obj is not None]
@@ -207,6 +219,14 @@ class ReadOnlyInline(TabularInline):  # type: ignore[misc]  # unfold ships no ty
 
     extra = 0
     can_delete = False
+
+    def get_fields(self, request: HttpRequest, obj: models.Model | None = None) -> Sequence[Any]:
+        """Bare numbers written out."""
+        return list(dict.fromkeys(worded(self.model, super().get_fields(request, obj))))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: models.Model | None = None) -> Sequence[Any]:
+        """The same columns."""
+        return worded(self.model, super().get_readonly_fields(request, obj))
 
     def has_add_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
         """Nobody adds rows by hand."""

@@ -70,6 +70,7 @@ def easter_sunday(year: int) -> date:
     return date(year, month, offset + 28 - 31 * (month // 4))
 
 
+NAMES: Final = {"target": _("TARGET, the euro's payment system"), "fedwire": _("Fedwire, the dollar's payment system")}
 SYSTEMS: Final[dict[str, Callable[[int], Closings]]] = {"target": target, "fedwire": fedwire}
 
 

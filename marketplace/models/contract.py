@@ -12,6 +12,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from core import guards, history
+from core.money import Money
 from core.public import PublicIdField, TenantModel, WalledQuerySet
 from core.states import Transitions
 from marketplace.models.hard_cap import at_most_the_hard_cap
@@ -148,4 +149,4 @@ class RateSnapshot(Terms):
         triggers = (OnlyClosing(name="only_closing"),)
 
     def __str__(self) -> str:
-        return f"{self.rate_minor} {self.currency} {self.reason}"
+        return f"{Money(self.rate_minor, self.currency)} / h, {self.reason}"

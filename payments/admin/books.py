@@ -28,6 +28,7 @@ from core.public import Tenant
 from payments.accounts import AccountKey
 from payments.admin.periods import periods
 from payments.models import Account, JournalEntry, Posting
+from payments.models.ledger import event_in_words
 from payments.queries import account_statement, journal_export, trial_balance
 
 
@@ -80,7 +81,7 @@ class PostingInline(ReadOnlyInline):
 class JournalEntryAdmin(CadreAdmin):
     """Every business event, once."""
 
-    list_display = ("id", "effective_at", "kind", "amount", "source_id", "seq", "tenant", "created_at", "reverses")
+    list_display = ("id", "effective_at", "event", "amount", "source_id", "seq", "tenant", "created_at", "reverses")
     list_filter = ("kind", periods("effective_at", gettext_lazy("effective")))
     search_fields = ("source_id", "tenant__name")
     search_help_text = gettext_lazy("A whole id of what caused it, such as pay_01k9…, or a part of a lab's name.")
@@ -105,6 +106,11 @@ class JournalEntryAdmin(CadreAdmin):
             return queryset.filter(source_id=term), False
         labs = list(Tenant.objects.filter(name__icontains=term).values_list("pk", flat=True))
         return queryset.filter(tenant__in=labs), False
+
+    @admin.display(description=gettext_lazy("event"), ordering="kind")
+    def event(self, row: JournalEntry) -> str:
+        """What happened, in words."""
+        return event_in_words(row.kind)
 
     @admin.display(description=gettext_lazy("amount"))
     def amount(self, row: JournalEntry) -> str:
@@ -190,7 +196,7 @@ class AccountAdmin(CadreAdmin):
         found = account_statement.statement(
             key=key, since=asked.get("since") or 0, until=asked.get("until"), at=asked.get("as_of")
         )
-        money = [(row, Money(row.minor, account.currency)) for row in found.movements]
+        money = [(row, event_in_words(row.kind), Money(row.minor, account.currency)) for row in found.movements]
         ends = {side: Money(getattr(found, f"{side}_minor"), account.currency) for side in ("opening", "closing")}
         context = {**self.admin_site.each_context(request), "opts": self.opts, "title": account.key, "form": form}
         return TemplateResponse(

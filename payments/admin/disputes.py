@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from core import clock
 from core.desk import CadreAdmin, confirmed, register_queue, staff
-from core.durations import format_clock, format_duration
+from core.durations import format_clock
 from core.money import Money
 from payments.admin.hours import HOW_MUCH, cost_of_seconds, time_from
 from payments.models import Dispute
@@ -73,12 +73,12 @@ class DisputeAdmin(CadreAdmin):
     @admin.display(description=_("logged"))
     def claimed(self, dispute: Dispute) -> str:
         """What the expert logged."""
-        return format_duration(dispute.claimed(dispute.entry))
+        return format_clock(dispute.claimed(dispute.entry))
 
     @admin.display(description=_("the lab proposes"), ordering="proposed_seconds")
     def proposed(self, dispute: Dispute) -> str:
         """What the lab thinks should count."""
-        return format_duration(dispute.proposed_seconds)
+        return format_clock(dispute.proposed_seconds)
 
     @admin.display(description=_("contested, with fee"))
     def cost(self, dispute: Dispute) -> str:

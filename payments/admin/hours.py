@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from core import clock
 from core.desk import CadreAdmin, ReadOnlyInline, confirmed, principal_of, register_queue, staff
-from core.durations import format_clock, format_duration, parse_clock
+from core.durations import format_clock, parse_clock
 from core.money import Money, fee_for, pay_for
 from core.problems import InvalidInput
 from payments.admin.adjustments import ADJUST, money_from
@@ -119,7 +119,7 @@ class TimesheetAdmin(CadreAdmin):
     @admin.display(description=_("billable"))
     def worked(self, sheet: Timesheet) -> str:
         """Billable time."""
-        return format_duration(vars(sheet).get("total_seconds", 0))
+        return format_clock(vars(sheet).get("total_seconds", 0))
 
     @admin.display(description=_("cost with fee"))
     def cost(self, sheet: Timesheet) -> str:
@@ -153,7 +153,7 @@ class TimeEntryAdmin(CadreAdmin):
     @admin.display(description=_("billable"), ordering="seconds")
     def worked(self, entry: TimeEntry) -> str:
         """Billable time."""
-        return format_duration(entry.seconds)
+        return format_clock(entry.seconds)
 
     @admin.display(description=_("pay"))
     def pay(self, entry: TimeEntry) -> str:
@@ -213,7 +213,7 @@ class OverageAdmin(CadreAdmin):
     @admin.display(description=_("time"), ordering="seconds")
     def time(self, overage: Overage) -> str:
         """How long."""
-        return format_duration(overage.seconds)
+        return format_clock(overage.seconds)
 
     @admin.display(description=_("cost with fee"))
     def cost(self, overage: Overage) -> str:

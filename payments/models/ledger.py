@@ -14,6 +14,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from core import guards
+from core.money import Money
 from core.public import CadreModel, Tenant, Wall
 from payments import journal_guards
 
@@ -91,6 +92,11 @@ class AccountBalance(models.Model):
         return f"{self.account_id}: {self.balance}"
 
 
+def event_in_words(kind: str) -> str:
+    """`reservation released` for what the journal keeps as one word, which is what people look for in docs and exports."""
+    return kind.replace("_", " ")
+
+
 class JournalEntry(CadreModel):
     """One business event. ``(kind, source_id, seq)`` happens once, however often a job runs."""
 
@@ -123,7 +129,7 @@ class JournalEntry(CadreModel):
         )
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.source_id}"
+        return f"{event_in_words(self.kind)} {self.source_id}"
 
 
 class Posting(models.Model):
@@ -157,4 +163,4 @@ class Posting(models.Model):
         triggers = (guards.Refuse(name="append_only"), journal_guards.LegsBalance(), journal_guards.RefuseTruncate())
 
     def __str__(self) -> str:
-        return f"{self.amount} {self.currency}"
+        return str(Money(self.amount, self.currency))

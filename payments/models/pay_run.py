@@ -154,7 +154,7 @@ class PayRunLine(CadreModel):
         )
 
     def __str__(self) -> str:
-        return f"{self.run_id}: {self.expert_id}"
+        return f"{self.expert} · {self.run}"
 
     @property
     def gross_minor(self) -> int:
@@ -210,4 +210,4 @@ class PayRunExclusion(CadreModel):
         constraints = (models.UniqueConstraint(fields=("run", "expert"), name="payments_payrunexclusion_once"),)
 
     def __str__(self) -> str:
-        return f"{self.run_id}: {self.expert_id} {self.reason}"
+        return f"{self.expert} · {self.run}: {self.get_reason_display()}"

@@ -77,4 +77,4 @@ class PayoutDecision(CadreModel):
         )
 
     def __str__(self) -> str:
-        return f"{self.get_act_display()} {self.payout_id}"
+        return f"{self.get_act_display()} {self.payout}"

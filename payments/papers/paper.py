@@ -55,6 +55,10 @@ class Table:
     columns: tuple[Column, ...]
     rows: Sequence[Row]
 
+    def labelled(self) -> list[tuple[Row, list[tuple[Column, Text]]]]:
+        """Each row with its cells under their columns, for pages too narrow to have columns."""
+        return [(row, list(zip(self.columns, row.cells, strict=True))) for row in self.rows]
+
 
 @dataclass(frozen=True, slots=True)
 class Paper:

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.utils.functional import Promise
 
 from marketplace.ports import PayDate
-from payments import calendar
+from payments import bank_holidays, calendar
 from payments.calendar import PaySchedule
 from payments.models import PayRun
 from payments.operations.runs import pay_run_calculation
@@ -38,7 +38,7 @@ class PayCurrency:
     """A currency with its coming weeks, and the days on which none of it moves."""
 
     currency: str
-    system: str
+    system: str | Promise
     weeks: list[PayWeek]
     closings: list[tuple[dt.date, str | Promise]]
 
@@ -72,7 +72,7 @@ def _of_currency(currency: str, *, count: int, now: dt.datetime) -> PayCurrency:
     closings = closings_of(currency, now).items()
     return PayCurrency(
         currency=currency,
-        system=settings.PAY_CLOSED.get(currency, ""),
+        system=bank_holidays.NAMES.get(settings.PAY_CLOSED.get(currency, ""), ""),
         weeks=[_week(currency, cutoff, runs.get(cutoff), now=now) for cutoff in cutoffs],
         closings=sorted(
             ((day, name) for day, name in closings if now.date() <= day <= last and not calendar.is_weekend(day)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -121,6 +122,16 @@ def cost_of(client: Client, url: str) -> int:
     return len(queries)
 
 
+BARE = re.compile(r">\s*[A-Z][a-z ]*\b(?:minor|seconds|bp)\s*<|\d{4}-\d\d-\d\d \d\d:\d\d(?! UTC|:)|\d\d:\d\d:\d\d\.\d+")
+"""A heading that names a unit of storage, an instant without its zone, or one as the database writes it."""
+
+
+def bare_figures(client: Client, path: str) -> list[str]:
+    """What a page shows as it is kept, instead of as people say it."""
+    shown = client.get(path, follow=True).content.decode()
+    return [f"{path}: {found.strip('> <')}" for found in BARE.findall(shown.split("<body", 1)[-1])]
+
+
 def rows_of() -> dict[str, int]:
     with platform():
         return {url_of(table.model): table.model._default_manager.count() for table in tables()}
@@ -138,6 +149,9 @@ def test_every_page_opens_and_costs_the_same_however_many_rows(bank: bank_world.
                 paths = list(addresses(table, client))
             broken += [path for path in paths if client.get(path).status_code not in ANSWERS]
         assert broken == []
+        with platform():
+            seen = [path for table in tables() for path in addresses(table, client) if "?" not in path]
+        assert [bare for path in seen for bare in bare_figures(client, path)] == []
         live_through("Bob", "Cyd", "Dan", now=NOW + 4 * WEEK)
         many = rows_of()
         grown = [url for url in many if many[url] > few[url] > 0]

@@ -111,7 +111,7 @@ def test_any_account_has_a_statement_at_the_desk(lab: Tenant) -> None:
     page = Desk().get(f"account/{account.pk}/statement/").content.decode()
     assert str(closing) == "5.00 USD"
     assert "$5.00" in page
-    assert page.count("time_approved") == 5
+    assert page.count("time approved") == 5
 
 
 def test_the_journal_as_csv_sums_to_zero_and_continues_at_its_watermark(lab: Tenant, tmp_path: Path) -> None:
