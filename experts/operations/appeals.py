@@ -74,7 +74,8 @@ def file_appeal(
     else:
         contested = Contestable(tenant_id=decision.tenant_id, decided_by_id=decision.decided_by_id)
     if decision and decision.answer_until < now:
-        raise AppealWindowOver(_("It could be contested until %(day)s.") % {"day": decision.answer_until.isoformat()})
+        until = f"{decision.answer_until.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC"
+        raise AppealWindowOver(_("It could be contested until %(until)s.") % {"until": until})
     named = decision.subject if decision else subject
     if Appeal.objects.undecided().filter(expert=expert, subject=named).exists():
         raise AppealAlreadyOpen

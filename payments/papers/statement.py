@@ -192,7 +192,8 @@ def _notes() -> tuple[str, ...]:
         ),
         _("Each line can be recomputed: ask for /api/v1/expert/earnings/{id}/explain with the id of the line."),
         _(
-            "You may contest any line: answer the notice about it, or appeal at /api/v1/expert/appeals. A person who did "
-            "not decide about it before will decide, and silence past the deadline is decided in your favour."
+            "You may contest any line of pay: answer the notice about it, or appeal at /api/v1/expert/appeals with the id "
+            "of the line. A person who did not decide about it before will decide, and silence past the deadline is "
+            "decided in your favour."
         ),
     )

@@ -12,7 +12,7 @@ from core.money import Money
 from core.problems import Remedy
 from marketplace.ports import PayDate
 from payments import tax
-from payments.models import AccountBalance, PayRun, PayRunExclusion, PayRunLine, TaxProfile
+from payments.models import AccountBalance, PayoutMethod, PayRun, PayRunExclusion, PayRunLine, TaxProfile
 from payments.operations.runs import pay_run_calculation
 from payments.queries import exchange_offers, pay_calendar
 
@@ -91,6 +91,9 @@ def obstacle_of(code: str, *, expert_id: int, currency: str, now: dt.datetime) -
             return Obstacle(code, str(reason.label), way)
     if reason == PayRunExclusion.Reason.BELOW_MINIMUM:
         return _too_little(expert_id=expert_id, currency=currency)
+    until = _usable_from(expert_id, currency) if reason == PayRunExclusion.Reason.METHOD_ON_HOLD else None
+    if until is not None and until > now:  # a run of the past may have met a hold that is over
+        return _too_new(until)
     remedy = PayRunExclusion.REMEDIES.get(reason)
     return Obstacle(code, str(reason.label), Remedy(str(remedy[0]), remedy[1]) if remedy else None)
 
@@ -107,3 +110,17 @@ def _too_little(*, expert_id: int, currency: str) -> Obstacle:
         text = _("The amount is below the smallest payout of %(least)s; it stays yours.")
     remedy = _("Nothing to do: it is paid once %(gross)s have come together.")
     return Obstacle(code, text % figures, Remedy(remedy % figures, PayRunExclusion.REMEDIES[code][1]))
+
+
+def _usable_from(expert_id: int, currency: str) -> dt.datetime | None:
+    waiting = PayoutMethod.objects.filter(expert=expert_id, currency=currency, status=PayoutMethod.Status.ACTIVE)
+    return waiting.values_list("usable_from", flat=True).first()
+
+
+def _too_new(until: dt.datetime) -> Obstacle:
+    """Until when the payout method waits; the day of pay after that is told by the calendar."""
+    code = PayRunExclusion.Reason.METHOD_ON_HOLD
+    text = _("The payout method is new and waits out its safety hold until %(until)s.")
+    remedy = _("Nothing to do: the first pay run that is calculated after that pays it.")
+    told = {"until": f"{until.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC"}
+    return Obstacle(code, text % told, Remedy(remedy, PayRunExclusion.REMEDIES[code][1]))

@@ -112,6 +112,8 @@ def test_the_window_ends(ada: Api, verifier: User) -> None:
     with clock.frozen(NOW + dt.timedelta(days=14, seconds=1)):
         late = ada.post("/appeals", {"subject": SUBJECT, "reason": "Late."})
     assert (late.status_code, late.json()["code"]) == (409, "appeal_window_over")
+    until = f"{NOW + dt.timedelta(days=14):%Y-%m-%d %H:%M} UTC"
+    assert late.json()["detail"] == f"It could be contested until {until}."
 
 
 def test_floors_above_answer_for_their_own_subjects(ada: Api, verifier: User, monkeypatch: pytest.MonkeyPatch) -> None:

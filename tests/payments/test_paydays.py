@@ -165,6 +165,27 @@ def test_what_the_last_cutoff_leaves_out_is_told_for_the_next_one() -> None:
     assert (found["date"], found["blocked_by"]) == ("2026-11-25", "no_payout_method")
 
 
+def test_a_hold_that_is_over_by_the_cutoff_stands_in_nobody_s_way() -> None:
+    """A new payout method waits 72 hours. Whoever adds it a week ahead is paid, and must not read that he is not."""
+    ada = story.new_expert("Ada", ready=False)
+    story.earn(ada, 10_000, lab=story.new_lab(funded=100_000))
+    story.sign_tax(ada)
+    me = hours.Caller(tokens.mint_expert_token(user=ada.user, name="tests").secret)
+
+    def told(added: dt.datetime) -> tuple[str, str | None, list[dict[str, Any]]]:
+        story.add_method(ada, account="acct-new", now=added)
+        shown = ask(me, "GET", "expert/earnings", at=added)
+        (found,) = shown["next_payouts"]
+        return found["date"], found["blocked_by"], shown["blockers"]
+
+    cutoff = story.MONDAY + dt.timedelta(days=7)
+    assert told(cutoff - dt.timedelta(hours=72)) == ("2026-11-25", None, [])
+    day, code, (blocker,) = told(cutoff - dt.timedelta(hours=71))
+    assert (day, code) == ("2026-11-25", "method_on_hold")
+    assert blocker["text"] == "The payout method is new and waits out its safety hold until 2026-11-23 01:00 UTC."
+    assert blocker["remedy"]["text"] == "Nothing to do: the first pay run that is calculated after that pays it."
+
+
 def test_the_calendar_at_the_desk(settings: Settings) -> None:
     settings.PAY_SCHEDULES = {"*": (0, 0, 3), "EUR": (1, 12, 2)}
     ada = story.new_expert("Ada")

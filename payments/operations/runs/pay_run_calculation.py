@@ -210,8 +210,12 @@ def changed_experts(run: PayRun, *, now: dt.datetime) -> list[int]:
 
 
 def outlook(*, expert_id: int, currency: str, cutoff: dt.datetime, now: dt.datetime) -> Outlook:
-    """What the expert would get in a run with this cutoff, judged by what is known now."""
-    values = {**LATEST, **_terms(currency, now=now), "currency": currency, "cutoff": cutoff, "now": now}
+    """What the expert would get in a run with this cutoff, judged by what is known now.
+
+    No run is calculated before its cutoff: what holds today and will be over by then is in nobody's way.
+    """
+    then = max(now, cutoff)
+    values = {**LATEST, **_terms(currency, now=now), "currency": currency, "cutoff": cutoff, "now": then}
     with scope.as_platform(), connection.cursor() as cursor:
         cursor.execute(LIVE + _ONE, {**values, "expert": expert_id})
         row = cursor.fetchone()
