@@ -170,9 +170,9 @@ def true_up_weeks(after: int = 0) -> None:
 
 
 @job(name="payments.issue_invoices", bound=False)
-def issue_invoices() -> None:
+def issue_invoices(after: int = 0) -> None:
     """Bill the months that are over."""
-    invoices.issue_due(now=clock.now())
+    invoices.issue_due(now=clock.now(), after=after)
 
 
 @job(name="payments.follow_invoices", bound=False)

@@ -10,11 +10,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.db import connection
 from django.db.models import Sum
 from pypdf import PdfReader
 
-from core import clock
+from core import clock, sweeps
 from core.money import Money, fee_for
 from core.public import Event
 from payments import jobs
@@ -284,6 +285,31 @@ def test_two_jobs_at_once_bill_once(world: World) -> None:
         assert (numbers, DocumentSeries.objects.get().last_number) == ([1, 2, 3], 3)
     for one in (world, *others):
         assert_papers_equal_the_journal(one)
+
+
+def test_a_lab_that_takes_all_the_time_there_is_keeps_no_other_from_its_invoice(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = [papers.with_extras(papers.build(name)) for name in ("Bob", "Cleo")]
+    woken: list[tuple[str, int]] = []
+    real = invoices.issue
+
+    def slow(**asked: Any) -> Any:
+        if asked["tenant_id"] == world.tenant.pk:
+            raise SoftTimeLimitExceeded
+        return real(**asked)
+
+    monkeypatch.setattr(invoices, "wake", lambda job, after: woken.append((job, after)))
+    monkeypatch.setattr(invoices, "issue", slow)
+    with pytest.raises(SoftTimeLimitExceeded):
+        invoices.issue_due(now=NOVEMBER_ENDS)
+    assert woken == [("payments.issue_invoices", world.tenant.pk)]
+    with clock.frozen(NOVEMBER_ENDS):
+        for seconds in (0.0, 45.0):  # one lab alone fits into the first of these runs
+            monkeypatch.setattr(sweeps, "SECONDS", seconds)
+            jobs.issue_invoices(woken[-1][1])
+    assert [papers_of(one)[0] != [] for one in (world, *others)] == [False, True, True]
+    assert woken[1:] == [("payments.issue_invoices", others[1].tenant.pk - 1)]
 
 
 def test_sandboxes_and_idle_labs_are_not_billed() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,10 +16,11 @@ from django.db import transaction
 from django.db.models import Max, Min, Sum
 from django.utils.translation import gettext as _
 
-from core import outbox, scope, states
+from core import outbox, scope, states, sweeps
 from core.money import share
 from core.public import Principal, unit_of_work
 from core.sweeps import sweep
+from core.wake import wake
 from payments import accounts, ledger, vat
 from payments.billing_calendar import Month, closed_months
 from payments.ledger import NewEntry
@@ -45,19 +47,25 @@ class Span:
     upto: int
 
 
-def issue_due(*, now: dt.datetime, tenant_id: int | None = None) -> int:
+def issue_due(*, now: dt.datetime, tenant_id: int | None = None, after: int = 0) -> int:
     """Issue whatever closed months lack, of all labs or one; each month is a unit of work of its own. How many papers.
 
-    Where a month cannot be billed, those behind it in the same books wait for it; other labs do not. Whoever asks for
-    one lab alone is told by the error itself.
+    Where a month cannot be billed, those behind it in the same books wait for it; other labs do not, nor for one that
+    takes all the time a job has: another run goes on with the labs ``after``. Whoever asks for one lab alone is told by
+    the error itself.
     """
-    made = 0
-    for owner, currency in _billable(tenant_id):
+    made, ends = 0, time.monotonic() + sweeps.SECONDS
+    for number, (owner, currency) in enumerate(_billable(tenant_id, after)):
+        if number and tenant_id is None and time.monotonic() >= ends:
+            wake(ISSUE, owner - 1)
+            break
         try:
             for month in _unbilled_months(owner, currency, now=now):
                 with unit_of_work(Principal.system(ISSUE)):
                     made += len(issue(tenant_id=owner, currency=currency, month=month, now=now))
         except SoftTimeLimitExceeded:
+            log.error("invoice_too_slow", job=ISSUE, tenant=owner, currency=currency)
+            wake(ISSUE, owner)
             raise
         except Exception:  # one lab's books must not keep the others from their invoices
             log.exception("invoice_failed", job=ISSUE, tenant=owner, currency=currency)
@@ -136,9 +144,9 @@ def numbered(kind: DocumentSeries.Kind, *, now: dt.datetime) -> dict[str, Any]:
     )
 
 
-def _billable(tenant_id: int | None) -> list[Ledger]:
+def _billable(tenant_id: int | None, after: int) -> list[Ledger]:
     with unit_of_work(Principal.system(ISSUE)):
-        found = Account.objects.filter(kind__in=charges.LAB, tenant__live=None)
+        found = Account.objects.filter(kind__in=charges.LAB, tenant__live=None, tenant__gt=after)
         if tenant_id is not None:
             found = found.filter(tenant=tenant_id)
         return sorted(set(found.values_list("tenant_id", "currency")))
