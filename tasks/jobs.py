@@ -6,7 +6,7 @@ import datetime as dt
 
 from core import clock
 from core.jobs import job
-from tasks.operations import claims, reviews
+from tasks.operations import claims, leftovers, reviews
 
 
 @job(name="tasks.expire_claims", bound=False)
@@ -21,7 +21,14 @@ def accept_by_silence(after: int = 0) -> None:
     reviews.accept_by_silence(now=clock.now(), after=after)
 
 
+@job(name="tasks.sweep_files")
+def sweep_files() -> None:
+    """Remove stored bytes that no row knows."""
+    leftovers.sweep()
+
+
 PERIODIC = {
     "tasks.expire_claims": dt.timedelta(minutes=1),
     "tasks.accept_by_silence": dt.timedelta(minutes=5),
+    "tasks.sweep_files": dt.timedelta(hours=6),
 }

@@ -7,6 +7,8 @@ from typing import ClassVar, Self
 import pgtrigger
 from django.db import models
 from django.db.models import Q
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from core import guards, history
@@ -29,7 +31,7 @@ class TaskQuerySet(WalledQuerySet["Task"]):
         return self.filter(pk__in=Task.objects.filter(claims__expert=expert_id).values("pk"))
 
 
-@history.tracked(exclude=["payload", "reference"])
+@history.tracked(exclude=["payload", "reference", "domain"])
 class Task(TenantModel):
     """One item of work: the whole; who does which part of it is told by its claims.
 
@@ -98,6 +100,12 @@ class Task(TenantModel):
     type = models.CharField(max_length=40)
     schema_version = models.PositiveSmallIntegerField()
     payload = models.JSONField()
+    domain = models.GeneratedField(
+        expression=Coalesce(KeyTextTransform("domain", "payload"), models.Value(""), output_field=models.TextField()),
+        output_field=models.TextField(),
+        db_persist=True,
+        help_text=_("The payload's domain, empty without one: what the queue is looked through by."),
+    )
     external_id = models.CharField(max_length=255, blank=True)
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.PENDING)
     is_gold = models.BooleanField(default=False)
@@ -132,6 +140,11 @@ class Task(TenantModel):
                 fields=("project", "wanted_role", "batch", "position"),
                 condition=~Q(wanted_role=""),
                 name="tasks_task_queue",
+            ),
+            models.Index(
+                fields=("project", "wanted_role", "domain", "batch", "position", "id"),
+                condition=~Q(wanted_role=""),
+                name="tasks_task_queue_of_domain",
             ),
             models.Index(fields=("batch", "status"), name="tasks_task_batch_status"),
             models.Index(fields=("review_by",), condition=Q(status="in_review"), name="tasks_task_review_due"),

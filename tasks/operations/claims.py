@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from django.db import IntegrityError, transaction
-from django.db.models import Case, Exists, IntegerField, OuterRef, Q, QuerySet, Value, When
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext_lazy
 
 from core import states
@@ -209,16 +209,27 @@ def _next_task(contract: Contract, *, now: dt.datetime) -> Task | None:
             if not _may_review(contract, now=now):
                 continue
         elif waiting:
-            tasks = tasks.filter(pk__in=turns.not_set_aside(_first(tasks, len(waiting) + _SPARE), waiting))
-        locked = tasks.select_for_update(no_key=True, of=("self",), skip_locked=True)
-        task = locked.select_related("batch", "candidate").first()
-        if task is not None:
-            return task
+            free = turns.not_set_aside(_first(_by_fit(tasks, contract), len(waiting) + _SPARE), waiting)
+            tasks = tasks.filter(pk__in=free)
+        for fitting in _by_fit(tasks, contract):
+            locked = fitting.select_for_update(no_key=True, of=("self",), skip_locked=True)
+            task = locked.select_related("batch", "candidate").first()
+            if task is not None:
+                return task
     return None
 
 
-def _first(tasks: QuerySet[Task], count: int) -> list[int]:
-    return list(tasks.values_list("pk", flat=True)[:count])
+def _by_fit(tasks: QuerySet[Task], contract: Contract) -> list[QuerySet[Task]]:
+    """Those of the holder's own domain, those without one, the rest: each is read in the order of an index."""
+    own = contract.opening.requirement.domain.code
+    return [tasks.filter(domain=own), tasks.filter(domain=""), tasks.exclude(domain__in=[own, ""])]
+
+
+def _first(in_order: list[QuerySet[Task]], count: int) -> list[int]:
+    found: list[int] = []
+    for tasks in in_order:
+        found += tasks.values_list("pk", flat=True)[: count - len(found)]
+    return found
 
 
 def _queue(contract: Contract, role: str) -> QuerySet[Task]:
@@ -227,7 +238,6 @@ def _queue(contract: Contract, role: str) -> QuerySet[Task]:
     if role == Claim.Role.SECOND:  # who tried the rubric before its revision may try the revised one
         stale = Q(submission_under_review__isnull=False) & ~Q(submission_under_review=OuterRef("candidate"))
         harmless |= Q(role=role, status=Claim.Status.SUBMITTED) & stale
-    domain = contract.opening.requirement.domain.code
     return (
         Task.objects.filter(
             project_id=contract.project_id,
@@ -235,15 +245,7 @@ def _queue(contract: Contract, role: str) -> QuerySet[Task]:
             batch__status=Batch.Status.IN_PROGRESS,
         )
         .exclude(Exists(touched.exclude(harmless)))
-        .annotate(
-            misfit=Case(
-                When(payload__domain=domain, then=Value(0)),
-                When(payload__domain__isnull=True, then=Value(1)),
-                default=Value(2),
-                output_field=IntegerField(),
-            )
-        )
-        .order_by("misfit", "batch_id", "position", "pk")
+        .order_by("batch_id", "position", "pk")
     )
 
 

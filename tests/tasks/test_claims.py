@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from core import clock
 from core.public import unit_of_work
@@ -243,6 +244,27 @@ def test_work_of_ones_own_field_comes_first() -> None:
     worker = make_worker(desk)
     make_batch(desk, [authoring(domain="law"), authoring(), authoring(domain="medicine.cardiology")])
     assert [worker.claim()["payload"].get("domain") for _ in range(3)] == ["medicine.cardiology", None, "law"]
+
+
+def test_the_queue_is_read_in_the_order_of_an_index() -> None:
+    """However much waits: nothing is sorted to find the first piece of work, of whatever domain."""
+    desk = make_desk()
+    worker = make_worker(desk)
+    make_batch(desk, [authoring(domain="law"), authoring(domain="medicine.cardiology"), authoring()])
+    for _ in range(3):
+        with CaptureQueriesContext(connection) as asked:
+            worker.claim()
+    looked = [
+        query["sql"] for query in asked if "SKIP LOCKED" in query["sql"] and "wanted_role\" = 'attempt'" in query["sql"]
+    ]
+    assert len(looked) == 3  # his own field, work without one, the rest
+    with platform(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off")
+        for sql in looked:
+            cursor.execute(f"EXPLAIN {sql}")
+            plan = "\n".join(line for (line,) in cursor.fetchall())
+            assert "tasks_task_queue" in plan
+            assert "->  Sort  (" not in plan, plan  # an incremental sort breaks ties only
 
 
 def test_scarce_work_goes_to_whoever_was_without_it_longest() -> None:

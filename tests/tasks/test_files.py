@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 from typing import Any
 
 import pytest
+from django.core.files.storage import default_storage
 from django.test import Client
 
+from core import uploads
+from tasks.jobs import PERIODIC, sweep_files
 from tasks.models import StoredFile
 from tests.experts.people import PDF, upload
 from tests.marketplace.world import platform
-from tests.tasks.world import EXPERT, LAB, Desk, authoring, make_batch, make_desk, make_worker, post_tasks
+from tests.tasks.world import EXPERT, LAB, Desk, authoring, finish, make_batch, make_desk, make_worker, post_tasks
 
 pytestmark = pytest.mark.django_db
 
@@ -34,6 +38,24 @@ def test_a_file_is_kept_under_a_random_name_with_its_hash() -> None:
     assert b"".join(downloaded.streaming_content) == PDF
     assert downloaded.headers["X-Content-Type-Options"] == "nosniff"
     assert downloaded.headers["Content-Disposition"].startswith("attachment")
+
+
+def test_bytes_that_no_row_knows_are_swept_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a failed upload and a failed delivery left goes once it is old; what any lab has stays, read as before."""
+    desk, rival = make_desk(), make_desk("Rival")
+    kept = [(each, send(each).json()) for each in (desk, rival)]
+    path = f"{LAB}/projects/{desk.project.public_id}/deliveries"
+    made = finish(desk, desk.call("POST", path, {"format": "native"}))["results"][0]["id"]
+    orphans = [uploads.keep(upload(), folder=folder) for folder in ("files", "deliveries")]
+    sweep_files()
+    assert all(default_storage.exists(name) for name in orphans)  # somebody may be storing them this moment
+    monkeypatch.setattr(uploads, "FORGOTTEN_AFTER", dt.timedelta(seconds=-5))
+    sweep_files()
+    assert not any(default_storage.exists(name) for name in orphans)
+    for each, file in kept:
+        assert b"".join(each.call("GET", file["download"]).streaming_content) == PDF
+    assert desk.call("GET", f"{LAB}/deliveries/{made}/download").status_code == 200
+    assert "tasks.sweep_files" in PERIODIC
 
 
 def test_what_is_not_accepted_is_not_kept() -> None:
