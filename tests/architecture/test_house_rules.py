@@ -44,6 +44,7 @@ WIDER: Final = {
     "BankFile": "the request to a bank and its answer on one row, since the answer has no life without the request",
     "BankMessage": "a file as it came and whoever had a hand in it: their names guard the very row that holds the bytes",
     "Invoice": "a paper as it was issued: each figure that is printed stands on it, and none is computed again",
+    "Task": "its domain is generated from its payload, so that the queue is looked through by an index",
     "RubricCriterion": "the union of what six formats of rubrics say of a criterion",
 }
 
