@@ -23,6 +23,7 @@ class Principal:
     ``label`` names him in the history ("key:key_…", "user:usr_…", "job:payments.pay").
     ``tenant_ids`` is his reach: the tenants whose rows the database shows him. A lab reaches its own tenant,
     an expert every tenant he ever had to do with, staff and jobs need none because they switch the role.
+    ``only_member_id`` is the user whom alone a lab's key may name as who decides; None for a key of nobody in particular.
     ``subject_id`` is the key of the person on the experts' floor; the kernel does not know what it means.
     """
 
@@ -34,6 +35,7 @@ class Principal:
     subject_id: int | None = None
     scopes: frozenset[str] = field(default_factory=frozenset)
     token_id: int | None = None
+    only_member_id: int | None = None
     sandbox: bool = False
 
     def can(self, scope: str) -> bool:

@@ -11,7 +11,7 @@ from django.db.models import OuterRef, Subquery
 from django.utils.translation import gettext as _
 
 from core import scope
-from core.problems import FieldError, InvalidInput
+from core.problems import FieldError, InvalidInput, PermissionDenied
 from core.public import Principal, Tenant, User
 from experts.ports import Contestable
 from marketplace import pay_policy
@@ -120,11 +120,8 @@ MONEY_DECIDER: Final = "A manager or admin of the lab: his id (mem_…) or e-mai
 """Whom `deciding_member` takes, and whom it takes about money, in the words of the API."""
 
 
-def deciding_member(*, tenant_id: int, who: str, pointer: str = "/decided_by", about_money: bool = False) -> User:
-    """The member of the lab who decides, named by member id or e-mail address; a manager or admin about money.
-
-    Raises InvalidInput at ``pointer`` when the lab has no such member, or his role does not reach so far.
-    """
+def member_of(*, tenant_id: int, who: str, pointer: str) -> LabMember:
+    """A member of the lab by id or e-mail address, his account joined. Raises InvalidInput at ``pointer``."""
     named = {"public_id": who} if who.startswith("mem_") else {"user__email": who.lower()}
     tenant = Tenant.objects.get(pk=tenant_id)
     with scope.as_platform():  # a sandbox's people are its live side's, which a test key does not reach
@@ -133,6 +130,20 @@ def deciding_member(*, tenant_id: int, who: str, pointer: str = "/decided_by", a
     if member is None:
         detail = _("This lab has no such member. Name one by id (mem_…) or e-mail address.")
         raise InvalidInput(errors=[FieldError(pointer, "unknown_member", detail)])
+    return member
+
+
+def deciding_member(
+    *, tenant_id: int, who: str, by: Principal, pointer: str = "/decided_by", about_money: bool = False
+) -> User:
+    """The member of the lab who decides, named by member id or e-mail address; a manager or admin about money.
+
+    Raises InvalidInput at ``pointer`` when the lab has no such member, or his role does not reach so far;
+    PermissionDenied when the caller's key is another member's.
+    """
+    member = member_of(tenant_id=tenant_id, who=who, pointer=pointer)
+    if by.only_member_id not in {None, member.user_id}:
+        raise PermissionDenied(_("This key is one member's own: nobody else decides with it."))
     if member.role == LabMember.Role.VIEWER:
         raise InvalidInput(errors=[FieldError(pointer, "may_not_decide", _("This member may look, not decide."))])
     if about_money and member.role == LabMember.Role.REVIEWER:

@@ -25,7 +25,7 @@ from core.public import AccessToken, User
 from experts.public import become_expert
 from marketplace.models import ConflictEdge
 from marketplace.operations import api_keys
-from marketplace.public import Lab, add_member, open_lab
+from marketplace.public import Lab, LabMember, add_member, open_lab
 
 COOLING_OFF_DAYS = 180
 
@@ -45,22 +45,30 @@ def plant(*, path: Path, base_url: str, now: dt.datetime) -> Credentials:
 def _lab(role: LabRole, known: dict[str, Any], *, now: dt.datetime) -> dict[str, Any]:
     lab = Lab.objects.filter(tenant__name=role.name, tenant__live=None).select_related("tenant").first()
     lab = lab or open_lab(name=role.name, currency=role.currency, country=role.country, now=now)
-    for local_part, rank in role.members:
-        member = add_member(lab=lab, email=role.address(local_part), role=rank, now=now)
+    members = {
+        local_part: add_member(lab=lab, email=role.address(local_part), role=rank, now=now)
+        for local_part, rank in role.members
+    }
+    for member in members.values():
         _verify_address(member.user)
     return {
         "name": role.name,
         "api_key": _lab_key(lab, known.get("api_key", ""), now=now),
+        "member_keys": {
+            local_part: _lab_key(lab, known.get("member_keys", {}).get(local_part, ""), member=member, now=now)
+            for local_part, member in members.items()
+        },
         "tenant": lab.tenant.public_id,
         "currency": role.currency,
         "members": [{"email": role.address(local_part), "role": rank} for local_part, rank in role.members],
     }
 
 
-def _lab_key(lab: Lab, known: str, *, now: dt.datetime) -> str:
-    if known and AccessToken.objects.usable(now=now).filter(digest=tokens.digest_of(known), tenant=lab.tenant).exists():
+def _lab_key(lab: Lab, known: str, *, now: dt.datetime, member: LabMember | None = None) -> str:
+    usable = AccessToken.objects.usable(now=now).filter(tenant=lab.tenant, user=member.user_id if member else None)
+    if known and usable.filter(digest=tokens.digest_of(known)).exists():
         return known
-    return api_keys.issue(lab=lab, name="demo", now=now).secret
+    return api_keys.issue(lab=lab, name="demo", member=member, now=now).secret
 
 
 def _expert(role: ExpertRole, known: dict[str, Any], *, now: dt.datetime) -> dict[str, Any]:

@@ -61,6 +61,10 @@ class Stage:
         """A lab's caller."""
         return self._api(role.slug, PREFIX, self.credentials.lab(role.name)["api_key"])
 
+    def member(self, role: LabRole, member: str) -> Api:
+        """The caller of one member of a lab, with his own key."""
+        return self._api(role.address(member), PREFIX, self.credentials.lab(role.name)["member_keys"][member])
+
     def expert(self, role: ExpertRole) -> Api:
         """An expert's caller."""
         return self._api(role.email, f"{PREFIX}/expert", self.credentials.expert(role.email)["token"])

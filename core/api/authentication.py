@@ -108,6 +108,7 @@ def _caller(token: AccessToken) -> Authenticated:
         tenant_ids=(token.tenant.pk,),
         scopes=frozenset(token.scopes),
         token_id=token.pk,
+        only_member_id=token.user_id,
         sandbox=token.tenant.is_sandbox,
     )
 

@@ -39,6 +39,8 @@ class AccessTokenQuerySet(models.QuerySet["AccessToken"]):
 class AccessToken(CadreModel):
     """A key of a lab (a tenant and scopes) or a personal token (a user).
 
+    A lab's key with a user is that member's: who holds it decides in nobody else's name.
+
     The look-up comes before any scope is bound, so the table stands outside the walls. ``revoked_at`` may lie in the
     future: a rotated key works until its overlap ends.
     """

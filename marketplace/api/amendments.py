@@ -190,7 +190,9 @@ class ContractAmendments(LabView):
     def post(self, call: Call, contract_id: str) -> LabAmendmentOut:
         """From a later instant on, and only if the expert accepts. What takes something from him needs notice."""
         contract = get_or_404(mine(call), contract_id)
-        member = deciding_member(tenant_id=contract.tenant_id, who=call.body["decided_by"], about_money=True)
+        member = deciding_member(
+            tenant_id=contract.tenant_id, who=call.body["decided_by"], by=call.principal, about_money=True
+        )
         made = amendments.propose(
             contract=contract,
             change=change_of(call.body),

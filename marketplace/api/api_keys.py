@@ -26,6 +26,9 @@ class ApiKeyOut(TypedDict):
     name: Annotated[str, Example("nightly import")]
     prefix: Annotated[str, Doc("How the secret begins."), Example("cadre_live_4f9a")]
     scopes: Annotated[list[str], Example(["projects:read", "tasks:write"])]
+    member: Annotated[
+        str | None, Doc("E-mail address of the member whose own key it is; only he decides with it."), Example(None)
+    ]
     expires_at: Timestamp | None
     revoked_at: Annotated[Timestamp | None, Doc("May lie in the future: a rotated key works until then.")]
     last_used_at: Timestamp | None
@@ -47,11 +50,16 @@ class ApiKeyIn(serializers.Serializer[None]):
     )
     sandbox = serializers.BooleanField(required=False, default=False, help_text="A test key, for the sandbox.")
     expires_at = InstantField(required=False, allow_null=True)
+    member = StrictCharField(
+        required=False,
+        max_length=254,
+        help_text="A member's own key, by his id (mem_…) or e-mail address: it decides in nobody else's name.",
+    )
 
 
 def keys_of(call: Call) -> QuerySet[AccessToken]:
     """The lab's keys."""
-    return AccessToken.objects.visible_to(call.principal)
+    return AccessToken.objects.visible_to(call.principal).select_related("user")
 
 
 def render_key(token: AccessToken) -> ApiKeyOut:
@@ -61,6 +69,7 @@ def render_key(token: AccessToken) -> ApiKeyOut:
         "name": token.name,
         "prefix": token.prefix,
         "scopes": token.scopes,
+        "member": token.user.email if token.user else None,
         "expires_at": token.expires_at,
         "revoked_at": token.revoked_at,
         "last_used_at": token.last_used_at,
@@ -90,7 +99,10 @@ class ApiKeyList(LabView):
         example={"name": "nightly import", "scopes": ["projects:read", "tasks:write"]},
     )
     def post(self, call: Call) -> NewApiKeyOut:
-        """With some of the rights of the calling key, never more. A live key can make test keys for its sandbox."""
+        """With some of the rights of the calling key, never more. A live key can make test keys for its sandbox.
+
+        A key with `member` is that person's own. Whoever approves what another member proposed needs one.
+        """
         return _render_new(api_keys.create(by=call.principal, now=call.now, **call.body))
 
 

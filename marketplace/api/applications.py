@@ -158,7 +158,7 @@ class ApplicationReject(LabView):
     def post(self, call: Call, application_id: str) -> ApplicationOut:
         """By a named person with a reason: it becomes a decision that the expert can contest."""
         application = get_or_404(applications_of(call), application_id)
-        decided_by = deciding_member(tenant_id=application.tenant_id, who=call.body["decided_by"])
+        decided_by = deciding_member(tenant_id=application.tenant_id, who=call.body["decided_by"], by=call.principal)
         return render_application(
             applications.reject(
                 application=application,

@@ -191,7 +191,7 @@ class ContractPause(LabView):
     def post(self, call: Call, contract_id: str) -> ContractOut:
         """By a named person with a reason: it becomes a decision that the expert can contest."""
         contract = get_or_404(mine(call), contract_id)
-        decided_by = deciding_member(tenant_id=contract.tenant_id, who=call.body["decided_by"])
+        decided_by = deciding_member(tenant_id=contract.tenant_id, who=call.body["decided_by"], by=call.principal)
         return render_contract(
             contracts.pause(
                 contract=contract,
@@ -240,7 +240,7 @@ class ContractEnd(LabView):
         It becomes a decision that the expert can contest. What was worked is paid in any case.
         """
         contract = get_or_404(mine(call), contract_id)
-        decided_by = deciding_member(tenant_id=contract.tenant_id, who=call.body["decided_by"])
+        decided_by = deciding_member(tenant_id=contract.tenant_id, who=call.body["decided_by"], by=call.principal)
         return render_contract(
             contracts.end(
                 contract=contract,

@@ -13,6 +13,7 @@ from core.public import Tenant, TenantAccess, User
 from experts.public import current_versions, publish_agreement
 from marketplace import documents
 from marketplace.models import Lab, LabExpert, LabMember
+from marketplace.operations import api_keys
 
 
 class LastAdmin(Conflict):
@@ -79,10 +80,11 @@ def change_role(*, member: LabMember, role: str) -> LabMember:
 
 @transaction.atomic
 def remove_member(*, member: LabMember, now: dt.datetime) -> None:
-    """Take a person's access away; an expert whom the lab knows keeps his reach to what is his own. Raises LastAdmin."""
+    """Take a person's access and his own keys away; an expert whom the lab knows keeps his reach to what is his own. Raises LastAdmin."""
     _require_another_admin(_locked(member), member)
     if not LabExpert.objects.filter(tenant_id=member.tenant_id, expert__user_id=member.user_id).exists():
         TenantAccess.objects.filter(user_id=member.user_id, tenant_id=member.tenant_id).delete()
+    api_keys.revoke_all_of(member=member, now=now)
     outbox.publish("lab.member_removed", subject=member.public_id, tenant_id=member.tenant_id, now=now)
     member.delete()
 

@@ -32,7 +32,7 @@ from payments.api.deciders import decider
 from payments.models import Adjustment, AdjustmentProposal
 from payments.operations.pay import bonuses, four_eyes
 from payments.operations.pay.bonuses import Bonus
-from payments.operations.pay.four_eyes import OtherSide, OwnProposal, ProposalLapsed
+from payments.operations.pay.four_eyes import OtherSide, OwnKeyNeeded, OwnProposal, ProposalLapsed
 
 LAB = AdjustmentProposal.Side.LAB
 ROW = {
@@ -159,14 +159,17 @@ class BonusApprove(LabView):
         scope="bonuses:write",
         body=DecideBonusIn,
         returns=BonusProposalOut,
-        errors=[InsufficientFunds, InvalidTransition, OtherSide, OwnProposal, OwnWork, ProposalLapsed],
+        errors=[InsufficientFunds, InvalidTransition, OtherSide, OwnKeyNeeded, OwnProposal, OwnWork, ProposalLapsed],
         example={"decided_by": "cfo@aurora.example"},
         idempotency="required",
     )
     def post(self, call: Call, proposal_id: str) -> BonusProposalOut:
-        """By another member than the one who proposed; they are owed to the experts at once."""
+        """By another member than the one who proposed, with a key of his own; they are owed to the experts at once."""
         proposal = get_or_404(proposals_of(call), proposal_id)
-        return render_proposal(four_eyes.approve(proposal=proposal, decided_by=decider(call), side=LAB, now=call.now))
+        approved = four_eyes.approve(
+            proposal=proposal, decided_by=decider(call), side=LAB, by=call.principal, now=call.now
+        )
+        return render_proposal(approved)
 
 
 class BonusRefuse(LabView):

@@ -21,4 +21,4 @@ class DecidedIn(serializers.Serializer[None]):
 def decider(call: Call) -> User:
     """The member who decides about the lab's money, by a body that is a `DecidedIn`. Raises InvalidInput."""
     tenant_id = cast(int, call.principal.tenant_id)
-    return deciding_member(tenant_id=tenant_id, who=call.body["decided_by"], about_money=True)
+    return deciding_member(tenant_id=tenant_id, who=call.body["decided_by"], by=call.principal, about_money=True)

@@ -12,7 +12,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from core import guards, history
-from core.public import CadreModel, Kind, Principal, PublicIdField, Tenant, Wall
+from core.public import AccessToken, CadreModel, Kind, Principal, PublicIdField, Tenant, Wall
 from core.states import Transitions
 
 
@@ -76,19 +76,29 @@ class ProposalQuerySet(models.QuerySet["AdjustmentProposal"]):
 
 
 class TwoPeople(guards.Guard):
-    """Neither who proposes nor who decides is the expert concerned; what was proposed is what is decided, once."""
+    """Neither who proposes nor who decides is the expert concerned; what was proposed is what is decided, once.
+
+    A lab's second member approves with a key that is his own in that lab.
+    """
 
     when = pgtrigger.Before
     operation = pgtrigger.Insert | pgtrigger.Update
     func = """
         IF TG_OP = 'UPDATE' AND (
             (OLD.status <> 'proposed' AND NOT (OLD.status = 'approved' AND OLD.outcome = '' AND NEW.status = 'approved'
-                AND NEW.decided_by_id = OLD.decided_by_id))
+                AND NEW.decided_by_id = OLD.decided_by_id
+                AND NEW.decided_key_id IS NOT DISTINCT FROM OLD.decided_key_id))
             OR ROW(NEW.act, NEW.side, NEW.terms, NEW.amount_minor, NEW.currency, NEW.reason, NEW.tenant_id,
                 NEW.expert_id, NEW.proposed_by_id) IS DISTINCT FROM
                ROW(OLD.act, OLD.side, OLD.terms, OLD.amount_minor, OLD.currency, OLD.reason, OLD.tenant_id,
                 OLD.expert_id, OLD.proposed_by_id)) THEN
             RAISE EXCEPTION 'A proposal is decided once, as it was made.' USING ERRCODE = 'insufficient_privilege';
+        END IF;
+        IF NEW.side = 'lab' AND NEW.status = 'approved' AND (TG_OP = 'INSERT' OR OLD.status = 'proposed')
+            AND NOT EXISTS (SELECT 1 FROM core_accesstoken WHERE id = NEW.decided_key_id
+                AND kind = 'lab' AND user_id = NEW.decided_by_id AND tenant_id = NEW.tenant_id) THEN
+            RAISE EXCEPTION 'A second member approves with his own key.'
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'payments_proposal_own_key';
         END IF;
         IF EXISTS (SELECT 1 FROM experts_expert WHERE id = NEW.expert_id
             AND user_id IN (NEW.proposed_by_id, NEW.decided_by_id)) THEN
@@ -136,7 +146,8 @@ class AdjustmentProposal(CadreModel):
     )
     amount_minor = models.BigIntegerField()
     before_minor = models.BigIntegerField(
-        default=0, help_text=_("What its proposer did alone to the same person or lab lately, which counts with it.")
+        default=0,
+        help_text=_("What was done alone to the same person or with the same lab's money lately, which counts."),
     )
     currency = models.CharField(max_length=3)
     terms = models.JSONField(default=dict)
@@ -145,6 +156,14 @@ class AdjustmentProposal(CadreModel):
     expires_at = models.DateTimeField(help_text=_("Without a second person until then nothing happens."))
     decided_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    decided_key = models.ForeignKey(
+        AccessToken,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text=_("The key of the lab's member who approved."),
     )
     decided_at = models.DateTimeField(null=True, blank=True)
     note = models.TextField(blank=True)

@@ -117,7 +117,9 @@ def render_submission(work: Submission) -> SubmissionOut:
 def decide(call: Call, submission_id: str, outcome: str) -> SubmissionOut:
     """Have one of the lab's members decide, and show what became of it."""
     work = get_or_404(submissions_of(call), submission_id)
-    member = deciding_member(tenant_id=cast(int, call.principal.tenant_id), who=call.body["decided_by"])
+    member = deciding_member(
+        tenant_id=cast(int, call.principal.tenant_id), who=call.body["decided_by"], by=call.principal
+    )
     reviews.decide(
         submission=work,
         outcome=outcome,

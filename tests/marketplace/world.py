@@ -77,7 +77,7 @@ def admin_of(lab: Lab) -> User:
 def lab_caller(lab: Lab, *scopes: str) -> Caller:
     """An HTTP client with a key of the lab: all rights, or those named."""
     with platform():
-        minted = api_keys.issue(lab=lab, name="tests", now=NOW, **({"scopes": scopes} if scopes else {}))
+        minted = api_keys.issue(lab=lab, name="tests", now=NOW, scopes=scopes or SCOPES)
     return Caller(Authorization=f"Bearer {minted.secret}")
 
 

@@ -280,6 +280,13 @@ def expert_caller(world: World) -> Caller:
     return Caller(tokens.mint_expert_token(user=world.user, name="tests").secret)
 
 
+def member_caller(world: World, email: str, *scopes: str) -> Caller:
+    """A client of one member of the lab, with his own key."""
+    wanted, user = scopes or ("timesheets:write", "bonuses:write"), User.objects.get(email=email)
+    minted = tokens.mint_lab_key(tenant=world.tenant, name="tests", scopes=list(wanted), user=user)
+    return Caller(minted.secret)
+
+
 def lab_caller(world: World, *scopes: str) -> Caller:
     """A client of the lab."""
     wanted = scopes or ("timesheets:write", "bonuses:write")

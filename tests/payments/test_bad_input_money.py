@@ -93,6 +93,7 @@ def refuse(scene: Money) -> Refusals:
             "lab": hours.lab_caller(scene.world, *pays),
             "poor": hours.lab_caller(scene.poor, *pays),
             "rival": hours.lab_caller(scene.rival, *pays),
+            "cfo": hours.member_caller(scene.world, CFO["decided_by"], *pays),
             "reader": hours.lab_caller(scene.world, "bonuses:read", "balance:read", "funding:read"),
             "expert": hours.expert_caller(scene.world),
             "stranger": hours.expert_caller(scene.rival),
@@ -283,10 +284,12 @@ def decisions(scene: Money, proposal: str, *, approved: bool) -> Iterator[Bad]:
     ):
         yield from by_whom(f"{path}/{way}", body)
         yield Bad(f"{way} one's own", f"{path}/{way}", other, 403, "own_proposal")
+        yield Bad(f"{way} in a colleague's name", f"{path}/{way}", other, 403, "permission_denied", who="cfo")
         yield Bad(f"{way} another lab's", f"{path}/{way}", body, 404, "not_found", who="rival")
         yield Bad(f"{way} none", f"/bonuses/prp_{OTHER}/{way}", body, 404, "not_found")
         yield Bad(f"{way} a project", f"/bonuses/{scene.project}/{way}", body, 404, "not_found")
     yield from by_whom(f"{path}/withdraw", CFO)
+    yield Bad("approve with anybody's key", f"{path}/approve", CFO, 409, "own_key_needed")
     yield Bad("withdraw another's", f"{path}/withdraw", CFO, 403, "own_proposal")
     yield Bad("refuse for no reason", f"{path}/refuse", {**CFO, "reason": " "}, 400, "invalid", "/reason")
     yield Bad("refuse without a reason", f"{path}/refuse", CFO, 400, "invalid", "/reason")
@@ -310,7 +313,7 @@ def test_what_a_lab_paid_once_is_not_paid_again(scene: Money, refuse: Refusals) 
     refuse.once("/bonuses/bulk", {"bonuses": rows, **whose}, status=201)
     made = refuse.once("/bonuses", {**scene.bonus(money("2000.00")), **whose}, status=201)
     refuse.all(decisions(scene, made["id"], approved=False))
-    refuse.once(f"/bonuses/{made['id']}/approve", CFO, status=200)
+    refuse.once(f"/bonuses/{made['id']}/approve", CFO, status=200, who="cfo")
     refuse.all(decisions(scene, made["id"], approved=True))
     refuse.verdict()
     assert_money_is_whole()

@@ -65,7 +65,7 @@ def test_above_the_threshold_another_member_approves(world: World, caller: Calle
     refused = caller("POST", path, {"decided_by": world.member.email})
     assert (refused.status_code, refused.json()["code"]) == (403, "own_proposal")
     assert pay(world) == (0, 0)
-    done = caller("POST", path, {"decided_by": CFO}, at=LATER)
+    done = hours.member_caller(world, CFO)("POST", path, {"decided_by": CFO}, at=LATER)
     assert (done.status_code, done.json()["status"]) == (200, "approved")
     assert done.json()["outcome"].startswith("adj_")
     assert caller("GET", shown, at=LATER).json() == done.json()
@@ -123,7 +123,8 @@ def test_the_beneficiary_neither_proposes_nor_approves(world: World, caller: Cal
     assert own.json()["code"] == "own_work"
     rows = [row(world, "2000.00"), row(world, "3000.00")]
     bulk = caller("POST", "/bonuses/bulk", {"bonuses": rows, "decided_by": world.member.email}).json()
-    refused = caller("POST", f"/bonuses/{bulk['proposal']['id']}/approve", {"decided_by": world.user.email})
+    own = hours.member_caller(world, world.user.email)
+    refused = own("POST", f"/bonuses/{bulk['proposal']['id']}/approve", {"decided_by": world.user.email})
     assert refused.json()["code"] == "own_work"
     assert pay(world) == (0, 0)
     with platform():
@@ -143,7 +144,8 @@ def test_a_reviewer_does_not_decide_about_money(world: World, caller: Caller) ->
 def test_money_that_is_gone_when_it_is_approved_leaves_the_proposal(world: World, caller: Caller) -> None:
     made = caller("POST", "/bonuses", bonus(world, "75000.00")).json()
     assert caller("POST", "/bonuses", bonus(world, "1000.00")).json()["status"] == "paid"
-    refused = caller("POST", f"/bonuses/{made['id']}/approve", {"decided_by": CFO})
+    cfo = hours.member_caller(world, CFO)
+    refused = cfo("POST", f"/bonuses/{made['id']}/approve", {"decided_by": CFO})
     assert (refused.status_code, refused.json()["code"]) == (409, "insufficient_funds")
     assert [row["id"] for row in caller("GET", "/bonuses/proposals?status=proposed").json()["results"]] == [made["id"]]
     assert pay(world) == (100_000, 0)
@@ -189,7 +191,8 @@ def test_what_many_come_to_is_what_the_threshold_sees(world: World, caller: Call
     made = caller("POST", "/bonuses/bulk", {"bonuses": rows, "decided_by": world.member.email}).json()
     assert (made["status"], made["paid"], made["proposal"]["bonuses"]) == ("proposed", [], 3)
     assert pay(world) == (0, 0)
-    done = caller("POST", f"/bonuses/{made['proposal']['id']}/approve", {"decided_by": CFO})
+    cfo = hours.member_caller(world, CFO)
+    done = cfo("POST", f"/bonuses/{made['proposal']['id']}/approve", {"decided_by": CFO})
     assert done.json()["status"] == "approved"
     assert pay(world) == (120_000, 0)
     assert_the_books_hold()

@@ -81,7 +81,8 @@ def test_many_bonuses_fit_theirs(world: World, caller: Caller) -> None:
     made = caller("POST", "/bonuses/bulk", {"bonuses": rows, "decided_by": world.member.email}).json()
     assert made["status"] == "proposed"
     fits("BulkBonuses", made)
-    done = caller("POST", f"/bonuses/{made['proposal']['id']}/approve", {"decided_by": CFO}, at=LATER).json()
+    cfo = hours.member_caller(world, CFO)
+    done = cfo("POST", f"/bonuses/{made['proposal']['id']}/approve", {"decided_by": CFO}, at=LATER).json()
     assert done["outcome"] == done["id"]
     fits("BonusProposal", done)
 
@@ -97,7 +98,8 @@ def test_a_milestone_fits_its_schema_on_both_sides_of_the_threshold(
 
 def test_what_a_proposal_became_fits_too(world: World, caller: Caller) -> None:
     made = caller("POST", "/milestones", milestone(world, "5000.00")).json()
-    done = caller("POST", f"/bonuses/{made['id']}/approve", {"decided_by": CFO}, at=LATER).json()
+    cfo = hours.member_caller(world, CFO)
+    done = cfo("POST", f"/bonuses/{made['id']}/approve", {"decided_by": CFO}, at=LATER).json()
     assert done["outcome"][:3] == "mst"
     fits("BonusProposal", done)
 

@@ -69,7 +69,8 @@ def test_small_bonuses_to_the_same_expert_are_added_up_and_the_answer_says_so(wo
     in_turn = caller("POST", "/bonuses", another, at=LATER + DAY).json()  # another name, the same lab's money
     assert (in_turn["status"], in_turn["counted_with"]["amount"]) == ("proposed", "1000.00")
     path = f"/bonuses/{third['id']}/approve"
-    assert caller("POST", path, {"decided_by": CFO}, at=LATER + DAY).json()["status"] == "approved"
+    cfo = hours.member_caller(world, CFO)
+    assert cfo("POST", path, {"decided_by": CFO}, at=LATER + DAY).json()["status"] == "approved"
     assert counted("bonus") == counted("lab_pay") == [40_000, 40_000, 20_000]  # what two decided is nobody's alone
     assert pay(world) == (80_000 + 20_000 + 20_001, 0)
     assert_the_books_hold()

@@ -202,7 +202,8 @@ def test_a_large_budget_takes_two_members(world: World, caller: Caller) -> None:
     assert (made["status"], made["id"][:4]) == ("proposed", "prp_")
     with platform():
         assert not Milestone.objects.exists()
-    done = caller("POST", f"/bonuses/{made['id']}/approve", {"decided_by": CFO}).json()
+    cfo = hours.member_caller(world, CFO)
+    done = cfo("POST", f"/bonuses/{made['id']}/approve", {"decided_by": CFO}).json()
     assert done["outcome"].startswith("mst_")
     assert caller("GET", f"/milestones/{done['outcome']}").json()["budget"]["amount"] == "5000.00"
 

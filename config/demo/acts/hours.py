@@ -118,7 +118,10 @@ def grant_large_bonus(stage: Stage) -> None:
     problem = api.refused(403, "POST", f"/bonuses/{proposal}/approve", own)
     stage.check("nobody approves what he proposed", "own_proposal", problem["code"])
     other = {"decided_by": stage.decider(NORTHWIND, "director")}
-    stage.check("the second manager", "approved", api.post(f"/bonuses/{proposal}/approve", other)["status"])
+    problem = api.refused(409, "POST", f"/bonuses/{proposal}/approve", other)
+    stage.check("one key is not two people", "own_key_needed", problem["code"])
+    approved = stage.member(NORTHWIND, "director").post(f"/bonuses/{proposal}/approve", other)
+    stage.check("the second manager", "approved", approved["status"])
     stage.books.bonus(contract, Decimal(LARGE_BONUS))
     stage.step(f"Two managers of {NORTHWIND.name} granted {cast.PHARMACIST.name} {LARGE_BONUS} {NORTHWIND.currency}")
 

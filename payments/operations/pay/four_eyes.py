@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy
 from core import outbox, states
 from core.money import Money
 from core.problems import Conflict, DomainError, map_constraint
-from core.public import User
+from core.public import Principal, User
 from experts import public as experts
 from experts.public import Expert, require_other
 from payments.models import AdjustmentProposal
@@ -49,6 +49,17 @@ class OtherSide(DomainError):
     title = gettext_lazy("The other side decides this")
 
 
+class OwnKeyNeeded(Conflict):
+    """A key of nobody in particular can give any member's name, and so be both of the two who decide about a lab's money.
+
+    Whoever approves what another member proposed therefore sends his own key, one that was made for him (`member` of
+    `POST /api-keys`): it decides in nobody else's name. Refusing and withdrawing takes no such key.
+    """
+
+    code = "own_key_needed"
+    title = gettext_lazy("A second member approves with his own key")
+
+
 class ProposalLapsed(Conflict):
     """Nobody decided about this proposal in time. Propose it again; `expires_at` tells when it ended."""
 
@@ -77,6 +88,7 @@ class StepUpRequired(DomainError):
 
 
 map_constraint("payments_proposal_two_people", OwnProposal)
+map_constraint("payments_proposal_own_key", OwnKeyNeeded)
 
 
 def carries_out(act: str) -> Callable[[CarryOut], CarryOut]:
@@ -131,16 +143,27 @@ def propose(
 
 
 def approve(
-    *, proposal: AdjustmentProposal, decided_by: User, side: str, now: dt.datetime, note: str = ""
+    *,
+    proposal: AdjustmentProposal,
+    decided_by: User,
+    side: str,
+    now: dt.datetime,
+    note: str = "",
+    by: Principal | None = None,
 ) -> AdjustmentProposal:
     """Carry out what another person proposed, in this transaction.
 
-    Everything that could refuse the act when it was proposed is asked again; when it refuses, the proposal still
-    stands. Raises OwnProposal, OtherSide, OwnWork, ProposalLapsed, InvalidTransition, and what the act raises.
+    ``by`` is the caller of a lab, whose key has to be that person's own. Everything that could refuse the act when it was
+    proposed is asked again; when it refuses, the proposal still stands. Raises OwnProposal, OtherSide, OwnWork,
+    ProposalLapsed, OwnKeyNeeded, InvalidTransition, and what the act raises.
     """
     locked = _judged(proposal, decided_by, side)
     if locked.is_proposed and locked.expires_at <= now:
         raise ProposalLapsed(expires_at=f"{locked.expires_at:%Y-%m-%dT%H:%M:%SZ}")
+    if locked.is_proposed and side == AdjustmentProposal.Side.LAB:
+        if by is None or by.only_member_id != decided_by.pk:
+            raise OwnKeyNeeded
+        locked.decided_key_id = by.token_id
     _close(locked, AdjustmentProposal.Status.APPROVED, decided_by=decided_by, note=note, now=now)
     locked.outcome = _acts[locked.act](locked, now)
     locked.save(update_fields=["outcome"])
@@ -228,7 +251,7 @@ def _locked(pk: int) -> AdjustmentProposal:
 def _close(proposal: AdjustmentProposal, to: str, *, decided_by: User | None, note: str, now: dt.datetime) -> None:
     states.move(proposal, to)
     proposal.decided_by, proposal.decided_at, proposal.note = decided_by, now, note
-    proposal.save(update_fields=["status", "decided_by", "decided_at", "note"])
+    proposal.save(update_fields=["status", "decided_by", "decided_key", "decided_at", "note"])
 
 
 def _publish(event: str, proposal: AdjustmentProposal, *, actor: User | None, now: dt.datetime) -> None:

@@ -12,8 +12,9 @@ from typing import Any, ClassVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize
 
+from core import tokens
 from core.problems import DomainError
-from core.public import User
+from core.public import Kind, Principal, User
 from experts.public import Expert
 from marketplace.models import Lab
 from marketplace.public import Contract, RateSnapshot
@@ -21,7 +22,7 @@ from payments.models import AdjustmentProposal, JournalEntry, Payout, PayRun, Re
 from payments.operations.pay import four_eyes, referrals
 from tests.marketplace import world
 from tests.payments import ledger_story as story
-from tests.payments.ledger_story import platform
+from tests.payments.ledger_story import SYSTEM, platform
 from tests.properties.money.book import Book, Sent, Stretch, Taken, Terms
 
 AMOUNTS = st.integers(1, 400_000)
@@ -145,10 +146,20 @@ class Story(RuleBasedStateMachine):
         )
         approved = self.attempt(
             "approve what another proposed",
-            lambda: four_eyes.approve(proposal=made, decided_by=two, side=side, now=self.later()),
+            lambda: four_eyes.approve(
+                proposal=made, decided_by=two, side=side, by=self.key_of(made, two), now=self.later()
+            ),
             allowed=allowed,
         )
         return str(approved.outcome) if allowed else ""
+
+    @staticmethod
+    def key_of(proposal: AdjustmentProposal, who: User) -> Principal:
+        """A caller of the lab with a key that is this person's own."""
+        if proposal.tenant is None:
+            return SYSTEM
+        token = tokens.mint_lab_key(tenant=proposal.tenant, name="own", scopes=["bonuses:write"], user=who).token
+        return Principal(Kind.LAB, "key", tenant_id=proposal.tenant_id, token_id=token.pk, only_member_id=who.pk)
 
     def follow_payouts(self) -> None:
         """Where the product says that each payout is."""
