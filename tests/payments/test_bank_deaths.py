@@ -12,14 +12,17 @@ from billiard.exceptions import SoftTimeLimitExceeded
 from pytest_django import Settings
 from structlog.testing import capture_logs
 
-from core.public import unit_of_work
+from core.money import Money
+from core.public import Tenant, unit_of_work
 from payments.models import BankMessage, Funding, ProviderEntry
 from payments.operations.bank import bank_messages, provider_books
+from payments.operations.labs import funding
 from payments.operations.rails import tracking
 from payments.providers.bank_channel import DirectoryChannel
 from payments.queries import ledger_findings
 from tests.payments import bank_world as world
 from tests.payments.bank_world import DAY, GOOD, HOUR, Bank, paid_run, statuses, we_send
+from tests.payments.hours_world import platform
 from tests.payments.ledger_story import NOW, SYSTEM
 from tests.payments.test_bank_messages import entry, leave, statement
 
@@ -95,6 +98,46 @@ def test_a_file_that_cannot_be_put_away_leaves_no_other_in_the_channel(
     assert "bank_message_not_taken" in [line["event"] for line in logs if line["log_level"] == "error"]
     read(SOON)
     assert (bank.waiting(), BankMessage.objects.count()) == ([], 2)
+
+
+def test_money_of_a_lab_that_cannot_be_booked_keeps_no_other_lab_from_its_own(
+    bank: Bank, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.FUNDING_SETTLES_AT_ONCE = False
+    first, second = announced(10_000), announced(20_000)
+    lines = [
+        entry(f"{row.amount_minor / 100:.2f}", reference=f"B{row.pk}", text=row.reference) for row in (first, second)
+    ]
+    leave(bank, "1.xml", statement(*lines, closing="300.00"))
+    real = funding.arrived
+
+    def stumble(*, funding: Funding, now: dt.datetime) -> Funding:
+        done = real(funding=funding, now=now)
+        if funding.pk == first.pk:
+            raise RuntimeError("a defect")
+        return done
+
+    with monkeypatch.context() as defect, capture_logs() as logs:
+        defect.setattr(funding, "arrived", stumble)
+        read(NOW)
+        assert fundings() == ["pending", "settled"]
+        assert [line["event"] for line in logs if line["log_level"] == "error"] == ["movement_not_matched"]
+        read(NOW + DAY)
+        assert [status for _day, status, _why in world.days()] == ["open"]
+    read(NOW + DAY)
+    assert fundings() == ["settled", "settled"]
+    assert [status for _day, status, _why in world.days()] == ["closed"]
+
+
+def announced(minor: int) -> Funding:
+    with platform():
+        lab = Tenant.objects.create(name=f"Lab of {minor}")
+        return funding.announce(tenant_id=lab.pk, amount=Money(minor, world.EUR), by=SYSTEM, now=NOW)
+
+
+def fundings() -> list[str]:
+    with platform():
+        return list(Funding.objects.order_by("pk").values_list("status", flat=True))
 
 
 def test_a_file_that_takes_all_the_time_there_is_comes_last_and_alarms(

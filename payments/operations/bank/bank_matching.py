@@ -8,7 +8,10 @@ from __future__ import annotations
 import datetime as dt
 from typing import Final
 
+import structlog
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
+from django.db import transaction
 from django.utils.translation import gettext as _
 
 from core.money import Money
@@ -21,6 +24,8 @@ from payments.operations.labs import funding
 PATIENCE: Final = dt.timedelta(hours=1)
 """So long a payout may take to follow what its provider booked, before somebody is told."""
 
+log = structlog.get_logger(__name__)
+
 _SETTLED: Final = {ProviderEntry.Kind.PAYOUT: "payout_settled", ProviderEntry.Kind.RETURN: "payout_returned"}
 _MOVED_BY_HAND: Final = ("lab_refunded", "funding_reversed", "fx_covered")
 
@@ -29,7 +34,7 @@ def match_all(*, provider: str, now: dt.datetime) -> int:
     """Match every movement that is not matched and not decided; how many were."""
     open_rows = ProviderEntry.objects.select_for_update(no_key=True, of=("self",), skip_locked=True)
     rows = open_rows.filter(provider=provider, journal_entry=None).order_by("pk")
-    return sum([_match(entry, now) for entry in rows])
+    return sum([_is_matched(entry, now) for entry in rows])
 
 
 def link(entry: ProviderEntry, journal_entry: JournalEntry, *, now: dt.datetime) -> None:
@@ -49,6 +54,18 @@ def postings_like(entry: ProviderEntry, *kinds: str) -> list[JournalEntry]:
         postings__amount=-entry.amount_minor,
     )
     return list(found.order_by("pk"))
+
+
+def _is_matched(entry: ProviderEntry, now: dt.datetime) -> bool:
+    """One that cannot be matched alarms and keeps its own day open; the others are matched all the same."""
+    try:
+        with transaction.atomic():
+            return _match(entry, now)
+    except SoftTimeLimitExceeded:
+        raise
+    except Exception:
+        log.exception("movement_not_matched", provider=entry.provider, reference=entry.reference)
+        return False
 
 
 def _match(entry: ProviderEntry, now: dt.datetime) -> bool:
