@@ -60,6 +60,15 @@ def is_simple(text: str) -> bool:
     return bool(_SIMPLE.fullmatch(text))
 
 
+def runs_left(text: str) -> bool:
+    """Whether a text is read from right to left: by its first letter that has a direction, as the page does it."""
+    for letter in text:
+        kind = unicodedata.bidirectional(letter)
+        if kind in {"L", "R", "AL"}:
+            return kind != "L"
+    return False
+
+
 def readable(text: str) -> str:
     """A text with its letters composed, without what is not to be seen."""
     if text.isascii() and text.isprintable():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -12,7 +11,7 @@ from fpdf import FPDF
 from fpdf.enums import PDFResourceType, XPos, YPos
 from fpdf.fonts import TTFFont
 
-from payments.papers.letters import OWN, Letters, cut, is_simple
+from payments.papers.letters import OWN, Letters, cut, is_simple, runs_left
 from payments.papers.paper import Text
 
 INK: Final = (26, 29, 33)
@@ -56,6 +55,8 @@ class Pen(FPDF):
         self.units_of: dict[tuple[int, str], float] = {}
         self.codes_of: dict[tuple[int, str], str] = {}
         self.joined_of: dict[tuple[str, str, float, bool], Joined] = {}
+        self.runs_left_of: dict[str, bool] = {}
+        self.within: bool | None = None
         self.caught: list[str] | None = None
 
     def put(
@@ -146,8 +147,9 @@ class Pen(FPDF):
         if is_simple(line):
             self.text_shaping = None
         else:
-            runs_left = self.is_rtl and any(unicodedata.bidirectional(letter) in {"R", "AL"} for letter in line)
-            self.set_text_shaping(True, direction="ltr" if ltr else "rtl" if runs_left else None)
+            whole = runs_left(line) if self.within is None else self.within
+            is_left = self.runs_left_of.setdefault(line, whole)  # a part is read as its text is
+            self.set_text_shaping(True, direction="rtl" if is_left and not ltr else "ltr")
 
     def measure(self, line: str, style: Style, size: float, *, ltr: bool = False) -> float:
         """How wide a line is, in millimetres."""
@@ -168,7 +170,9 @@ class Pen(FPDF):
         key = (text.text, width, style, size, text.ltr)
         if key not in self.lines_of:
             line, room = self.letters.written(text.text), width - 2 * float(self.c_margin)
+            self.within = runs_left(line)
             self.lines_of[key] = self.break_lines(line, room, style, size)
+            self.within = None
         return self.lines_of[key]
 
     def break_lines(self, text: str, room: float, style: Style, size: float) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import io
 import unicodedata
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from payments.operations.pay import adjustments
 from payments.papers import pdf
 from payments.papers.letters import OWN, Letters, cut, letters_of, readable
 from payments.papers.paper import Column, Fact, Paper, Row, Table, Text
+from payments.papers.pen import Pen
 from tests.payments import hours_world as hours
 from tests.payments import ledger_story as story
 from tests.payments import paper_world as papers
@@ -119,6 +121,27 @@ def test_a_name_that_no_font_has_is_written_in_latin_and_the_paper_says_so(langu
     for said in ("TsaLaGi Sequoyah", "bstn", "A[U+E000]B", "HTML"):
         assert said in text
     assert "HTML" not in text_of(pdf.render(paper(WORLD, language=language)))
+
+
+@pytest.mark.parametrize(
+    ("text", "leftwards"),
+    [
+        ("Lab «עברית» & 株式会社 Ltd.", False),
+        ("דוד (David) 12-34", True),
+        ("7 ديسمبر 2026، 08:00 UTC", True),
+        ("مكافأة: Found a mistake", True),
+    ],
+)
+def test_a_name_is_read_in_its_own_direction_on_every_paper(text: str, leftwards: bool, tmp_path: Path) -> None:
+    """As on the page, by its first letter; a line of a long text as the whole text, whatever that line begins with."""
+    long = f"{text} and מילים in the same line of the same text מילים"
+    pen = Pen(Letters(paper(text, long)), tmp_path, is_rtl=True)
+    pen.add_page()
+    parts = pen.wrapped(Text(long), 30.0, "", 8.0)
+    pen.put(14.0, 60.0, Text(text), "", 8.0, 4.0)
+    shaped = [pen.runs_left_of[line] for line in (text, *parts) if line in pen.runs_left_of]
+    assert len(shaped) > 2
+    assert set(shaped) == {leftwards}
 
 
 def test_what_steers_the_direction_of_text_is_left_out() -> None:
