@@ -237,7 +237,7 @@ def test_operations_of_one_side_are_not_the_others(world: World) -> None:
         rival = hours.build(name="Borealis")
         mine = Operation.objects.create(kind="x", tenant=world.tenant, actor="key:x")
         his = Operation.objects.create(kind="x", user=world.user, actor="user:x")
-    lab, stranger = hours.lab_caller(rival), hours.expert_caller(rival)
+    lab, stranger = hours.lab_caller(rival, "operations:read"), hours.expert_caller(rival)
     assert lab("GET", f"/operations/{mine.public_id}").status_code == 404
     assert lab("GET", f"/operations/{his.public_id}").status_code == 404
     assert stranger("GET", f"/expert/operations/{mine.public_id}").status_code == 404
