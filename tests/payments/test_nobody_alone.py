@@ -55,9 +55,10 @@ def stale(*permissions: str) -> Desk:
 
 
 def large_bonus(ada: Expert, by: Desk) -> AdjustmentProposal:
+    """Proposed just now, since a proposal lapses by the desk's clock."""
     with platform():
         made = platform_pay.pay_bonus(
-            expert=ada, amount=Money(100_001, "USD"), reason="Thanks.", decided_by=by.user, now=NOW
+            expert=ada, amount=Money(100_001, "USD"), reason="Thanks.", decided_by=by.user, now=clock.now()
         )
     assert isinstance(made, AdjustmentProposal)
     return made

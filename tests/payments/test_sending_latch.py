@@ -9,6 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
+from core import clock
 from core.db import as_owner
 from core.desk import queues
 from core.public import unit_of_work
@@ -90,7 +91,7 @@ def test_a_provider_that_knows_payouts_unknown_here_closes_it(ada: Expert) -> No
     latch = SendingLatch.objects.get()
     assert not latch.is_open
     assert key in latch.reason
-    with pytest.raises(CommandError, match=key):
+    with clock.frozen(NOW + HOUR), pytest.raises(CommandError, match=key):
         payouts("enable", "--reason", "hoping")
     assert not SendingLatch.objects.get().is_open
     payouts("enable", "--reason", "written down by hand", "--despite")

@@ -12,7 +12,7 @@ from django.conf import settings as configured
 from django.db import transaction
 from django.db.models import Sum
 from django.test import override_settings
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from core.money import Money
@@ -37,6 +37,11 @@ ACTS = st.one_of(
     st.tuples(st.just("close")),
 )
 STORIES = st.lists(ACTS, min_size=3, max_size=10)
+BETWEEN_TWO_MONTHS = [
+    ("claw_back", 0, 88), ("correct", 0, 6408), ("close",), ("claw_back", 0, 1775), ("work", 37), ("credit", "fee"),
+    ("reinstate", 2), ("correct", 2, 694),
+]  # fmt: skip
+"""What was taken back in one month is given back in the next, before a paper of the first is written."""
 _names = count(1)
 
 
@@ -151,6 +156,7 @@ class Lab:
             assert min(left.values()) >= 0
 
 
+@example(acts=BETWEEN_TWO_MONTHS, vat_bp=777, funded_minor=1_000_000)
 @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 @given(acts=STORIES, vat_bp=st.sampled_from([0, 1_900, 777]), funded_minor=st.sampled_from([1_000_000, 250_000]))
 def test_a_lab_gets_back_at_most_what_it_was_billed(

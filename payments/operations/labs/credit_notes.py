@@ -42,6 +42,7 @@ def credit(*, invoice: Invoice, part: str, reason: str, by: User, now: dt.dateti
     proposal. Raises NothingToCredit.
     """
     with scope.as_platform():
+        invoices.catch_up(tenant_id=invoice.tenant_id, currency=invoice.currency, now=now)
         gross, fee, vat_minor = _parts(invoice, part)
         amount = Money(gross + fee + vat_minor, invoice.currency)
         act = AdjustmentProposal.Act.CREDIT_NOTE
@@ -69,6 +70,7 @@ def _credit_as_approved(proposal: AdjustmentProposal, now: dt.datetime) -> str:
 def _issue(invoice: Invoice, part: str, *, reason: str, by: User, now: dt.datetime) -> CreditNote:
     # The lab's accounts first, as when a month is billed: the two would wait for each other otherwise.
     ledger.lock(keys=list(_accounts(invoice)), now=now)
+    invoices.catch_up(tenant_id=invoice.tenant_id, currency=invoice.currency, now=now)
     invoice = Invoice.objects.select_for_update(no_key=True, of=("self",)).get(pk=invoice.pk)
     gross, fee, vat_minor = _parts(invoice, part)
     note = CreditNote.objects.create(

@@ -40,6 +40,7 @@ def settle(
         by_hand = CreditNote.objects.filter(tenant=tenant_id, currency=currency, decided_by__isnull=False)
         if not by_hand.exists():
             return
+        invoices.catch_up(tenant_id=tenant_id, currency=currency, now=now)
         if change.gross_minor + change.fee_minor < 0:
             minor = _beyond(subject, tenant_id, currency, change)
             legs = _from_lab(minor.gross_minor + minor.fee_minor, tenant_id, currency, contract_id, now=now)
