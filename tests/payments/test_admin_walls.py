@@ -23,7 +23,8 @@ from pytest_django import DjangoDbBlocker
 
 import core.desk
 from core import clock
-from core.public import unit_of_work
+from core.public import AccessToken, unit_of_work
+from marketplace.models import Lab, LabMember
 from payments.models import Account
 from tests import database
 from tests.crafted import (
@@ -62,7 +63,7 @@ LEGAL = {
     "marketplace/contract/pause": "active",
     "marketplace/contract/resume": "paused ending",
     "marketplace/contract/end": "onboarding active paused ending",
-    "marketplace/lab/issue_key": ANY,
+    "marketplace/lab/issue_key": "in_need",
     "marketplace/offer/withdraw": "extended",
     "marketplace/opening/open": "draft paused",
     "marketplace/opening/pause": "open",
@@ -293,6 +294,7 @@ def test_no_form_is_taken_from_another_site(desk: Desk) -> None:
 def state_of(row: Any) -> str:
     """What decides whether a button may act on a row."""
     special: dict[str, Callable[[Any], str]] = {
+        "lab": lambda lab: "in_need" if is_in_need(lab) else "provided",
         "bankmessage": lambda file: f"{file.status}{'/done' if file.handled_at else ''}",
         "payrunline": lambda line: f"{line.run.status}{'/held' if line.is_held else ''}",
         "adjustment": lambda made: str(made.kind),
@@ -304,6 +306,12 @@ def state_of(row: Any) -> str:
     }
     find = special.get(row._meta.model_name)
     return find(row) if find else str(getattr(row, "status", ""))
+
+
+def is_in_need(lab: Lab) -> bool:
+    """Whether a lab has somebody who would hear of a key, and none to make one with."""
+    admins = LabMember.objects.filter(tenant=lab.tenant_id, role=LabMember.Role.ADMIN)
+    return admins.exists() and not AccessToken.objects.filter(tenant=lab.tenant_id).exists()
 
 
 def states_for(page: Page, action: str) -> set[str]:
