@@ -10,7 +10,7 @@ from django.test import override_settings
 
 from core.money import Money
 from core.public import Tenant, User
-from experts.public import Expert, Restriction
+from experts.public import Expert
 from payments.models import (
     AdjustmentProposal,
     BankFile,
@@ -286,7 +286,7 @@ def payouts_in_every_state() -> None:
         payout_decisions.propose(payout=mine["cancelled"], act="cancel", reason="-", by=story.new_user("One"), **fresh)
     story.block(people["held"], by=story.new_user("Judge"))
     story.send_and_track()
-    Restriction.objects.filter(expert=people["held"]).update(ends_at=NOW + DAY)  # nothing goes on before that
+    story.unblock(people["held"])
     with platform():
         one, two = story.new_user("One"), story.new_user("Two")
         payouts.returned(Payout.objects.get(pk=mine["returned"].pk), code="AC04", now=NOW + DAY)

@@ -159,6 +159,12 @@ def block(expert: Expert, *, by: User, now: dt.datetime = NOW) -> None:
         )
 
 
+def unblock(expert: Expert) -> None:
+    """The decision holds no longer; nobody has looked at what it stopped yet."""
+    with unit_of_work(SYSTEM):
+        Restriction.objects.filter(expert=expert).update(ends_at=NOW + dt.timedelta(seconds=1))
+
+
 def released_run(*, currency: str = "USD", now: dt.datetime = NOW) -> PayRun:
     """Somebody prepares the run of the last cutoff, somebody else releases it."""
     with unit_of_work(SYSTEM):

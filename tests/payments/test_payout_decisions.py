@@ -202,6 +202,7 @@ def test_the_expert_hears_once_that_it_goes_on_and_when_it_comes(ada: Expert) ->
     story.block(ada, by=story.new_user("Judge"))
     sending.send_due(now=NOW)
     held = Payout.objects.get(status="on_hold")
+    story.unblock(ada)
     decision = propose(held, "resume", story.new_user("One"))
     assert decision is not None
     refused = story.new_user("Two")

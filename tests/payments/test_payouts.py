@@ -18,7 +18,7 @@ from experts.public import Expert, Notice
 from payments.models import Payout, PayoutAttempt, PayoutMethod, PayRun, ProviderFault, ProviderMovement
 from payments.operations.payee import payees
 from payments.operations.rails import payouts, sending, tracking
-from payments.operations.rails.payouts import NoLongerOwed, NoUsableMethod, OutcomeOpen
+from payments.operations.rails.payouts import ExpertBlocked, NoLongerOwed, NoUsableMethod, OutcomeOpen
 from payments.operations.runs import pay_runs
 from payments.providers.port import Answer, ProviderUnavailable, Verdict
 from payments.providers.sandbox import SandboxProvider
@@ -319,9 +319,14 @@ def test_an_expert_blocked_after_the_release_gets_nothing_until_somebody_decided
     story.block(ada, by=story.new_user())
     story.send_and_track()
     assert (the_payout().status, the_payout().reason_code, movements()) == ("on_hold", "blocked", [])
+    with pytest.raises(ExpertBlocked):
+        story.act(payouts.resume, payout=the_payout(), now=NOW + HOUR)
+    story.send_and_track(NOW + HOUR)
+    assert (the_payout().status, movements()) == ("on_hold", [])
+    story.unblock(ada)
     story.act(payouts.resume, payout=the_payout(), now=NOW + HOUR)
     story.send_and_track(NOW + HOUR)
-    assert the_payout().status == "on_hold"
+    assert len(movements()) == 1
 
 
 def test_nobody_retries_his_own_pay(ada: Expert) -> None:

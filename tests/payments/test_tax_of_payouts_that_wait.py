@@ -112,6 +112,7 @@ def test_what_was_held_before_anybody_was_asked_does_not_go_on_with_it(change: C
     sending.send_due(now=NOW)
     held = Payout.objects.get(status="on_hold")
     assert not held.attempts.exists()
+    story.unblock(ada)
     with clock.frozen(LATER):
         change(ada)
     with pytest.raises(TaxChanged):
