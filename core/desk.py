@@ -225,8 +225,9 @@ class ReadOnlyInline(TabularInline):  # type: ignore[misc]  # unfold ships no ty
         return list(dict.fromkeys(worded(self.model, super().get_fields(request, obj))))
 
     def get_readonly_fields(self, request: HttpRequest, obj: models.Model | None = None) -> Sequence[Any]:
-        """The same columns."""
-        return worded(self.model, super().get_readonly_fields(request, obj))
+        """The same columns; what was written out is no field of a form."""
+        written = [column for column in worded(self.model, self.fields or ()) if callable(column)]
+        return list(dict.fromkeys([*worded(self.model, super().get_readonly_fields(request, obj)), *written]))
 
     def has_add_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
         """Nobody adds rows by hand."""

@@ -197,7 +197,7 @@ def test_the_calendar_at_the_desk(settings: Settings) -> None:
         assert "Cutoff Tuesday 12:00 UTC, paid on Thursday" in page
         assert "Fri 2026-11-27" in page
         assert "from Thu 2026-11-26: Thanksgiving Day" in page
-        assert "closing days of fedwire" in page
+        assert "closed on the days of Fedwire, the dollar&#x27;s payment system" in page
         assert page.count("to be prepared") == 1  # nobody is owed euros
         assert desk.client.get("/admin/pay-calendar/?weeks=53").content.decode().count("<tr") > 100
         for odd in ("0", "-1", "x", "99999999999", "²"):
