@@ -13,6 +13,7 @@ from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.db import connection
 from django.db.models import Model
+from django.http import HttpRequest
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils.html import escape
@@ -158,6 +159,18 @@ def test_every_page_opens_and_costs_the_same_however_many_rows(bank: bank_world.
         assert len(grown) > 15
         dearer = {url: (before[url], cost) for url in grown if (cost := cost_of(client, url)) > before[url]}
         assert dearer == {}, {url: many[url] for url in dearer}
+
+
+def test_every_page_of_every_floor_makes_its_forms() -> None:
+    """Of a row and of the rows below it, whichever columns take the place of fields."""
+    request, tried = HttpRequest(), 0
+    request.user = User(is_superuser=True, is_staff=True, is_active=True)
+    for model, table in admin.site._registry.items():
+        table.get_form(request, model(), change=True)
+        for inline in table.get_inline_instances(request, model()):
+            inline.get_formset(request, model())
+            tried += 1
+    assert tried > 5
 
 
 @pytest.mark.parametrize("group", ["finance_prepare", "finance_release", "support", "reviewer", "auditor"])
