@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from payments import jobs
 from payments.models import PayoutAttempt
 from tests.faults import pay_day
 from tests.faults.pay_day import SWIFT
@@ -16,6 +17,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.faults, pytes
 
 @pytest.mark.parametrize("limits", [{"SOFT": "2", "HARD": "60"}, {"HARD": "2"}], ids=["told", "killed"])
 def test_whoever_never_ends_a_batch_in_time_pays_everybody_once(limits: Mapping[str, str]) -> None:
+    assert pay_day.app.tasks[jobs.send_payouts.name].time_limit  # so our messages bear the limits of every day
     pay_day.released()
     slow = {**SWIFT, "SANDBOX_PROVIDER_LATENCY": "0.2", **limits}  # a batch of 25 takes longer than there is
     with worker("tests.faults.short_of_time", env=slow):
