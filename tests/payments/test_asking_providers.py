@@ -112,6 +112,19 @@ def test_whoever_runs_out_of_time_has_written_down_what_he_heard(
     assert (statuses(), one_by_one) == (["paid", "submitted", "paid"], [first, third])
 
 
+def test_the_others_of_a_batch_do_not_wait_behind_the_one_that_takes_all_the_time(
+    monkeypatch: pytest.MonkeyPatch, one_by_one: list[str]
+) -> None:
+    """Both slow ones were due first, and are due again with the rest of their batch, time after time."""
+    first, second, third = released()
+    sending.send_due(now=NOW)
+    failing(monkeypatch, "lookup", SoftTimeLimitExceeded(), first, second)
+    for minutes in range(3):
+        with pytest.raises(SoftTimeLimitExceeded):
+            tracking.track_due(now=NOW + minutes * MINUTE)
+    assert (statuses(), one_by_one) == (["submitted", "submitted", "paid"], [third])
+
+
 def test_a_key_without_an_answer_costs_itself_alone(monkeypatch: pytest.MonkeyPatch, one_by_one: list[str]) -> None:
     first, *_others = released()
     sending.send_due(now=NOW)
@@ -163,8 +176,12 @@ def test_an_event_that_takes_all_the_time_there_is_is_nobody_s_failure(monkeypat
         failing(slow, "lookup", SoftTimeLimitExceeded(), first)
         with pytest.raises(SoftTimeLimitExceeded):
             inbox.handle_due(now=NOW)
-    assert set(InboundEvent.objects.values_list("status", "code")) == {("received", "")}
-    assert statuses() == ["submitted"] * 3
-    inbox.handle_due(now=NOW + inbox.LEASE)
+        assert set(InboundEvent.objects.values_list("status", "code")) == {("received", "")}
+        assert statuses() == ["submitted"] * 3
+        with pytest.raises(SoftTimeLimitExceeded):  # the other one was heard first this time
+            inbox.handle_due(now=NOW + inbox.LEASE)
+        assert list(InboundEvent.objects.order_by("pk").values_list("status", flat=True)) == ["received", "handled"]
+        assert statuses() == ["submitted", "paid", "submitted"]
+    inbox.handle_due(now=NOW + 2 * inbox.LEASE)
     assert set(InboundEvent.objects.values_list("status", flat=True)) == {"handled"}
     assert statuses() == ["paid", "paid", "submitted"]

@@ -9,21 +9,25 @@ from typing import Any
 
 import pytest
 from billiard.exceptions import SoftTimeLimitExceeded
+from celery import current_app
 from pytest_django import Settings
 from structlog.testing import capture_logs
 
+from core import sweeps
 from core.money import Money
 from core.public import Tenant, unit_of_work
 from payments.models import BankMessage, Funding, ProviderEntry
-from payments.operations.bank import bank_messages, provider_books
+from payments.operations.bank import bank_matching, bank_messages, provider_books
 from payments.operations.labs import funding
 from payments.operations.rails import tracking
 from payments.providers.bank_channel import DirectoryChannel
 from payments.queries import ledger_findings
 from tests.payments import bank_world as world
+from tests.payments import ledger_story as story
 from tests.payments.bank_world import DAY, GOOD, HOUR, Bank, paid_run, statuses, we_send
 from tests.payments.hours_world import platform
 from tests.payments.ledger_story import NOW, SYSTEM
+from tests.payments.test_asking_providers import released
 from tests.payments.test_bank_messages import entry, leave, statement
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -172,3 +176,46 @@ def test_a_file_that_takes_all_the_time_there_is_comes_last_and_alarms(
         provider_books.reconcile_all(now=NOW + 2 * HOUR)
     alarms = [line["event"] for line in logs if line["log_level"] == "error"]
     assert alarms[:2] == ["reconciliation_too_slow", "bank_message_not_applied"]
+
+
+def test_books_of_a_day_too_long_for_one_job_are_closed_by_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each job here has the time for one movement alone, and the movements of the day are three."""
+    released()
+    story.send_and_track()
+    monkeypatch.setattr(bank_matching, "TOGETHER", 1, raising=False)
+    real, done = bank_matching.link, 0
+
+    def at_the_end(*args: Any, **kwargs: Any) -> None:
+        nonlocal done
+        done += 1
+        if done > 1:
+            raise SoftTimeLimitExceeded
+        real(*args, **kwargs)
+
+    monkeypatch.setattr(bank_matching, "link", at_the_end)
+    for _job in range(2):
+        done = 0
+        with pytest.raises(SoftTimeLimitExceeded):
+            provider_books.reconcile(provider="sandbox", now=NOW + DAY)
+    done = 0
+    provider_books.reconcile(provider="sandbox", now=NOW + DAY)
+    assert ProviderEntry.objects.exclude(journal_entry=None).count() == 3
+    provider_books.reconcile(provider="sandbox", now=NOW + 2 * DAY)
+    assert [status for _day, status, _why in world.days()] == ["closed"]
+
+
+def test_whoever_has_no_time_left_for_the_rest_of_a_day_has_it_gone_on_with(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    released()
+    story.send_and_track()
+    woken: list[str] = []
+    monkeypatch.setattr(current_app, "send_task", lambda name, **_options: woken.append(name))
+    monkeypatch.setattr(bank_matching, "TOGETHER", 2, raising=False)
+    monkeypatch.setattr(sweeps, "SECONDS", 0.0)
+    for matched in (0, 0, 2, 3):  # two are needed to take them down
+        provider_books.reconcile(provider="sandbox", now=NOW + DAY)
+        assert ProviderEntry.objects.exclude(journal_entry=None).count() == matched
+    assert woken == ["payments.reconcile"] * 4
+    provider_books.reconcile(provider="sandbox", now=NOW + DAY)
+    assert len(woken) == 4

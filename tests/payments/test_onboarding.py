@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from billiard.exceptions import SoftTimeLimitExceeded
 
 from core import clock
 from core.problems import DomainError
 from experts.public import Notice
 from payments import jobs
 from payments.models import PayeeAccount, PayoutMethod
-from payments.operations.payee import payees
-from payments.providers.port import PayeeStanding
+from payments.operations.payee import onboarding, payees
+from payments.providers.port import Payee, PayeeStanding
 from payments.providers.stripe_connect import StripeConnectProvider
 from tests.core.api.conftest import Caller
 from tests.payments import ledger_story as story
@@ -203,3 +204,23 @@ def test_a_country_that_stripe_refuses_is_told(fake: Fake, ada: Caller, monkeypa
     with clock.frozen(start() + MINUTE):
         jobs.onboard_payees()
     assert len(fake.posts("/v1/accounts")) == 1
+
+
+def test_the_others_do_not_wait_behind_an_account_that_takes_all_the_time(
+    fake: Fake, ada: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = added(ada)
+    added(expert_caller(story.new_expert("Bob", ready=False)), holder="Bob")
+    mine = PayeeAccount.objects.get(methods__public_id=slow).public_id
+    real = StripeConnectProvider.open_account
+
+    def open_account(self: StripeConnectProvider, payee: Payee) -> str:
+        if payee.reference == mine:
+            raise SoftTimeLimitExceeded
+        return real(self, payee)
+
+    monkeypatch.setattr(StripeConnectProvider, "open_account", open_account)
+    for at in (start(), start() + onboarding.LEASE):
+        with pytest.raises(SoftTimeLimitExceeded):
+            onboarding.onboard_due(now=at)
+    assert list(PayeeAccount.objects.order_by("pk").values_list("status", flat=True)) == ["opening", "onboarding"]

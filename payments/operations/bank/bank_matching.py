@@ -21,6 +21,7 @@ from payments.operations.bank import bank_charges, bank_postings, reconciliation
 from payments.operations.bank.reconciliation import Kind, about
 from payments.operations.labs import funding
 
+TOGETHER: Final = 200
 PATIENCE: Final = dt.timedelta(hours=1)
 """So long a payout may take to follow what its provider booked, before somebody is told."""
 
@@ -30,11 +31,15 @@ _SETTLED: Final = {ProviderEntry.Kind.PAYOUT: "payout_settled", ProviderEntry.Ki
 _MOVED_BY_HAND: Final = ("lab_refunded", "funding_reversed", "fx_covered")
 
 
-def match_all(*, provider: str, now: dt.datetime) -> int:
-    """Match every movement that is not matched and not decided; how many were."""
+def match_some(*, provider: str, now: dt.datetime, after: int = 0) -> tuple[int, int]:
+    """Match the next movements that are not matched and not decided: the key of the last of them, 0 without any; how many
+    were matched.
+
+    A day of a great pay run has more of them than a job has time for: callers keep what each call did.
+    """
     open_rows = ProviderEntry.objects.select_for_update(no_key=True, of=("self",), skip_locked=True)
-    rows = open_rows.filter(provider=provider, journal_entry=None).order_by("pk")
-    return sum([_is_matched(entry, now) for entry in rows])
+    rows = list(open_rows.filter(provider=provider, journal_entry=None, pk__gt=after).order_by("pk")[:TOGETHER])
+    return (rows[-1].pk if rows else 0), sum([_is_matched(entry, now) for entry in rows])
 
 
 def link(entry: ProviderEntry, journal_entry: JournalEntry, *, now: dt.datetime) -> None:

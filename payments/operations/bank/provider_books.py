@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import structlog
@@ -10,7 +13,9 @@ from billiard.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db.models import Exists, Min, OuterRef
 
+from core import sweeps
 from core.public import unit_of_work
+from core.wake import wake
 from payments import turns
 from payments.models import (
     BankFile,
@@ -30,6 +35,7 @@ from payments.providers import registry
 from payments.providers.port import Movement, ProviderUnavailable
 from payments.providers.sepa_file import NAME as BANK
 
+JOB: Final = "payments.reconcile"
 LONGEST_LOOK_BACK: Final = dt.timedelta(days=90)
 log = structlog.get_logger(__name__)
 
@@ -87,22 +93,50 @@ def reconcile_all(*, now: dt.datetime) -> None:
 
 
 def reconcile(*, provider: str, now: dt.datetime) -> None:
-    """One provider: take down what it settled, match it, look for what is missing, close days; one at a time.
+    """One provider: take down what it settled, match it, look for what is missing, close days.
 
-    Days stay open while a provider that has to be asked does not answer: silence is not its word.
+    What is taken down and matched is kept, some at a time; where more is left than a job has time for, another run goes
+    on, and days are closed by the one that comes to the end. Days stay open while a provider that has to be asked does
+    not answer: silence is not its word.
     """
     movements = _settlements(provider, now)
-    with unit_of_work(RECONCILER):
-        # What comes while another worker closes days is counted before they close, or on the day after them.
-        turns.take(f"reconcile.{provider}")
-        if provider != BANK:
-            reconciliation.take_settlements(provider=provider, movements=movements or [], now=now)
-        bank_matching.match_all(provider=provider, now=now)
+    ends, last, moved = time.monotonic() + sweeps.SECONDS, 0, 0
+    for key, some in _taken_and_matched(provider, movements or [], now):
+        last, moved = key, moved + some
+        if moved and time.monotonic() >= ends:
+            wake(JOB)
+            return
+    with _turn(provider):
+        bank_matching.match_some(provider=provider, after=last, now=now)  # what came since
         for currency in day_close.accounts_of(provider):
             statement_chain.check(provider=provider, currency=currency, now=now)
             day_close.find_missing(provider=provider, currency=currency, now=now)
             if movements is not None:
                 day_close.close_days(provider=provider, currency=currency, now=now)
+
+
+def _taken_and_matched(provider: str, movements: list[Movement], now: dt.datetime) -> Iterator[tuple[int, int]]:
+    """Some after the others, each kept whatever comes after them: the key of the last that was looked at, how many moved."""
+    for start in range(0, len(movements), bank_matching.TOGETHER):
+        some = movements[start : start + bank_matching.TOGETHER]
+        with _turn(provider):
+            taken = reconciliation.take_settlements(provider=provider, movements=some, now=now)
+        yield 0, taken
+    last = 0
+    while True:
+        with _turn(provider):
+            last, matched = bank_matching.match_some(provider=provider, after=last, now=now)
+        if not last:
+            return
+        yield last, matched
+
+
+@contextmanager
+def _turn(provider: str) -> Iterator[None]:
+    """One worker at a time: what comes while another closes days is counted before they close, or on the day after."""
+    with unit_of_work(RECONCILER):
+        turns.take(f"reconcile.{provider}")
+        yield
 
 
 def alarm(*, now: dt.datetime) -> list[str]:

@@ -55,7 +55,14 @@ def take_settlements(*, provider: str, movements: Iterable[Movement], now: dt.da
 
     They count on today; on the first open day, when a worker with a later clock has closed today already.
     """
-    return sum([_settled(provider, one, *side, now) for one in movements for side in _sides(one)])
+    told = {_reference(one, side[1]): (one, side) for one in movements for side in _sides(one)}
+    known = ProviderEntry.objects.filter(provider=provider, reference__in=told).values_list("reference", flat=True)
+    fresh = told.keys() - set(known)  # two weeks of the others are told again each hour
+    return sum([_settled(provider, one, *side, now) for name, (one, side) in told.items() if name in fresh])
+
+
+def _reference(movement: Movement, ending: str) -> str:
+    return f"{movement.movement_id}{ending}"[:100]
 
 
 def _sides(movement: Movement) -> list[tuple[str, str, int]]:
@@ -83,7 +90,7 @@ def _was_paid(key: str) -> bool:
 def _settled(provider: str, movement: Movement, kind: str, ending: str, minor: int, now: dt.datetime) -> bool:
     _row, is_new = ProviderEntry.objects.get_or_create(
         provider=provider,
-        reference=f"{movement.movement_id}{ending}"[:100],
+        reference=_reference(movement, ending),
         defaults={
             "kind": kind,
             "key": movement.key,

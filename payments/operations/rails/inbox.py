@@ -176,28 +176,36 @@ def _take(*, now: dt.datetime) -> list[InboundEvent]:
     due = InboundEvent.objects.filter(status=InboundEvent.Status.RECEIVED, next_attempt_at__lte=now)
     rows = due.select_for_update(no_key=True, skip_locked=True, of=("self",)).order_by("next_attempt_at", "id")
     events = list(rows.defer("raw")[:BATCH])
-    for event in events:
+    for place, event in enumerate(reversed(events), 1):
         event.tries += 1
-        event.next_attempt_at = now + LEASE
+        event.next_attempt_at = now + LEASE - tracking.AHEAD * place
         event.save(update_fields=["tries", "next_attempt_at"])
     return events
 
 
 def _handle(event: InboundEvent, *, now: dt.datetime) -> None:
     code = ""
+    _put_behind(event, now=now)
     try:
         _look_into(event, now=now)
     except _UnknownObject:
         code = UNKNOWN_OBJECT
     except ProviderUnavailable:
         code = "provider_unavailable"
-    except SoftTimeLimitExceeded:  # the worker's: its lease ends, and it is looked into again with those behind it
+    except SoftTimeLimitExceeded:  # the worker's: its lease ends, and it is looked into again after those behind it
         raise
     except Exception:  # one event that breaks its handler must not stop the others
         log.exception("inbound_event_broke", provider=event.provider, event_id=event.event_id)
         code = "internal_error"
     with unit_of_work(HANDLER):
         _conclude(event.pk, code, now=now)
+
+
+def _put_behind(event: InboundEvent, *, now: dt.datetime) -> None:
+    """Let whoever does not come to an end with it leave the others of its batch to be looked into first."""
+    with unit_of_work(HANDLER):
+        mine = InboundEvent.objects.filter(pk=event.pk, next_attempt_at=event.next_attempt_at)
+        mine.update(next_attempt_at=now + LEASE)
 
 
 def _look_into(event: InboundEvent, *, now: dt.datetime) -> None:

@@ -27,6 +27,8 @@ BATCH: Final = 100
 FOLLOWED_TOGETHER: Final = 500
 SILENCES: Final = 3
 """After so many questions without any answer one after the other, a provider is left alone for a while."""
+AHEAD: Final = dt.timedelta(microseconds=1)
+"""So far apart those of a batch are due again, and before whomever somebody turned to: nobody stands behind for ever."""
 ASK_AGAIN: Final = dt.timedelta(minutes=5)
 LONGEST_WAIT: Final = dt.timedelta(hours=6)
 PATIENCE: Final = 12
@@ -54,12 +56,20 @@ class _Batch:
     payouts: dict[str, int]
     lease_until: dt.datetime
 
+    def turn_to(self, keys: Iterable[str]) -> None:
+        """Put those who are asked about now behind the others: whoever does not come to an end leaves those first."""
+        first = self.lease_until - AHEAD * len(self.payouts)
+        self._move(keys, Q(next_attempt_at__gte=first, next_attempt_at__lt=self.lease_until), to=self.lease_until)
+
     def rest(self, keys: Iterable[str], *, until: dt.datetime) -> None:
         """Leave those of whom no answer said when to ask again; whoever dies before costs them the lease alone."""
+        self._move(keys, Q(next_attempt_at=self.lease_until), to=until)
+
+    def _move(self, keys: Iterable[str], untold: Q, *, to: dt.datetime) -> None:
         with unit_of_work(TRACKER):
-            asked = [self.payouts[key] for key in keys]
-            untold = Payout.objects.filter(pk__in=asked, next_attempt_at=self.lease_until)
-            untold.filter(_OPEN | _HELD).update(next_attempt_at=until)
+            mine = Payout.objects.filter(untold, _OPEN | _HELD, pk__in=[self.payouts[key] for key in keys])
+            locked = mine.select_for_update(no_key=True, of=("self",)).order_by("pk")
+            Payout.objects.filter(pk__in=list(locked.values_list("pk", flat=True))).update(next_attempt_at=to)
 
 
 def track_due(*, now: dt.datetime) -> int:
@@ -76,21 +86,21 @@ def track_some(*, now: dt.datetime) -> int:
         batch = _take(now=now)
     if batch is None:
         return 0
-    keys = list(batch.payouts)
-    asked = _look_up_all(batch.provider, keys, now=now)
-    batch.rest(keys[:asked], until=now + ASK_AGAIN)
-    return len(keys)
+    asked = _look_up_all(batch, now=now)
+    batch.rest(list(batch.payouts)[:asked], until=now + ASK_AGAIN)
+    return len(batch.payouts)
 
 
-def _look_up_all(provider: str, keys: list[str], *, now: dt.datetime) -> int:
+def _look_up_all(batch: _Batch, *, now: dt.datetime) -> int:
     """Ask about a batch, in as many questions as the provider needs, each written down before the next; how many keys.
 
     After a few silences the others are left to their lease: whoever asks next asks about them first.
     """
-    together, silences = _asked_together(provider), 0
+    keys, together, silences = list(batch.payouts), _asked_together(batch.provider), 0
     for start in range(0, len(keys), together):
         part = keys[start : start + together]
-        silences = 0 if _is_told(provider, part, now=now) else silences + 1
+        batch.turn_to(part)
+        silences = 0 if _is_told(batch.provider, part, now=now) else silences + 1
         if silences == SILENCES:
             return start + len(part)
     return len(keys)
@@ -231,11 +241,11 @@ def _take(*, now: dt.datetime) -> _Batch | None:
     provider, lease_until = rows[0].provider, now + dt.timedelta(seconds=settings.PAYOUT_LEASE_SECONDS)
     most = max(_asked_together(provider), sending.BATCH)
     mine = [payout for payout in rows if payout.provider == provider][:most]
-    for payout in mine:
+    for place, payout in enumerate(reversed(mine), 1):
         if payout.status == Payout.Status.SENDING:
             states.move(payout, Payout.Status.UNKNOWN)
             payout.reason_code = "lease_expired"
-        payout.lease_until, payout.next_attempt_at = None, lease_until
+        payout.lease_until, payout.next_attempt_at = None, lease_until - AHEAD * place
         payout.save()
     return _Batch(provider, _current_keys(mine), lease_until)
 
