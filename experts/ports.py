@@ -6,6 +6,7 @@ belong to apps above; each registers who answers for its id prefix in ``AppConfi
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
@@ -21,6 +22,12 @@ class Contestable:
     decided_by_id: int | None
     approved_by_id: int | None = None
     """The second person, where two people decided."""
+    since: dt.datetime | None = None
+    """It cannot be told before then; None for a thing that can be contested from the beginning."""
+    until: dt.datetime | None = None
+    """The last instant; None for a thing that can be contested for as long as it stands."""
+    happened_at: dt.datetime | None = None
+    """What an appeal filed since then decided is final; None for a thing that may be contested again."""
 
 
 class LabPeople(Protocol):

@@ -26,6 +26,7 @@ from experts.operations.agreements import (
     publish_agreement,
     sign,
 )
+from experts.operations.appeals import decide as decide_appeal
 from experts.operations.decisions import record_decision
 from experts.operations.notices import APPEAL_DOOR, send_notice, send_notices
 from experts.operations.profiles import become_expert
@@ -63,6 +64,7 @@ __all__ = [
     "blocked_experts",
     "current_versions",
     "daily_limit",
+    "decide_appeal",
     "eligible_facts",
     "expert_for_user",
     "grant_qualification",

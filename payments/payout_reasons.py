@@ -20,6 +20,7 @@ BLOCKED: Final = "blocked"
 UNBLOCKED: Final = "unblocked"
 DETAILS_UNREADABLE: Final = "details_unreadable"
 REQUEST_CHANGED: Final = "request_changed"
+NOT_ARRIVED: Final = "not_arrived"
 
 _METHODS: Final = "/api/v1/expert/payout-methods"
 _NUMBER = gettext_lazy("The bank does not know this account number.")
@@ -40,6 +41,7 @@ _TEXTS: Final[Mapping[str, Promise]] = MappingProxyType(
         UNBLOCKED: gettext_lazy("The decision that blocked your payouts holds no longer."),
         DETAILS_UNREADABLE: gettext_lazy("The details of its payout method cannot be read."),
         REQUEST_CHANGED: gettext_lazy("What would be sent differs from what was asked of the provider before."),
+        NOT_ARRIVED: gettext_lazy("It was traced, and did not arrive."),
         "balance_insufficient": gettext_lazy(
             "Our own account at the provider is too low for now; nothing is wrong with yours."
         ),

@@ -51,14 +51,29 @@ PAYOUTS: Final = {
             AND p.account_id IN (SELECT id FROM payments_account WHERE kind = 'transit')
         GROUP BY o.id
         HAVING COALESCE(sum(p.amount), 0) <> CASE WHEN o.status IN {_UNDER_WAY} THEN o.amount_minor ELSE 0 END""",
-    "cash left for a payout once it is paid, and came back when it was returned": """
+    "cash left for a payout once it is paid, and came back when it was sent back": """
         SELECT o.public_id, o.status, o.amount_minor, COALESCE(sum(p.amount), 0)
         FROM payments_payout o
         LEFT JOIN payments_journalentry e ON e.source_id = o.public_id AND e.kind LIKE 'payout%%'
         LEFT JOIN payments_posting p ON p.entry_id = e.id
             AND p.account_id IN (SELECT id FROM payments_account WHERE kind = 'cash')
         GROUP BY o.id
-        HAVING COALESCE(sum(p.amount), 0) <> CASE WHEN o.status = 'paid' THEN o.amount_minor ELSE 0 END""",
+        HAVING COALESCE(sum(p.amount), 0) <> CASE
+            WHEN o.status = 'paid' OR o.status = 'returned' AND o.reason_code = 'not_arrived' THEN o.amount_minor
+            ELSE 0 END""",
+    "what did not arrive was contested with success, and two people booked it back as the platform's loss": """
+        SELECT o.public_id, o.amount_minor, COALESCE(sum(p.amount), 0)
+        FROM payments_payout o
+        LEFT JOIN payments_journalentry e ON e.source_id = o.public_id AND e.kind = 'payout_lost'
+        LEFT JOIN payments_posting p ON p.entry_id = e.id
+            AND p.account_id IN (SELECT id FROM payments_account WHERE kind = 'expense' AND detail = 'loss')
+        WHERE o.status = 'returned' AND o.reason_code = 'not_arrived' OR e.id IS NOT NULL
+        GROUP BY o.id
+        HAVING -COALESCE(sum(p.amount), 0) <> o.amount_minor OR o.reason_code <> 'not_arrived'
+            OR NOT EXISTS (SELECT 1 FROM payments_payoutdecision d WHERE d.payout_id = o.id AND d.act = 'lost'
+                AND d.status = 'approved' AND d.decided_by_id <> d.proposed_by_id)
+            OR NOT EXISTS (SELECT 1 FROM experts_appeal a WHERE a.subject = o.public_id AND a.expert_id = o.expert_id
+                AND a.status IN ('overturned', 'resolved_by_timeout') AND a.created_at >= o.paid_at)""",
 }
 """Payouts and the journal."""
 
@@ -75,8 +90,9 @@ PROVIDER: Final = {
             SELECT 1 FROM payments_providermovement m
             WHERE m.reference = o.public_id AND m.state IN ('paid', 'returned'))""",
     "a payout that we call returned came back": """
-        SELECT o.public_id FROM payments_payout o WHERE o.provider = 'sandbox' AND o.status = 'returned' AND NOT EXISTS (
-            SELECT 1 FROM payments_providermovement m WHERE m.reference = o.public_id AND m.state = 'returned')""",
+        SELECT o.public_id FROM payments_payout o WHERE o.provider = 'sandbox' AND o.status = 'returned'
+            AND o.reason_code <> 'not_arrived' AND NOT EXISTS (
+                SELECT 1 FROM payments_providermovement m WHERE m.reference = o.public_id AND m.state = 'returned')""",
     "no money is out for a payout that we gave up": """
         SELECT o.public_id, o.status, m.state
         FROM payments_payout o JOIN payments_providermovement m ON m.reference = o.public_id
@@ -137,7 +153,7 @@ STUCK: Final = f"""
 BOOKS: Final = """
     SELECT currency, sum(ours), sum(theirs) FROM (
         SELECT currency, amount_minor AS ours, 0 AS theirs FROM payments_payout
-            WHERE provider = 'sandbox' AND status = 'paid'
+            WHERE provider = 'sandbox' AND (status = 'paid' OR status = 'returned' AND reason_code = 'not_arrived')
         UNION ALL
         SELECT currency, 0, amount_minor FROM payments_providermovement WHERE state IN ('accepted', 'paid')
     ) sums GROUP BY currency HAVING sum(ours) <> sum(theirs)"""

@@ -19,7 +19,7 @@ from core.problems import FieldError, InvalidInput
 from experts.api.me import me
 from experts.models import Appeal, Decision, Document, Notice
 from experts.operations import appeals, notices
-from experts.operations.appeals import AppealAlreadyOpen, AppealDecided, AppealWindowOver
+from experts.operations.appeals import AppealAlreadyOpen, AppealDecided, AppealTooEarly, AppealWindowOver
 from experts.ports import lab_people
 
 Subject = Annotated[str, Doc("Public id of what it is about."), Example("sub_01k9w3v6z8f2qr5t4h7xnm0ceg")]
@@ -240,11 +240,15 @@ class AppealList(ExpertView):
         body=AppealIn,
         returns=AppealOut,
         status=201,
-        errors=[AppealAlreadyOpen, AppealDecided, AppealWindowOver],
+        errors=[AppealAlreadyOpen, AppealDecided, AppealTooEarly, AppealWindowOver],
         example={"subject": "dec_01k9w3v6z8f2qr5t4h7xnm0ceg", "reason": "The instructions allowed this source."},
     )
     def post(self, call: Call) -> AppealOut:
-        """The one door: a decision, a credential, a restriction, an entry of hours. Another person decides in time."""
+        """The one door: a decision, a credential, a restriction, an entry of hours, a payout that did not arrive.
+
+        Another person decides in time. A payout that counts as paid is contested by its id (`pay_…`) once it should have
+        arrived, and one that is under way for too long; `GET /expert/payouts` tells from when, and until when.
+        """
         appeal = appeals.file_appeal(
             expert=me(call),
             subject=call.body["subject"],

@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -42,10 +43,21 @@ class AppealDecided(Conflict):
 
 
 class AppealWindowOver(Conflict):
-    """The time in which this decision could be contested is over; the decision names its last day."""
+    """The time in which this could be contested is over; the decision, or the message about it, named its last day."""
 
     code = "appeal_window_over"
     title = gettext_lazy("Too late to contest this decision")
+
+
+class AppealTooEarly(Conflict):
+    """What you contest may still happen by itself: money on its way has not had the time that banks take.
+
+    `contest_from` is the instant from which an appeal about it is taken.
+    """
+
+    code = "appeal_too_early"
+    title = gettext_lazy("Too early to contest this")
+    example_members: ClassVar[Mapping[str, Any]] = {"contest_from": "2026-11-30T00:00:00Z"}
 
 
 class SameDecider(DomainError):
@@ -65,22 +77,20 @@ def file_appeal(
 ) -> Appeal:
     """Contest a decision, or whatever ``subject`` names; the clock starts.
 
-    Raises InvalidInput for a subject that is not the expert's, AppealAlreadyOpen, AppealDecided, AppealWindowOver,
-    ReasonMissing.
+    Raises InvalidInput for a subject that is not the expert's, AppealAlreadyOpen, AppealDecided, AppealTooEarly,
+    AppealWindowOver, ReasonMissing.
     """
     decision = _latest_decision(expert, subject)
-    if decision is None:
-        contested = _own_subject(expert, subject)
-    else:
-        contested = Contestable(tenant_id=decision.tenant_id, decided_by_id=decision.decided_by_id)
-    if decision and decision.answer_until < now:
-        until = f"{decision.answer_until.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC"
-        raise AppealWindowOver(_("It could be contested until %(until)s.") % {"until": until})
+    contested = _own_subject(expert, subject) if decision is None else _of_decision(decision)
+    _require_in_time(contested, now=now)
     named = decision.subject if decision else subject
-    if Appeal.objects.undecided().filter(expert=expert, subject=named).exists():
+    about_it = Appeal.objects.filter(expert=expert, subject=named)
+    if about_it.undecided().exists():
         raise AppealAlreadyOpen
     if decision is not None:
-        _require_uncontested(decision)
+        _require_undecided(decision.appeals.all())
+    elif contested.happened_at is not None:
+        _require_undecided(about_it.filter(created_at__gte=contested.happened_at))
     appeal = Appeal.objects.create(
         expert=expert,
         tenant_id=contested.tenant_id,
@@ -89,15 +99,33 @@ def file_appeal(
         first_decider_id=contested.decided_by_id,
         reason=require_reason(reason),
         due_at=now + DECIDE_WITHIN,
+        created_at=now,
     )
     AppealFile.objects.bulk_create(AppealFile(appeal=appeal, document=document) for document in files)
     _publish("appeal.filed", appeal, now=now)
     return appeal
 
 
-def _require_uncontested(decision: Decision) -> None:
-    """Raise AppealDecided when somebody, or the clock, has decided an appeal against this very decision."""
-    decided = decision.appeals.filter(status__in=[*OUTCOMES, Appeal.Status.RESOLVED_BY_TIMEOUT]).first()
+def _of_decision(decision: Decision) -> Contestable:
+    return Contestable(decision.tenant_id, decision.decided_by_id, until=decision.answer_until)
+
+
+def _require_in_time(contested: Contestable, *, now: dt.datetime) -> None:
+    if contested.until is not None and contested.until < now:
+        raise AppealWindowOver(_("It could be contested until %(until)s.") % {"until": _instant(contested.until)})
+    if contested.since is not None and now < contested.since:
+        detail = _("It can be contested from %(since)s.") % {"since": _instant(contested.since)}
+        since = contested.since.astimezone(dt.UTC)
+        raise AppealTooEarly(detail, contest_from=f"{since:%Y-%m-%dT%H:%M:%SZ}")
+
+
+def _instant(at: dt.datetime) -> str:
+    return f"{at.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _require_undecided(about_it: QuerySet[Appeal]) -> None:
+    """Raise AppealDecided when somebody, or the clock, has decided one of the appeals about this very thing."""
+    decided = about_it.filter(status__in=[*OUTCOMES, Appeal.Status.RESOLVED_BY_TIMEOUT]).first()
     if decided is not None:
         raise AppealDecided(appeal=decided.public_id)
 

@@ -15,6 +15,7 @@ from core.desk import CadreAdmin, ReadOnlyInline, confirmed, register_queue, sta
 from core.money import Money
 from payments.admin.periods import periods
 from payments.admin.staff import fresh_proof, recently_authenticated
+from payments.admin.traces import DECIDE, ContestedFilter, Traced, amount_of, propose
 from payments.models import (
     Payout,
     PayoutAttempt,
@@ -25,13 +26,6 @@ from payments.models import (
     Statement,
 )
 from payments.operations.rails import payout_decisions, stuck
-
-DECIDE = "payments.decide_payout"
-
-
-def amount_of(row: Payout) -> Money:
-    """What the payout moves."""
-    return Money(row.amount_minor, row.currency)
 
 
 class AttemptInline(ReadOnlyInline):
@@ -59,7 +53,7 @@ class StuckFilter(admin.SimpleListFilter):
 
 
 @admin.register(Payout)
-class PayoutAdmin(CadreAdmin):
+class PayoutAdmin(Traced, CadreAdmin):
     """Money on its way to experts."""
 
     list_display = (
@@ -73,11 +67,11 @@ class PayoutAdmin(CadreAdmin):
         "created_at",
         "paid_at",
     )
-    list_filter = ("status", StuckFilter, "currency", "provider", periods("run__pays_on", _("payday")))
+    list_filter = ("status", StuckFilter, ContestedFilter, "currency", "provider", periods("run__pays_on", _("payday")))
     search_fields = ("public_id", "provider_reference", "expert__public_id", "expert__legal_name", "run__public_id")
     list_select_related = ("expert", "run")
     inlines = (AttemptInline,)
-    actions = ("retry", "resume", "cancel")
+    actions = ("retry", "resume", "cancel", *Traced.actions)
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
         """Money may move by each of them: a fresh proof comes first."""
@@ -92,28 +86,17 @@ class PayoutAdmin(CadreAdmin):
     @confirmed(description=_("Propose to send again"), permission=DECIDE, reason=True, amount=amount_of)
     def retry(self, request: HttpRequest, row: Payout, *, reason: str) -> None:
         """A failed one, to the method that the expert has now; somebody else approves."""
-        self._propose(request, row, PayoutDecision.Act.RETRY, reason)
+        propose(request, row, PayoutDecision.Act.RETRY, reason)
 
     @confirmed(description=_("Propose to let it go on"), permission=DECIDE, reason=True, amount=amount_of)
     def resume(self, request: HttpRequest, row: Payout, *, reason: str) -> None:
         """A held one, to the method it was released to; somebody else approves."""
-        self._propose(request, row, PayoutDecision.Act.RESUME, reason)
+        propose(request, row, PayoutDecision.Act.RESUME, reason)
 
     @confirmed(description=_("Cancel: leave it to the next run"), permission=DECIDE, reason=True, amount=amount_of)
     def cancel(self, request: HttpRequest, row: Payout, *, reason: str) -> None:
         """What is owed stays owed; once a provider heard of it, somebody else approves."""
-        self._propose(request, row, PayoutDecision.Act.CANCEL, reason)
-
-    @staticmethod
-    def _propose(request: HttpRequest, row: Payout, act: str, reason: str) -> None:
-        payout_decisions.propose(
-            payout=row,
-            act=act,
-            reason=reason,
-            recently_authenticated=recently_authenticated(request),
-            by=staff(request),
-            now=clock.now(),
-        )
+        propose(request, row, PayoutDecision.Act.CANCEL, reason)
 
 
 @admin.register(PayoutDecision)

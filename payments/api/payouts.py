@@ -15,6 +15,7 @@ from core.money import Money
 from payments import payout_reasons
 from payments.api.filters import MoneyFilters
 from payments.models import Payout
+from payments.queries import payout_contests
 
 StatementId = Annotated[str, IdOf("stm")]
 
@@ -36,6 +37,16 @@ class PayoutOut(TypedDict):
     reason_text: Annotated[str, Doc("The same in words."), Example("")]
     statement: StatementId
     paid_at: Timestamp | None
+    contest_from: Annotated[
+        Timestamp | None,
+        Doc(
+            "From then on an appeal (POST /api/v1/expert/appeals, with this id as the subject) may say that it did not"
+            " arrive: after the banking days that it takes, or when it has been under way for too long. Null where there"
+            " is nothing of the kind to contest."
+        ),
+        Example("2026-11-20T00:00:00Z"),
+    ]
+    contest_until: Annotated[Timestamp | None, Doc("Until when; null while it is not paid."), Example(None)]
     created_at: Timestamp
 
 
@@ -47,6 +58,7 @@ class PayoutFilters(MoneyFilters):
 
 def render_payout(row: Payout) -> PayoutOut:
     """A payout; run, method and statement are joined."""
+    contest = payout_contests.window(row)
     return {
         "id": row.public_id,
         "amount": render_money(Money(row.amount_minor, row.currency)),
@@ -58,6 +70,8 @@ def render_payout(row: Payout) -> PayoutOut:
         "reason_text": payout_reasons.text_of(row.reason_code),
         "statement": row.statement.public_id,
         "paid_at": row.paid_at,
+        "contest_from": contest.since if contest else None,
+        "contest_until": contest.until if contest else None,
         "created_at": row.created_at,
     }
 

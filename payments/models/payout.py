@@ -18,7 +18,8 @@ class TwoPeople(guards.Guard):
     """A payout that failed or waits is sent, and one that a provider heard of is given up, by a decision of two alone.
 
     The decision names where the money goes and has the instant of the act: it serves once. Only a retry sends what was
-    given back, only a resume what still waits: else money would be booked twice or never.
+    given back, only a resume what still waits: else money would be booked twice or never. One that its provider calls
+    paid is booked back as lost by two as well: else whoever gave back what had arrived would pay it twice.
     """
 
     name = "two_people"
@@ -34,7 +35,10 @@ class TwoPeople(guards.Guard):
             OR NEW.status = 'cancelled' AND OLD.status <> 'cancelled'
                 AND EXISTS (SELECT FROM payments_payoutattempt a WHERE a.payout_id = NEW.id)
                 AND NOT EXISTS (SELECT FROM payments_payoutdecision d WHERE d.payout_id = NEW.id
-                    AND d.status = 'approved' AND d.act = 'cancel') THEN
+                    AND d.status = 'approved' AND d.act = 'cancel')
+            OR NEW.status = 'returned' AND OLD.status <> 'returned' AND NEW.reason_code = 'not_arrived'
+                AND NOT EXISTS (SELECT FROM payments_payoutdecision d WHERE d.payout_id = NEW.id
+                    AND d.status = 'approved' AND d.act = 'lost') THEN
             RAISE EXCEPTION 'two people decide about payout %', NEW.id
                 USING ERRCODE = 'check_violation', CONSTRAINT = 'payments_payout_decided';
         END IF;
@@ -47,7 +51,8 @@ class Payout(CadreModel):
     """Money on its way to one expert; it moves at most once.
 
     ``ready → sending → submitted → in_transit → paid → returned``; ``sending → unknown → (look-up) → submitted | ready``;
-    ``failed → ready`` (retried); ``on_hold`` (``→ submitted`` when it turns out to have been executed); ``cancelled``. Paid is not the end: a bank may send money back.
+    ``failed → ready`` (retried); ``on_hold`` (``→ submitted`` when it turns out to have been executed); ``cancelled``. Paid is not the end: a bank may send money
+    back, and what never arrived (``not_arrived``) is booked back by two people.
     """
 
     class Status(models.TextChoices):

@@ -18,7 +18,7 @@ from core.states import Transitions
 class PayoutDecision(CadreModel):
     """``proposed → approved | refused``, by another person than who proposed it; one open proposal per payout.
 
-    ``payout_method`` is where the money would go, as it was when somebody looked at it.
+    ``payout_method`` is where the money would go, as it was when somebody looked at it; nowhere, where nothing is sent.
     """
 
     class Status(models.TextChoices):
@@ -34,6 +34,8 @@ class PayoutDecision(CadreModel):
         RETRY = "retry", _("send again")
         RESUME = "resume", _("let go on")
         CANCEL = "cancel", _("cancel")
+        LOST = "lost", _("book back as lost")
+        ARRIVED = "arrived", _("it arrived")
 
     TRANSITIONS: ClassVar[Transitions] = {
         Status.PROPOSED: {Status.APPROVED, Status.REFUSED},

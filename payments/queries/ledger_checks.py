@@ -27,7 +27,8 @@ _PAID_IN: Final = """
     GROUP BY 1
 """
 _PAID_OUT: Final = """
-    SELECT currency, -sum(amount_minor) AS minor FROM payments_payout WHERE status = 'paid' GROUP BY 1
+    SELECT currency, -sum(amount_minor) AS minor FROM payments_payout
+    WHERE status = 'paid' OR status = 'returned' AND reason_code = 'not_arrived' GROUP BY 1
 """
 _CHARGED: Final = """
     SELECT currency, sum(minor) AS minor FROM (
@@ -72,6 +73,16 @@ CHECKS: Final[dict[str, tuple[str, str]]] = {
     ),
     "funding": ("In {0}, labs' payments moved {1} in cash and are {2} themselves.", _compared(_FUNDED, _PAID_IN)),
     "payouts": ("In {0}, payouts moved {1} in cash and are {2} themselves.", _compared(_SENT, _PAID_OUT)),
+    "payouts_lost": (
+        "In {0}, payouts that did not arrive cost {1} in the journal and are {2} themselves.",
+        """SELECT COALESCE(j.currency, b.currency), COALESCE(j.minor, 0), COALESCE(b.minor, 0)
+        FROM (SELECT a.currency, -sum(p.amount) AS minor FROM payments_posting p
+            JOIN payments_account a ON a.id = p.account_id JOIN payments_journalentry e ON e.id = p.entry_id
+            WHERE a.kind = 'expense' AND e.kind = 'payout_lost' GROUP BY 1) j
+        FULL JOIN (SELECT currency, sum(amount_minor) AS minor FROM payments_payout
+            WHERE status = 'returned' AND reason_code = 'not_arrived' GROUP BY 1) b ON b.currency = j.currency
+        WHERE COALESCE(j.minor, 0) <> COALESCE(b.minor, 0)""",
+    ),
     "bank_charges": ("In {0}, banks' charges moved {1} in cash and are {2} themselves.", _compared(_BANK, _CHARGED)),
     "by_hand": (
         "In {0}, decisions about providers' movements moved {1} in cash; the movements are {2} themselves.",

@@ -147,7 +147,8 @@ CHECKS: Final[dict[str, tuple[str, str]]] = {
         FROM (SELECT a.currency, sum(p.amount) AS amount
             FROM payments_account a JOIN payments_posting p ON p.account_id = a.id
             JOIN payments_journalentry e ON e.id = p.entry_id
-            WHERE a.kind = 'tax_withheld' AND e.kind IN ('payout_initiated', 'payout_rejected', 'payout_returned')
+            WHERE a.kind = 'tax_withheld' AND e.kind IN ('payout_initiated', 'payout_rejected', 'payout_returned',
+                'payout_lost')
             GROUP BY 1) t
         FULL JOIN (SELECT currency, sum(withheld_minor) AS amount FROM payments_payout
             WHERE status NOT IN ('failed', 'returned', 'cancelled') GROUP BY 1) u ON u.currency = t.currency

@@ -1,8 +1,8 @@
 """What an expert was paid in a calendar year, by the day of each payment.
 
-The journal says what was settled and what came back. The day is the bank's own where it names one: a statement of 31
-December that is read on 2 January tells of payments of the old year. Where a provider tells no day it is the day on which we
-learned of it, in the payer's calendar (``TAX_ZONE``), as tax forms count it.
+The journal says what was settled, what came back, and what was booked back since it did not arrive. The day is the bank's
+own where it names one: a statement of 31 December that is read on 2 January tells of payments of the old year. Where a
+provider tells no day it is the day on which we learned of it, in the payer's calendar (``TAX_ZONE``), as tax forms count it.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ PAID: Final = """
             s.sign * p.amount_minor AS net, s.sign * p.withheld_minor AS withheld,
             COALESCE(told.booked_on, (e.effective_at AT TIME ZONE %(zone)s)::date) AS day
         FROM payments_journalentry e
-        JOIN (VALUES ('payout_settled', 1, 'payout'), ('payout_returned', -1, 'return')) s (kind, sign, movement)
-            ON s.kind = e.kind
+        JOIN (VALUES ('payout_settled', 1, 'payout'), ('payout_returned', -1, 'return'), ('payout_lost', -1, ''))
+            s (kind, sign, movement) ON s.kind = e.kind
         JOIN payments_payout p ON p.public_id = e.source_id
         LEFT JOIN LATERAL (
             SELECT m.booked_on FROM payments_providerentry m

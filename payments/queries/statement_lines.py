@@ -47,6 +47,7 @@ KINDS = {
     "payout_initiated": gettext_lazy("Payout"),
     "payout_rejected": gettext_lazy("Payout failed, money back"),
     "payout_returned": gettext_lazy("Payout returned by the bank"),
+    "payout_lost": gettext_lazy("Payout that did not arrive, booked back"),
     "fx_exchanged": gettext_lazy("Exchanged into another currency"),
 }
 OF_LABS = {
@@ -61,7 +62,7 @@ OUTCOMES = {
     "resolved_by_timeout": gettext_lazy("nobody decided in time, it counts in full"),
 }
 
-BROUGHT_BACK = frozenset({"payout_rejected", "payout_returned"})
+BROUGHT_BACK = frozenset({"payout_rejected", "payout_returned", "payout_lost"})
 
 
 @dataclass(frozen=True, slots=True)

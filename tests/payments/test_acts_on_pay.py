@@ -306,6 +306,16 @@ def released(world: World) -> Payout:
     return Payout.objects.get()
 
 
+def payout_paid(world: World) -> Iterator[None]:
+    """Whoever misses the money says so once it should be there."""
+    payout = released(world)
+    sending.take(now=LATER + 7 * DAY)
+    payout.refresh_from_db()
+    payouts.submitted(payout, movement_id="mov_1", now=LATER + 7 * DAY)
+    yield
+    payouts.settled(payouts.locked([payout.pk], now=LATER)[0], now=LATER + 7 * DAY)
+
+
 def payout_cancelled(world: World) -> Iterator[None]:
     payout = released(world)
     yield
@@ -371,7 +381,7 @@ STORIES: list[Story] = [
     clawback_of_hours, clawback_of_a_bonus, given_back, bonus_of_the_platform, clawback_of_the_platform, write_off,
     dispute, dispute_upheld, late_dispute_upheld, dispute_by_silence, overage_opened, overage_declined,
     overage_approved, overage_by_silence, top_up, referral_joined, milestone_unfunded, milestone_ended, line_held,
-    pay_run_cancelled, payout_cancelled, payout_cancelled_by_two, payout_held, payout_not_sent, payouts_blocked, tax_withheld,
+    pay_run_cancelled, payout_paid, payout_cancelled, payout_cancelled_by_two, payout_held, payout_not_sent, payouts_blocked, tax_withheld,
 ]  # fmt: skip
 COSTLY = {
     correction_down, correction_by_two, refused_correction, clawback_of_hours, clawback_of_a_bonus,
@@ -401,7 +411,7 @@ def test_one_message_names_what_the_door_takes(world: World, told: Story) -> Non
         assert Decision.objects.count() - decided == (told in COSTLY)
     (subject,) = DOOR.findall(message.body)
     expert = hours.expert_caller(world)
-    filed = expert("POST", "/expert/appeals", {"subject": subject, "reason": "I worked."}, at=LATER + 8 * DAY)
+    filed = expert("POST", "/expert/appeals", {"subject": subject, "reason": "I worked."}, at=LATER + 13 * DAY)
     assert filed.status_code == 201, filed.content
     if told in COSTLY:
         assert "until" in message.body
@@ -445,6 +455,7 @@ def test_neither_of_the_two_who_cancelled_a_payout_decides_an_appeal_about_it(wo
 
 
 NO_ACT_ON_PAY = {
+    "arrivals._tell": "his own appeal was won: what happens next, and that no money moved yet",
     "backup_withholding._end": "nothing is taken any more",
     "exchange_instructions._tell_failure": "nothing was done; what is owed stays owed",
     "exchanges._tell": "his own consent",
@@ -454,7 +465,7 @@ NO_ACT_ON_PAY = {
     "pay_run_holds._put_back": "what was held is in the run again",
     "payees._warn": "his own payout method",
     "payees.remove_method": "his own payout method",
-    "payouts._tell": "the provider's word: paid, refused or sent back; what is owed stays owed",
+    "payouts._tell": "the provider's word: refused or sent back, or what two people booked back; what is owed stays owed",
     "payouts._tell_on_its_way": "what failed or waited is sent; nothing is taken, and it waits no longer",
     "referrals._tell": "nobody had joined yet; the message about somebody who had names the door",
     "self_billing.issue": "a paper about what was paid",

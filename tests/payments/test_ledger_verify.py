@@ -44,6 +44,7 @@ BREAKAGES = {
     "conservation": "UPDATE payments_funding SET received_minor = received_minor + 1",
     "funding": "UPDATE payments_funding SET received_minor = received_minor + 1",
     "payouts": "UPDATE payments_payout SET amount_minor = amount_minor + 1",
+    "payouts_lost": "UPDATE payments_payout SET status = 'returned', reason_code = 'not_arrived' WHERE status = 'paid'",
     "bank_charges": "UPDATE payments_bankcharge SET amount_minor = amount_minor + 1",
     "by_hand": "UPDATE payments_providerentry SET amount_minor = amount_minor + 1",
     "suspense": "UPDATE payments_providerentry SET journal_entry_id = NULL",

@@ -266,7 +266,8 @@ def test_what_failed_is_not_sent_again_while_a_decision_blocks_its_expert(ada: E
 
 
 def test_a_payout_on_its_way_or_of_somebody_else_is_not_contested(ada: Expert) -> None:
-    assert appeal(caller_of(ada), the_payout()).status_code == 400
+    early = appeal(caller_of(ada), the_payout())
+    assert (early.status_code, early.json()["code"]) == (409, "appeal_too_early")
     lose_the_key(ada)
     story.send_and_track()
     assert appeal(caller_of(story.new_expert("Bob")), the_payout()).status_code == 400

@@ -1,4 +1,4 @@
-"""Retry, resume and cancel as finance does them: a fresh proof, and a second person where money could move twice."""
+"""What finance does with payouts: a fresh proof, and a second person where money could move twice."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from payments import payout_reasons
 from payments.models import Payout, PayoutAttempt, PayoutDecision, PayoutMethod
 from payments.operations.pay.four_eyes import SamePerson, StepUpRequired
 from payments.operations.pay.pay_notices import PayNews, tell_decision
-from payments.operations.rails import payout_tax, payouts
+from payments.operations.rails import arrivals, payout_tax, payouts
 
 PREFIX: Final = "pay"
 WON: Final = frozenset({Appeal.Status.OVERTURNED, Appeal.Status.RESOLVED_BY_TIMEOUT})
@@ -27,6 +27,8 @@ _DO: Final[dict[str, Callable[..., Payout]]] = {
     PayoutDecision.Act.RETRY: payouts.retry,
     PayoutDecision.Act.RESUME: payouts.resume,
     PayoutDecision.Act.CANCEL: payouts.cancel,
+    PayoutDecision.Act.LOST: payouts.lost,
+    PayoutDecision.Act.ARRIVED: arrivals.arrived,
 }
 
 
@@ -52,10 +54,11 @@ map_constraint("payments_payout_decided", SamePerson)
 def propose(
     *, payout: Payout, act: str, reason: str, recently_authenticated: bool, by: User, now: dt.datetime
 ) -> PayoutDecision | None:
-    """Propose to retry, resume or cancel a payout; None when it needs nobody else and is done at once.
+    """Propose to retry, resume or cancel a payout, or what its trace found; None when it needs nobody else.
 
-    That is the cancelling of a payout that no provider ever heard of: no money can move by it.
-    Raises StepUpRequired, ReasonMissing, OwnWork, DecisionPending, InvalidTransition, ExpertBlocked, TaxChanged.
+    That is the cancelling of a payout that no provider ever heard of, done at once: no money can move by it.
+    Raises StepUpRequired, ReasonMissing, OwnWork, DecisionPending, InvalidTransition, ExpertBlocked, TaxChanged,
+    ArrivalNotContested.
     """
     if not recently_authenticated:
         raise StepUpRequired
@@ -66,6 +69,7 @@ def propose(
     payouts.require_fit(payout, act)
     payouts.require_unblocked(payout, act, now=now)
     payout_tax.require_unchanged(payout, act, now=now)
+    arrivals.require_contested(payout, act)
     if payout.decisions.filter(status=PayoutDecision.Status.PROPOSED).exists():
         raise DecisionPending
     if act == PayoutDecision.Act.CANCEL and not payout.attempts.exists():
@@ -84,7 +88,10 @@ def propose(
 
 
 def approve(*, decision: PayoutDecision, recently_authenticated: bool, by: User, now: dt.datetime) -> Payout:
-    """Do what was proposed. Raises StepUpRequired, SamePerson, OwnWork, DestinationChanged, and what the act raises."""
+    """Do what was proposed. Raises StepUpRequired, SamePerson, OwnWork, DestinationChanged, and what the act raises.
+
+    A payout that its provider sent back meanwhile is not booked back a second time.
+    """
     if not recently_authenticated:
         raise StepUpRequired
     decision = _locked(decision)
@@ -94,11 +101,15 @@ def approve(*, decision: PayoutDecision, recently_authenticated: bool, by: User,
     destination = _destination(decision.payout, decision.act)
     if (destination and destination.pk) != decision.payout_method_id:
         raise DestinationChanged
+    payouts.require_fit(payouts.locked([decision.payout_id], now=now)[0], decision.act)
+    arrivals.require_contested(decision.payout, decision.act)
     decision.decided_by, decision.decided_at = by, now
     decision.save()
     payout = _DO[decision.act](payout=decision.payout, by=by, now=now)
     if decision.act == PayoutDecision.Act.CANCEL:
         _tell_cancelled(payout, decision.reason, by=decision.proposed_by, now=now)
+    if decision.act == PayoutDecision.Act.ARRIVED:
+        arrivals.tell_arrived(payout, decision.reason, by=decision.proposed_by, now=now)
     return payout
 
 
@@ -130,13 +141,14 @@ def _locked(decision: PayoutDecision) -> PayoutDecision:
 
 
 def find(*, subject: str, expert_id: int) -> Contestable | None:
-    """A payout of this expert that waits or was given up, and who decided so, if people did."""
-    contested = (Payout.Status.ON_HOLD, Payout.Status.CANCELLED)
-    payout = Payout.objects.filter(public_id=subject, expert=expert_id, status__in=contested).first()
+    """A payout of this expert that waits, was given up or did not arrive, and who decided so, if people did."""
+    payout = Payout.objects.filter(public_id=subject, expert=expert_id).first()
     if payout is None:
         return None
     if payout.status == Payout.Status.ON_HOLD:
         return Contestable(None, _who_blocked(payout))
+    if payout.status != Payout.Status.CANCELLED:
+        return arrivals.contestable(payout)
     wanted = {"act": PayoutDecision.Act.CANCEL, "status": PayoutDecision.Status.APPROVED}
     decision = payout.decisions.filter(**wanted).order_by("-pk").first()
     if decision is None:
@@ -147,14 +159,16 @@ def find(*, subject: str, expert_id: int) -> Contestable | None:
 def apply_outcome(*, subject: str, outcome: str, now: dt.datetime) -> None:
     """Let the next run pay what a held payout carried, when the appeal was won and no provider ever heard of it.
 
-    Where one did, money could move twice: two people of finance decide, who find it among the payouts on hold.
+    Where one did, money could move twice: two people of finance decide, who find it among the payouts on hold, or
+    among those that did not arrive.
     """
     if outcome not in WON or not subject.startswith(f"{PREFIX}_"):
         return
     found = Payout.objects.filter(public_id=subject).values_list("pk", flat=True)
-    waiting = [row for row in payouts.locked(found, now=now) if row.status == Payout.Status.ON_HOLD]
-    for payout in waiting:
-        if not PayoutAttempt.objects.filter(payout=payout).exists():
+    for payout in payouts.locked(found, now=now):
+        if payout.status != Payout.Status.ON_HOLD:
+            arrivals.follow(payout, now=now)
+        elif not PayoutAttempt.objects.filter(payout=payout).exists():
             payouts.give_back_unsent([payout], code=payout.reason_code, now=now)
 
 

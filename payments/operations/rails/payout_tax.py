@@ -25,7 +25,10 @@ class TaxChanged(Conflict):
 
 def require_unchanged(payout: Payout, act: str, *, now: dt.datetime) -> None:
     """Raises TaxChanged where the act would send, at another tax than today's, what nobody may be sending already."""
-    if act == PayoutDecision.Act.CANCEL or payout.attempts.filter(finished_at=None).exists():
+    if (
+        act not in {PayoutDecision.Act.RETRY, PayoutDecision.Act.RESUME}
+        or payout.attempts.filter(finished_at=None).exists()
+    ):
         return
     then, today = tax_in_force.at_calculation(payout), _today(payout, now)
     if today is None:

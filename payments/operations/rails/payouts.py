@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Final
 
 from django.utils.translation import gettext as _
@@ -22,15 +23,19 @@ from payments.operations.pay.pay_notices import PayNews, tell
 from payments.operations.rails import payout_tax
 from payments.operations.runs import owed_invoices
 from payments.operations.runs.pay_runs import initiation, note_progress
+from payments.queries import payout_contests
 from payments.queries.pay_calendar import arrival_of
 
 FITS: Final[dict[str, frozenset[str]]] = {
     "retry": frozenset({Payout.Status.FAILED}),
     "resume": frozenset({Payout.Status.ON_HOLD}),
     "cancel": frozenset({Payout.Status.READY, Payout.Status.FAILED, Payout.Status.ON_HOLD}),
+    "lost": frozenset({Payout.Status.PAID}),
+    "arrived": frozenset({Payout.Status.PAID}),
 }
 """What finance may do in which state. A retry books the payout anew, since its money was given back; to let one go on
 books nothing, since its money never came back. The one in the place of the other would pay twice, or take twice."""
+SENDS: Final = frozenset({"retry", "resume"})
 
 
 class NoLongerOwed(Conflict):
@@ -94,7 +99,7 @@ def in_transit(payout: Payout, *, ask_again: dt.datetime) -> None:
 
 
 def settled(payout: Payout, *, now: dt.datetime) -> None:
-    """The money arrived."""
+    """The provider says that the money arrived; its expert hears until when he can say that it did not."""
     states.move(payout, Payout.Status.PAID)
     payout.paid_at = now
     payout.save()
@@ -102,7 +107,7 @@ def settled(payout: Payout, *, now: dt.datetime) -> None:
     legs = [(accounts.transit(payout.provider, currency), -amount), (accounts.cash(payout.provider, currency), amount)]
     ledger.post(entries=[_entry(payout, "payout_settled", legs, now)], now=now)
     owed_invoices.note(payout)
-    _tell(payout, "payout.paid", _("You were paid %(amount)s"), "", now=now)
+    _tell_paid(payout, now=now)
 
 
 def failed(payout: Payout, *, code: str, now: dt.datetime) -> None:
@@ -123,6 +128,22 @@ def returned(payout: Payout, *, code: str, now: dt.datetime) -> None:
     _give_back(payout, "payout_returned", accounts.cash(payout.provider, payout.currency), now=now)
     body = _("The bank sent it back. %(why)s %(advice)s The money stays yours: the next pay run pays it.")
     _tell(payout, "payout.returned", _("Your payout of %(amount)s came back"), _explained(body, code), now=now)
+
+
+def lost(*, payout: Payout, by: User, now: dt.datetime) -> Payout:
+    """Two people say that what counts as paid did not arrive: it is the expert's payable again, for the next run.
+
+    The loss is the platform's, until the provider sends the money back after all. Raises OwnWork, InvalidTransition.
+    """
+    payout = _for_finance(payout, "lost", by, now=now)
+    states.move(payout, Payout.Status.RETURNED)
+    payout.reason_code = payout_reasons.NOT_ARRIVED
+    payout.save()
+    _give_back(payout, "payout_lost", accounts.expense("loss", payout.currency), now=now)
+    body = _explained(_("%(why)s %(advice)s The money stays yours: the next pay run pays it."), payout.reason_code)
+    _tell(payout, "payout.returned", _("Your payout of %(amount)s is booked back"), body, now=now)
+    note_progress(run_ids=[payout.run_id], now=now)
+    return payout
 
 
 def held(payout: Payout, *, code: str, now: dt.datetime) -> None:
@@ -230,7 +251,7 @@ def require_fit(payout: Payout, act: str) -> None:
 
 def require_unblocked(payout: Payout, act: str, *, now: dt.datetime) -> None:
     """Raises ExpertBlocked where the act would send what a decision about the expert stops."""
-    if act == "cancel":
+    if act not in SENDS:
         return
     in_force = restrictions_for(expert_id=payout.expert_id, now=now)
     held = in_force.filter(kind=Restriction.Kind.NO_PAYOUTS, tenant=None).order_by("pk").last()
@@ -283,6 +304,16 @@ def _news(payout: Payout, kind: str, title: str, body: str) -> PayNews:
         body=body % {"reason": payout_reasons.text_of(payout.reason_code)},
         link=f"/api/v1/expert/payouts/{payout.public_id}",
     )
+
+
+def _tell_paid(payout: Payout, *, now: dt.datetime) -> None:
+    """One message, with the day on which it should be there and until when its expert can say that it is not."""
+    window = payout_contests.paid(payout.currency, at=now)
+    body = _("It should be on your account by %(day)s. What banks do is not promised: look then whether it came.")
+    body %= {"day": arrival_of(payout.currency, now.date()).isoformat()}
+    news = _news(payout, "payout.paid", _("You were paid %(amount)s"), body)
+    tell(replace(news, until=window.until and window.until.date()), now=now)
+    outbox.publish("payout.paid", subject=payout.public_id, user_id=payout.expert.user_id, for_lab=False, now=now)
 
 
 def _tell_on_its_way(payout: Payout, kind: str, title: str, *, now: dt.datetime) -> None:

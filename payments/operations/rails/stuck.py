@@ -11,6 +11,7 @@ from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from payments.models import Payout, PayoutAttempt
+from payments.queries import payout_contests
 
 SHOWN: Final = 100
 log = structlog.get_logger(__name__)
@@ -29,8 +30,10 @@ def rows(*, now: dt.datetime) -> QuerySet[Payout]:
 def report(*, now: dt.datetime) -> int:
     """Log an error for each payout that is stuck, and their number when it is many; returns how many.
 
-    The queue at the desk shows them all.
+    The queue at the desk shows them all. So it does for those that did not arrive and that nobody has booked back or proven.
     """
+    for payout in payout_contests.taken_as_lost().order_by("pk")[:SHOWN]:
+        log.error("payout_taken_as_lost", payout=payout.public_id, provider=payout.provider)
     found = rows(now=now).order_by("pk")
     for payout in found[:SHOWN]:
         log.error("payout_stuck", payout=payout.public_id, status=payout.status, provider=payout.provider)
