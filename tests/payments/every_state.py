@@ -270,8 +270,8 @@ def currencies() -> None:
 
 
 def payouts_in_every_state() -> None:
-    """One run: paid, sent back, refused, unheard of, held, cancelled; proposals about some of them."""
-    names = ("paid", "returned", "failed", "silent", "held", "cancelled", "again", "moved")
+    """One run: paid, sent back, refused, unheard of, held, cancelled, missed, lost; proposals about some of them."""
+    names = ("paid", "returned", "failed", "silent", "held", "cancelled", "again", "moved", "missed", "lost")
     people = {name: story.new_expert(name.title(), account=f"acct-{name}") for name in names}
     lab = story.new_lab()
     for expert in people.values():
@@ -298,6 +298,8 @@ def payouts_in_every_state() -> None:
                 payout_decisions.approve(decision=made, by=two, **fresh)
             if name == "moved":
                 payout_decisions.refuse(decision=made, reason="-", by=two, now=NOW)
+    story.missed(Payout.objects.get(pk=mine["missed"].pk), now=NOW + 4 * DAY)
+    story.found_missing(Payout.objects.get(pk=mine["lost"].pk), now=NOW + 4 * DAY)
 
 
 def runs_in_every_state() -> None:

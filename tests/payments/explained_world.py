@@ -1,7 +1,7 @@
 """Everything that can happen to what an expert is owed, once and in order: material for statements that are done again.
 
 Ada works for two labs, one of which pays less than the wage floor asks for. Her lab contests, corrects and takes back,
-the provider refuses a payout and a bank returns another, she exchanges dollars, brings somebody, and ends below zero.
+the provider refuses a payout, loses it when it is sent again, and a bank returns another, she exchanges dollars, brings somebody, and ends below zero.
 """
 
 from __future__ import annotations
@@ -75,6 +75,7 @@ def play(settings: Settings) -> Told:
     exchanged(told)
     refused_and_sent_again(told)
     decided_and_returned(told)
+    never_arrived()
     corrected_and_taken_back(told)
     below_zero(told)
     return told
@@ -160,6 +161,11 @@ def decided_and_returned(told: Told) -> None:
     story.send_and_track(NOW + WEEK)
     with platform():
         payouts.returned(Payout.objects.latest("pk"), code="MD07", now=NOW + WEEK + DAY)
+
+
+def never_arrived() -> None:
+    """The payout that was sent again did not arrive either, whatever its provider says."""
+    story.booked_back(Payout.objects.get(initiations=2), now=NOW + 2 * WEEK)
 
 
 def corrected_and_taken_back(told: Told) -> None:

@@ -10,7 +10,8 @@ from itertools import count
 
 from core.money import Money
 from core.public import Principal, Tenant, User, unit_of_work
-from experts.public import Expert, Restriction, record_decision
+from experts.operations import appeals
+from experts.public import Appeal, Expert, Restriction, record_decision
 from payments import accounts, ledger
 from payments.models import FxQuote, Payout, PayoutDecision, PayoutMethod, PayRun, ProviderFault
 from payments.operations.exchange import quotes
@@ -19,7 +20,7 @@ from payments.operations.pay import beside_postings, four_eyes, postings
 from payments.operations.pay.beside_postings import ExpertPay
 from payments.operations.pay.postings import ApprovedTime
 from payments.operations.payee import payees, tax_profiles
-from payments.operations.rails import payouts, sending, tracking
+from payments.operations.rails import payout_decisions, payouts, sending, tracking
 from payments.operations.runs import pay_runs
 
 MONDAY = dt.datetime(2026, 11, 16, tzinfo=dt.UTC)
@@ -195,6 +196,30 @@ def quoted(
 def act(operation: Callable[..., Payout], *, payout: Payout, now: dt.datetime = NOW) -> Payout:
     """Two members of finance decide about a payout."""
     return _by_finance(operation, payout, new_user("Fin"), now=now)
+
+
+def missed(payout: Payout, *, now: dt.datetime) -> Appeal:
+    """Its expert says that a payout which counts as paid is not on the account."""
+    with unit_of_work(SYSTEM):
+        return appeals.file_appeal(expert=payout.expert, subject=payout.public_id, reason="It is not there.", now=now)
+
+
+def found_missing(payout: Payout, *, now: dt.datetime) -> None:
+    """And somebody decides that he is right."""
+    with unit_of_work(SYSTEM):
+        asked = missed(payout, now=now)
+        appeals.decide(appeal=asked, outcome="overturned", note="Not found.", by=new_user("Judge"), now=now)
+
+
+def booked_back(payout: Payout, *, now: dt.datetime) -> None:
+    """And two members of finance book it back."""
+    found_missing(payout, now=now)
+    with unit_of_work(SYSTEM):
+        made = payout_decisions.propose(
+            payout=payout, act="lost", reason="Traced.", recently_authenticated=True, by=new_user("One"), now=now
+        )
+        assert made is not None
+        payout_decisions.approve(decision=made, recently_authenticated=True, by=new_user("Two"), now=now)
 
 
 def platform() -> AbstractContextManager[None]:

@@ -24,8 +24,9 @@ from pytest_django import DjangoDbBlocker
 import core.desk
 from core import clock
 from core.public import AccessToken, unit_of_work
+from experts.public import Appeal
 from marketplace.models import Lab, LabMember
-from payments.models import Account
+from payments.models import Account, Payout
 from tests import database
 from tests.crafted import (
     NOBODY,
@@ -105,6 +106,9 @@ LEGAL = {
     "payments/payout/retry": "failed",
     "payments/payout/resume": "on_hold",
     "payments/payout/cancel": "ready on_hold failed",
+    "payments/payout/answer": "paid/missed",
+    "payments/payout/lost": "paid/lost",
+    "payments/payout/arrived": "paid/lost",
     "payments/payoutdecision/approve": "proposed",
     "payments/payoutdecision/refuse": "proposed",
     "payments/payoutmethod/verify": "pending",
@@ -192,7 +196,10 @@ PROVEN = {
     "payments/funding/reverse",
     "payments/invoice/credit",
     "payments/payee/pay_bonus",
+    "payments/payout/answer",
+    "payments/payout/arrived",
     "payments/payout/cancel",
+    "payments/payout/lost",
     "payments/payout/resume",
     "payments/payout/retry",
     "payments/payoutdecision/approve",
@@ -297,6 +304,7 @@ def state_of(row: Any) -> str:
         "lab": lambda lab: "in_need" if is_in_need(lab) else "provided",
         "bankmessage": lambda file: f"{file.status}{'/done' if file.handled_at else ''}",
         "payrunline": lambda line: f"{line.run.status}{'/held' if line.is_held else ''}",
+        "payout": lambda payout: f"{payout.status}{missing(payout)}",
         "adjustment": lambda made: str(made.kind),
         "providerentry": lambda moved: moved.journal_entry.kind if moved.journal_entry else "unposted",
         "platformpay": lambda made: f"{made.kind}{'/back' if made.taken_by.exists() else ''}",
@@ -306,6 +314,12 @@ def state_of(row: Any) -> str:
     }
     find = special.get(row._meta.model_name)
     return find(row) if find else str(getattr(row, "status", ""))
+
+
+def missing(payout: Payout) -> str:
+    """Whether its expert says that it did not arrive, and whether he was found to be right."""
+    said = Appeal.objects.filter(subject=payout.public_id).values_list("status", flat=True)
+    return {"open": "/missed", "overturned": "/lost"}.get("".join(said), "")
 
 
 def is_in_need(lab: Lab) -> bool:

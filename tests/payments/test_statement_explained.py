@@ -225,6 +225,12 @@ class Bookkeeper:
         assert line["text"].endswith(": The provider's reason is MD07.")
         return -amount(self.last("payout_initiated", line["reverses"])["amount"])
 
+    def payout_lost(self, line: Any, explained: Any) -> Decimal:
+        """All that was said to be paid, and the tax of it."""
+        assert (explained["payout"]["status"], explained["payout"]["reason"]) == ("returned", "not_arrived")
+        assert line["text"].endswith(": It was traced, and did not arrive. (not_arrived)")
+        return -amount(self.last("payout_initiated", line["reverses"])["amount"])
+
     def fx_exchanged(self, line: Any, explained: Any) -> Decimal:
         """What was sold at the quote, rounded once; each currency has its side."""
         why = explained["exchanged"]
