@@ -147,41 +147,13 @@ TIMING = {"payments/timeentry/correct", "payments/dispute/uphold_partly"}
 NAMING = {"payments/owedinvoice/received"}
 """Buttons that ask for a text."""
 NO_AMOUNTS = (
-    *(
-        "-0.10",
-        "0",
-        "0.00",
-        "0.1",
-        "0.001",
-        "1e3",
-        "NaN",
-        "0,10",
-        "\uff10.10",
-        " USD",
-        "0.10 XXX",
-        "0.10 USD USD",
-        "0.10\x00",
-    ),
-    *("9" * 30, f"{'9' * 15}.00"),
-)
+    "-0.10", "0", "0.00", "0.1", "0.001", "1e3", "NaN", "0,10", "\uff10.10", " USD", "0.10 XXX", "0.10 USD USD", "0.10\x00",
+    "9" * 30, f"{'9' * 15}.00",
+)  # fmt: skip
 NO_TIMES = (
-    *(
-        "-0:01",
-        "+0:01",
-        "half",
-        "0",
-        "0.10",
-        "0:60",
-        "0:01.5",
-        "PT1M",
-        "1e3",
-        "NaN",
-        "\uff10:01",
-        "0:01 0:01",
-        "0:01\x00",
-    ),
-    *("9999:59", "9" * 30, f"{'9' * 30}:00"),
-)
+    "-0:01", "+0:01", "half", "0", "0.10", "0:60", "0:01.5", "PT1M", "1e3", "NaN", "\uff10:01", "0:01 0:01", "0:01\x00",
+    "9999:59", "9" * 30, f"{'9' * 30}:00",
+)  # fmt: skip
 GIVEN = {"payments/payee/pay_bonus": "0.10 USD"} | dict.fromkeys(TIMING, "0:02")
 """Where an amount needs its currency, or is a time."""
 PROVEN = {
