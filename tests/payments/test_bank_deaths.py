@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from core import sweeps
 from core.money import Money
 from core.public import Tenant, unit_of_work
-from payments.models import BankMessage, Funding, ProviderEntry
+from payments.models import BankFile, BankMessage, Funding, ProviderEntry
 from payments.operations.bank import bank_matching, bank_messages, provider_books
 from payments.operations.labs import funding
 from payments.operations.rails import tracking
@@ -31,7 +31,8 @@ from tests.payments.test_asking_providers import released
 from tests.payments.test_bank_messages import entry, leave, statement
 
 pytestmark = pytest.mark.django_db(transaction=True)
-SOON = NOW + dt.timedelta(minutes=5)
+MINUTE = dt.timedelta(minutes=1)
+SOON = NOW + 5 * MINUTE
 
 
 @pytest.fixture
@@ -176,6 +177,33 @@ def test_a_file_that_takes_all_the_time_there_is_comes_last_and_alarms(
         provider_books.reconcile_all(now=NOW + 2 * HOUR)
     alarms = [line["event"] for line in logs if line["log_level"] == "error"]
     assert alarms[:2] == ["reconciliation_too_slow", "bank_message_not_applied"]
+
+
+def test_a_file_that_takes_all_the_time_there_is_keeps_no_payout_from_the_bank(
+    bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever gave our file to the bank died over it: that is mended by the job which reads what the bank left."""
+    paid_run(bank, ("Ada", GOOD, 20_000))
+    with monkeypatch.context() as death, pytest.raises(KeyboardInterrupt):
+        death.setattr(DirectoryChannel, "deliver", dying)
+        we_send()
+    leave(bank, "slow.xml", statement(entry("10.00", reference="B1"), closing="10.00"))
+    real = bank_messages.apply
+
+    def slow(*, pk: int, now: dt.datetime) -> Any:
+        if BankMessage.objects.get(pk=pk).name == "slow.xml":
+            raise SoftTimeLimitExceeded
+        return real(pk=pk, now=now)
+
+    monkeypatch.setattr(bank_messages, "apply", slow)
+    for minutes in (60, 65):
+        with pytest.raises(SoftTimeLimitExceeded):
+            read(NOW + minutes * MINUTE)
+    assert (BankFile.objects.get().status, bank.read_our_files()) == ("handed_over", ["ACCP"])
+    with pytest.raises(SoftTimeLimitExceeded):
+        read(NOW + 70 * MINUTE)
+    tracking.track_due(now=NOW + 70 * MINUTE)
+    assert (statuses(), len(bank.movements())) == (["paid"], 1)
 
 
 def test_books_of_a_day_too_long_for_one_job_are_closed_by_several(monkeypatch: pytest.MonkeyPatch) -> None:

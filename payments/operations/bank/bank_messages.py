@@ -44,7 +44,7 @@ class RefusedByUs(Conflict):
 
 
 def collect(*, provider: str, now: dt.datetime) -> int:
-    """Take what the bank left in the channel, apply it and put it away; how many files."""
+    """Take what the bank left in the channel, put it away and apply what never failed; how many files."""
     channel = bank_channel.channel()
     count = 0
     for file in channel.collect(most_bytes=settings.BANK_FILE_MOST_BYTES):
@@ -59,7 +59,7 @@ def collect(*, provider: str, now: dt.datetime) -> int:
         else:
             count += 1
     _let_go_of_overtaken()
-    return count + apply_received(now=now)
+    return count + apply_received(now=now, again=False)
 
 
 def receive(
@@ -127,14 +127,16 @@ def came_before(row: BankMessage) -> Trouble | None:
     return None
 
 
-def apply_received(*, now: dt.datetime) -> int:
+def apply_received(*, now: dt.datetime, again: bool) -> int:
     """Apply every file that waits, each in a transaction of its own; one that fails waits, and alarms.
 
-    Those that failed before come last: one that takes all the time that a job has must not stand before the others.
+    ``again`` says whether those that failed before, which come last of all that is read and sent: one that takes all
+    the time that a job has must not stand before anything else.
     """
     with unit_of_work(COLLECTOR):
-        due = BankMessage.objects.filter(status=BankMessage.Status.RECEIVED).order_by("problem", "pk")
-        pks = list(due.values_list("pk", flat=True))
+        due = BankMessage.objects.filter(status=BankMessage.Status.RECEIVED).order_by("pk")
+        failed = due.filter(problem=BankMessage.CANNOT_APPLY)
+        pks = list((failed if again else due.exclude(pk__in=failed)).values_list("pk", flat=True))
     done = 0
     for pk in pks:
         try:

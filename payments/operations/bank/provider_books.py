@@ -49,10 +49,17 @@ def read_bank(*, now: dt.datetime) -> int:
         return 0
     count = bank_messages.collect(provider=BANK, now=now)
     bank_files.hand_over_unfinished(now=now)  # afterwards: the bank may just have said that it has them
+    _follow_bank(count, now=now)
+    again = bank_messages.apply_received(now=now, again=True)
+    if again:
+        _follow_bank(again, now=now)
+    return count + again
+
+
+def _follow_bank(count: int, *, now: dt.datetime) -> None:
     if count or _is_behind(now=now):
         tracking.follow_settlements(now=now, only=BANK)
         reconcile(provider=BANK, now=now)
-    return count
 
 
 def _is_behind(*, now: dt.datetime) -> bool:
