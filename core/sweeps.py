@@ -77,7 +77,8 @@ def _walk(by: Principal, due: Due, step: Callable[[list[int]], int], *, after: i
         with _only_one(tally.job, later=after > 0) as is_ours:
             is_cut = is_ours and _go(by, due, step, tally, size)
     except SoftTimeLimitExceeded:  # or one slow row would keep all behind it waiting, tick after tick
-        wake(tally.job, tally.last)
+        if tally.last > after:  # whoever came to no row at all would be woken for ever
+            wake(tally.job, tally.last)
         raise
     if tally.failed:
         log.error("sweep_failed", job=tally.job, failed=tally.failed, moved=tally.moved)

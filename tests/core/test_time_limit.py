@@ -51,6 +51,18 @@ class TestSweep:
             cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()")
             assert cursor.fetchone() == (0,)
 
+    def test_a_run_that_came_to_no_row_wakes_nobody(self, woken: list[tuple[str, Any]]) -> None:
+        """It would be woken for ever, and each tick's own run would begin another such row of runs."""
+
+        class Locked(list[int]):
+            def __iter__(self) -> Any:
+                raise SoftTimeLimitExceeded
+
+        for after in (0, 7):
+            with pytest.raises(SoftTimeLimitExceeded):
+                sweep(by=BY, due=Locked(), step=lambda _key: None, after=after)
+        assert woken == []
+
     def test_rows_that_are_taken_together_are_left_behind_together(self, woken: list[tuple[str, Any]]) -> None:
         def step(keys: list[int]) -> int:
             raise SoftTimeLimitExceeded

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from billiard.exceptions import SoftTimeLimitExceeded
+from celery import current_app
 from django.db import connection
 from django.db.models import Sum
 from pypdf import PdfReader
@@ -20,12 +21,13 @@ from core.money import Money, fee_for
 from core.public import Event
 from payments import jobs
 from payments.models import CreditNote, DocumentSeries, Invoice, Posting
-from payments.operations.labs import credit_notes, invoices
+from payments.operations.labs import credit_notes, funding, invoices
 from payments.operations.pay import adjustments, clawbacks
 from tests.payments import hours_world as hours
 from tests.payments import ledger_story as story
 from tests.payments import paper_world as papers
-from tests.payments.hours_world import HOUR, World, platform
+from tests.payments.hours_world import HOUR, MONDAY, World, platform
+from tests.payments.ledger_story import SYSTEM
 from tests.payments.test_money_desk import Desk
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -287,29 +289,40 @@ def test_two_jobs_at_once_bill_once(world: World) -> None:
         assert_papers_equal_the_journal(one)
 
 
-def test_a_lab_that_takes_all_the_time_there_is_keeps_no_other_from_its_invoice(
+def test_books_that_take_all_the_time_there_is_keep_no_others_from_their_invoice(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Neither those of other labs, nor those of the same one in another currency."""
     others = [papers.with_extras(papers.build(name)) for name in ("Bob", "Cleo")]
-    woken: list[tuple[str, int]] = []
+    with platform():
+        funding.announce(tenant_id=world.tenant.pk, amount=Money(5_000, "ZAR"), by=SYSTEM, now=MONDAY)
+    woken: list[tuple[int, str]] = []
+    billed: list[tuple[int, str]] = []
     real = invoices.issue
 
     def slow(**asked: Any) -> Any:
-        if asked["tenant_id"] == world.tenant.pk:
+        billed.append((asked["tenant_id"], asked["currency"]))
+        if billed[-1] == (world.tenant.pk, "USD"):
             raise SoftTimeLimitExceeded
         return real(**asked)
 
-    monkeypatch.setattr(invoices, "wake", lambda job, after: woken.append((job, after)))
+    monkeypatch.setattr(current_app, "send_task", lambda _name, args, **_options: woken.append(args))
     monkeypatch.setattr(invoices, "issue", slow)
     with pytest.raises(SoftTimeLimitExceeded):
         invoices.issue_due(now=NOVEMBER_ENDS)
-    assert woken == [("payments.issue_invoices", world.tenant.pk)]
+    monkeypatch.setattr(sweeps, "SECONDS", 0.0)  # one lab's books in one currency fit into each run
     with clock.frozen(NOVEMBER_ENDS):
-        for seconds in (0.0, 45.0):  # one lab alone fits into the first of these runs
-            monkeypatch.setattr(sweeps, "SECONDS", seconds)
-            jobs.issue_invoices(woken[-1][1])
+        for run in range(3):
+            jobs.issue_invoices(*woken[run])
+    books = list(dict.fromkeys(billed))  # of each month
+    assert books == [
+        (world.tenant.pk, "USD"),
+        (world.tenant.pk, "ZAR"),
+        (others[0].tenant.pk, "USD"),
+        (others[1].tenant.pk, "USD"),
+    ]
+    assert woken == books[:3]
     assert [papers_of(one)[0] != [] for one in (world, *others)] == [False, True, True]
-    assert woken[1:] == [("payments.issue_invoices", others[1].tenant.pk - 1)]
 
 
 def test_sandboxes_and_idle_labs_are_not_billed() -> None:

@@ -48,18 +48,19 @@ class Span:
     upto: int
 
 
-def issue_due(*, now: dt.datetime, tenant_id: int | None = None, after: int = 0) -> int:
+def issue_due(*, now: dt.datetime, tenant_id: int | None = None, after: Ledger = (0, "")) -> int:
     """Issue whatever closed months lack, of all labs or one; each month is a unit of work of its own. How many papers.
 
-    Where a month cannot be billed, those behind it in the same books wait for it; other labs do not, nor for one that
-    takes all the time a job has: another run goes on with the labs ``after``. Whoever asks for one lab alone is told by
+    Where a month cannot be billed, those behind it in the same books wait for it; other books do not, nor for those that
+    take all the time a job has: another run goes on with those ``after``. Whoever asks for one lab alone is told by
     the error itself.
     """
-    made, ends = 0, time.monotonic() + sweeps.SECONDS
-    for number, (owner, currency) in enumerate(_billable(tenant_id, after)):
-        if number and tenant_id is None and time.monotonic() >= ends:
-            wake(ISSUE, owner - 1)
+    made, ends, last = 0, time.monotonic() + sweeps.SECONDS, after
+    for owner, currency in _billable(tenant_id, after):
+        if last != after and tenant_id is None and time.monotonic() >= ends:
+            wake(ISSUE, *last)
             break
+        last = owner, currency
         try:
             with unit_of_work(Principal.system(ISSUE)):
                 months = _unbilled_months(owner, currency, now=now)
@@ -68,7 +69,7 @@ def issue_due(*, now: dt.datetime, tenant_id: int | None = None, after: int = 0)
                     made += len(issue(tenant_id=owner, currency=currency, month=month, now=now))
         except SoftTimeLimitExceeded:
             log.error("invoice_too_slow", job=ISSUE, tenant=owner, currency=currency)
-            wake(ISSUE, owner)
+            wake(ISSUE, *last)
             raise
         except Exception:  # one lab's books must not keep the others from their invoices
             log.exception("invoice_failed", job=ISSUE, tenant=owner, currency=currency)
@@ -158,12 +159,12 @@ def numbered(kind: DocumentSeries.Kind, *, now: dt.datetime) -> dict[str, Any]:
     )
 
 
-def _billable(tenant_id: int | None, after: int) -> list[Ledger]:
+def _billable(tenant_id: int | None, after: Ledger) -> list[Ledger]:
     with unit_of_work(Principal.system(ISSUE)):
-        found = Account.objects.filter(kind__in=charges.LAB, tenant__live=None, tenant__gt=after)
+        found = Account.objects.filter(kind__in=charges.LAB, tenant__live=None, tenant__gte=after[0])
         if tenant_id is not None:
             found = found.filter(tenant=tenant_id)
-        return sorted(set(found.values_list("tenant_id", "currency")))
+        return sorted(ledger for ledger in set(found.values_list("tenant_id", "currency")) if ledger > after)
 
 
 def _unbilled_months(tenant_id: int, currency: str, *, now: dt.datetime) -> list[Month]:
