@@ -332,6 +332,24 @@ def test_what_a_provider_has_for_too_long_is_contested_and_not_paid_again() -> N
     assert_money_is_whole(now=NOW + 8 * DAY, at_rest=True)
 
 
+def test_what_was_paid_after_it_was_contested_is_not_promised_anew() -> None:
+    """He said that it was under way for too long. Since then it was paid, and whether that arrived he has not said."""
+    bob = story.new_expert("Bob", account="acct-bob")
+    story.earn(bob, 20_000, lab=story.new_lab(funded=100_000))
+    story.released_run()
+    Payout.objects.update(created_at=NOW)
+    assert contest(bob, at=NOW + 7 * DAY).status_code == 201
+    story.send_and_track(NOW + 8 * DAY)
+    appeals.resolve_overdue(now=NOW + 14 * DAY)
+    outbox.drain(now=NOW + 14 * DAY)
+    assert (Appeal.objects.get().status, standing()) == ("resolved_by_timeout", ("paid", 1))
+    told = Notice.objects.get(expert=bob, kind="payout.traced").body
+    assert not payout_contests.taken_as_lost().exists()
+    assert "is taken as not arrived" not in told
+    assert "until 2027-02-22" in told
+    assert contest(bob, at=NOW + 14 * DAY).status_code == 201
+
+
 def test_a_payout_by_bank_file_is_traced_lost_and_comes_back_late(settings: Settings, tmp_path: Path) -> None:
     """The loss is the platform's until the bank sends the money back after all: it is the platform's then."""
     bank = bank_world.open_bank(settings, tmp_path)

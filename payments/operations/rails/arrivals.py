@@ -51,7 +51,9 @@ def require_contested(payout: Payout, act: str) -> None:
 
 def follow(payout: Payout, *, now: dt.datetime) -> None:
     """The appeal was won: tell its expert what happens now, and what does not."""
-    if payout.status == Payout.Status.PAID:
+    if payout.status == Payout.Status.PAID and not payout_contests.taken_as_lost().filter(pk=payout.pk).exists():
+        body = _paid_since(payout)
+    elif payout.status == Payout.Status.PAID:
         body = _(
             "Your word counts: it is taken as not arrived. Two people of finance book it back, and the next pay run then"
             " pays it, or show you the proof that it arrived. Should the bank send it back before, it is yours at once."
@@ -64,6 +66,15 @@ def follow(payout: Payout, *, now: dt.datetime) -> None:
     else:
         return
     _tell(payout, body, now=now)
+
+
+def _paid_since(payout: Payout) -> str:
+    """What was said while it was under way says nothing of whether it arrived."""
+    window = payout_contests.window(payout)
+    until = window.until if window else None
+    return _(
+        "Its provider has paid it since you filed this. Should it not be on your account, appeal again until %(day)s."
+    ) % {"day": f"{until:%Y-%m-%d}" if until else "–"}
 
 
 def arrived(*, payout: Payout, by: User, now: dt.datetime) -> Payout:  # noqa: ARG001  # called like the other acts
