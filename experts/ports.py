@@ -28,6 +28,8 @@ class Contestable:
     """The last instant; None for a thing that can be contested for as long as it stands."""
     happened_at: dt.datetime | None = None
     """What an appeal filed since then decided is final; None for a thing that may be contested again."""
+    in_part: bool = True
+    """Whether it can be right in part: money arrived, or it did not."""
 
 
 class LabPeople(Protocol):

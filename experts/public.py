@@ -28,6 +28,7 @@ from experts.operations.agreements import (
 )
 from experts.operations.appeals import decide as decide_appeal
 from experts.operations.decisions import record_decision
+from experts.operations.documents import download_path as document_link
 from experts.operations.notices import APPEAL_DOOR, send_notice, send_notices
 from experts.operations.profiles import become_expert
 from experts.operations.quality import grant_qualification, record_quality
@@ -65,6 +66,7 @@ __all__ = [
     "current_versions",
     "daily_limit",
     "decide_appeal",
+    "document_link",
     "eligible_facts",
     "expert_for_user",
     "grant_qualification",

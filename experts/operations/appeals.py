@@ -144,23 +144,21 @@ def answer(*, appeal: Appeal, text: str, by: User, now: dt.datetime) -> Appeal:
 def decide(*, appeal: Appeal, outcome: str, note: str, by: User, now: dt.datetime) -> Appeal:
     """Another person decides: upheld, partly_upheld or overturned (each said of the decision contested).
 
-    Raises SameDecider, OwnWork, ReasonMissing, InvalidTransition.
+    Raises SameDecider, OwnWork, ReasonMissing, InvalidTransition, InvalidInput.
     """
     if outcome not in OUTCOMES:
         raise InvalidInput(errors=[FieldError("/outcome", "invalid_choice", _("Not an outcome a person can give."))])
     locked = _lock(appeal)
     require_other(locked.expert, by)
-    if by.pk in _first_deciders(locked):
+    # whose decision is contested: the one named by the appeal, and who approved it with him
+    found = appeal_subjects.find(subject=locked.subject, expert_id=locked.expert_id)
+    if by.pk in {locked.first_decider_id, found.approved_by_id if found else None}:
         raise SameDecider
+    if found is not None and not found.in_part and outcome == Appeal.Status.PARTLY_UPHELD:
+        raise InvalidInput(errors=[FieldError("/outcome", "not_in_part", _("This is so or is not so, not in part."))])
     locked.outcome_note = require_reason(note)
     locked.decided_by = by
     return _close(locked, outcome, now=now)
-
-
-def _first_deciders(appeal: Appeal) -> set[int | None]:
-    """Everybody whose decision is contested: the one named by the appeal, and who approved it with him."""
-    found = appeal_subjects.find(subject=appeal.subject, expert_id=appeal.expert_id)
-    return {appeal.first_decider_id, found.approved_by_id if found else None}
 
 
 def withdraw(*, appeal: Appeal, now: dt.datetime) -> Appeal:

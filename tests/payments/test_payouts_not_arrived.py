@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ from django.db import IntegrityError
 from pytest_django import Settings
 
 from core import outbox, tokens
+from core.problems import InvalidInput
 from core.states import InvalidTransition
+from experts.models import Document
 from experts.operations import appeals
 from experts.public import Appeal, Decision, Expert, Notice, OwnWork
 from payments.models import (
@@ -30,6 +33,7 @@ from payments.operations.rails import payout_decisions, payouts, stuck, traces, 
 from payments.operations.rails.arrivals import ArrivalNotContested
 from payments.operations.rails.traces import NoOpenAppeal
 from payments.queries import paid_in_year, payout_contests, statement_lines
+from tests.concurrency.together import together
 from tests.invariants import assert_money_is_whole
 from tests.payments import bank_world
 from tests.payments import hours_world as hours
@@ -91,6 +95,12 @@ def approve(decision: PayoutDecision, by: Any, *, at: dt.datetime = DUE + 8 * DA
         return payout_decisions.approve(decision=decision, recently_authenticated=True, by=by, now=at)
 
 
+def given_back() -> list[str]:
+    with platform():
+        kinds = JournalEntry.objects.filter(kind__in=("payout_lost", "payout_returned")).order_by("pk")
+        return list(kinds.values_list("kind", flat=True))
+
+
 def standing() -> tuple[str, int]:
     return the_payout().status, ProviderMovement.objects.filter(state="paid").count()
 
@@ -132,13 +142,31 @@ def test_another_ones_payout_is_nobodys(ada: Expert) -> None:
     assert not Appeal.objects.exists()
 
 
+def appeal_files_of(expert: Expert) -> None:
+    """She contests it with a scanned document beside."""
+    document = Document.objects.create(
+        expert=expert, name="statement.pdf", storage_name="kept/1", media_type="application/pdf", size=9, sha256="0" * 64,
+        status=Document.Status.CLEAN,
+    )  # fmt: skip
+    body = {"subject": the_payout().public_id, "reason": SAID, "files": [document.public_id]}
+    assert caller_of(expert)("POST", "/expert/appeals", body, at=DUE).status_code == 201
+
+
 def test_it_arrived_says_the_bank_and_that_is_final(ada: Expert) -> None:
-    contest(ada)
+    appeal_files_of(ada)
     desk, payout = finance(), the_payout()
     page = desk.client.get("/admin/payments/payout/?contested=open").content.decode()
     assert payout.public_id in page
     told = desk.client.get(f"/admin/payments/payout/{payout.pk}/change/").content.decode()
-    for fact in (SAID, payout.provider_reference, payout.payout_method.masked, "200.00 USD"):
+    facts = (
+        SAID,
+        payout.provider_reference,
+        payout.payout_method.masked,
+        "200.00 USD",
+        "statement.pdf</a>",
+        "/downloads/",
+    )
+    for fact in facts:
         assert fact in told, fact
     desk.act("payout", "answer", payout.pk, at=DUE + DAY, choice="upheld", reason="Credited on the 17th, ref. A-1.")
     outbox.drain(now=DUE + DAY)
@@ -258,10 +286,28 @@ def test_what_the_bank_sends_back_meanwhile_is_not_booked_back_twice(ada: Expert
     with pytest.raises(InvalidTransition):
         approve(decision, story.new_user("Two"))
     assert story.owed(ada) == 20_000
-    assert not JournalEntry.objects.filter(kind="payout_lost").exists()
+    assert given_back() == ["payout_returned"]
     assert not payout_contests.taken_as_lost().exists()
     assert contest(ada, at=DUE + 9 * DAY).json()["errors"][0]["code"] == "unknown_subject"
     assert_money_is_whole(now=DUE + 8 * DAY, at_rest=True)
+
+
+def test_two_approvals_and_the_banks_return_at_once(ada: Expert) -> None:
+    """Whoever comes first gives the money back, and nobody else does."""
+    silence(ada)
+    decision = propose("lost", story.new_user("One"))
+    approvers = [story.new_user("Two"), story.new_user("Three")]
+    ProviderMovement.objects.update(state="returned", code="AC04", changed_at=DUE + 8 * DAY)
+    said = together(
+        [
+            *(partial(approve, decision, by) for by in approvers),
+            partial(tracking.follow_settlements, now=DUE + 8 * DAY),
+        ]
+    )
+    assert {type(word) for word in said} <= {Payout, int, InvalidTransition}, said
+    assert (the_payout().status, story.owed(ada)) == ("returned", 20_000)
+    assert len(given_back()) == 1
+    assert_money_is_whole(now=DUE + 8 * DAY)
 
 
 def test_nothing_is_booked_back_that_nobody_contested(ada: Expert) -> None:
@@ -285,6 +331,8 @@ def test_nothing_is_booked_back_that_nobody_contested(ada: Expert) -> None:
 def test_nobody_decides_about_his_own_nor_without_a_fresh_proof(ada: Expert) -> None:
     contest(ada)
     one = story.new_user("One")
+    with platform(), pytest.raises(InvalidInput):  # it arrived, or it did not
+        appeals.decide(appeal=Appeal.objects.get(), outcome="partly_upheld", note="Half.", by=one, now=DUE)
     with platform(), pytest.raises(OwnWork):
         answer("overturned", by=ada.user)
     with platform(), pytest.raises(StepUpRequired):
@@ -378,6 +426,7 @@ def test_a_payout_by_bank_file_is_traced_lost_and_comes_back_late(settings: Sett
         bank_world.we_collect(late)
         bank_world.we_collect(late + 2 * HOUR)
         item = ReconciliationItem.objects.get(status="open", entry__kind="return")
+        assert "post it as a loss" in item.detail
         assert (item.kind, item.amount_minor, item.payout, story.owed(zoe, "EUR")) == (
             "missing_here", 20_000, payout, 20_000,
         )  # fmt: skip

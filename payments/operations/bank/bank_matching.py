@@ -15,8 +15,8 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from core.money import Money
-from payments import accounts
-from payments.models import Funding, JournalEntry, ProviderEntry
+from payments import accounts, payout_reasons
+from payments.models import Funding, JournalEntry, Payout, ProviderEntry
 from payments.operations.bank import bank_charges, bank_postings, reconciliation
 from payments.operations.bank.reconciliation import Kind, about
 from payments.operations.labs import funding
@@ -92,10 +92,16 @@ def _payout(entry: ProviderEntry, now: dt.datetime) -> bool:
     if twin is None:
         is_asked = entry.items.exists()
         if not is_asked and entry.created_at <= now - PATIENCE:
-            about(entry, Kind.MISSING_HERE, _("The provider booked it; the payout does not say so."))
+            about(entry, Kind.MISSING_HERE, _untold(payout))
         return False
     link(entry, twin, now=now)
     return True
+
+
+def _untold(payout: Payout | None) -> str:
+    if payout is not None and payout.reason_code == payout_reasons.NOT_ARRIVED:
+        return _("It came back after it was booked back as lost: post it as a loss, which it makes good.")
+    return _("The provider booked it; the payout does not say so.")
 
 
 def _fee(entry: ProviderEntry, now: dt.datetime) -> bool:

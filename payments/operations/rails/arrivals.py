@@ -40,7 +40,7 @@ def contestable(payout: Payout) -> Contestable | None:
     window = payout_contests.window(payout)
     if window is None:
         return None
-    return Contestable(None, None, since=window.since, until=window.until, happened_at=payout.paid_at)
+    return Contestable(None, None, since=window.since, until=window.until, happened_at=payout.paid_at, in_part=False)
 
 
 def require_contested(payout: Payout, act: str) -> None:
