@@ -130,20 +130,27 @@ def _next(by: Principal, due: Due, last: int) -> list[int]:
 
 
 @contextmanager
-def _only_one(job: str, *, later: bool) -> Iterator[bool]:
-    """Whether this run may go: later runs of a job one at a time, or a backlog would make each tick a worker more.
-
-    The lock is the session's and dies with it, as a worker may. A tick's own run needs none.
-    """
-    if not later:
-        yield True
-        return
+def alone(what: str) -> Iterator[bool]:
+    """Whether nobody else is at ``what``. The lock is the session's and dies with it, as a worker may."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [f"core.sweep:{job}"])
+        cursor.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [what])
         is_ours = bool(cursor.fetchone()[0])
     try:
         yield is_ours
     finally:
         if is_ours:
             with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [f"core.sweep:{job}"])
+                cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [what])
+
+
+@contextmanager
+def _only_one(job: str, *, later: bool) -> Iterator[bool]:
+    """Whether this run may go: later runs of a job one at a time, or a backlog would make each tick a worker more.
+
+    A tick's own run needs no lock.
+    """
+    if not later:
+        yield True
+        return
+    with alone(f"core.sweep:{job}") as is_ours:
+        yield is_ours

@@ -52,9 +52,9 @@ def track_payouts() -> None:
 
 
 @job(name="payments.follow_settlements", bound=False)
-def follow_settlements() -> None:
-    """Catch up with what providers settled: money that came back."""
-    tracking.follow_settlements(now=clock.now())
+def follow_settlements(only: str = "") -> None:
+    """Catch up with what providers settled: money that came back. ``only``: go on with this one's round."""
+    tracking.follow_settlements(now=clock.now(), only=only, begins=not only)
 
 
 @job(name="payments.handle_inbound", bound=False)

@@ -31,6 +31,7 @@ from payments.models.reservation import FundsReservation
 from payments.models.sandbox_provider import ProviderFault, ProviderMovement
 from payments.models.self_billing import SelfBillingInvoice
 from payments.models.sending_latch import SendingLatch
+from payments.models.settlement_round import SettlementRound
 from payments.models.statement import Statement
 from payments.models.tax import BackupWithholding, TaxProfile
 from payments.models.time_entry import Activity, TimeEntry
@@ -91,6 +92,7 @@ __all__ = [
     "Refund",
     "SelfBillingInvoice",
     "SendingLatch",
+    "SettlementRound",
     "Statement",
     "TaxProfile",
     "TimeEntry",

@@ -7,7 +7,7 @@ provider can do beyond paying is written in its `capabilities`, so that nobody h
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar, Protocol, runtime_checkable
@@ -83,6 +83,19 @@ class Movement:
     currency: str
     code: str = ""
     fee_minor: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """One line of a provider's list of what it settled; ``key`` is empty where it is nothing of ours.
+
+    ``position`` is where it stands in the list. ``hear`` tells where the movement stands now: where the list does not say
+    so it asks, which may be slow, and raises ProviderUnavailable.
+    """
+
+    position: str
+    key: str
+    hear: Callable[[], Movement]
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +192,11 @@ class Provider(Protocol):
         """Make sure that a key is never executed from now on; tells what became of it. Raises ProviderUnavailable."""
         ...
 
-    def settlements(self, *, since: dt.datetime, now: dt.datetime) -> list[Movement]:
-        """Movements whose standing changed since an instant. Raises ProviderUnavailable."""
+    def settlements(self, *, since: dt.datetime, now: dt.datetime, after: str = "") -> list[Settled]:
+        """The next lines behind a position (from the first on, unless told) of what changed since an instant.
+
+        None means that these were all. The order stays while others come. Raises ProviderUnavailable.
+        """
         ...
 
     def parse_event(self, raw: bytes, headers: Mapping[str, str], *, now: dt.datetime) -> list[ProviderEvent]:

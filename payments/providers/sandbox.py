@@ -26,11 +26,13 @@ from payments.providers.port import (
     Movement,
     Order,
     ProviderEvent,
+    Settled,
     Standing,
     Verdict,
 )
 
 RETURNS_AFTER: Final = dt.timedelta(days=3)
+PAGE: Final = 500
 
 _FORGET = """
     UPDATE payments_providermovement SET is_forgotten = true
@@ -74,6 +76,11 @@ _CANCEL = """
 """
 
 _READ = "SELECT idem_key, state, movement_id, amount_minor, currency, code FROM payments_providermovement"
+
+_LIST: Final = (
+    _READ.replace("SELECT", "SELECT id,")
+    + " WHERE changed_at >= %s AND id > %s AND state IN ('paid', 'failed', 'returned') ORDER BY id LIMIT %s"
+)
 
 _SILENT: Final = {"timeout_executed", "timeout_not_executed", "server_error", "cached_error"}
 _EXECUTED: Final = {"timeout_executed", "late_failure", "return", "reject", "cached_error"}
@@ -120,14 +127,12 @@ class SandboxProvider:
             books.execute(f"{_READ} WHERE idem_key = %s AND NOT is_forgotten", [key])
             return _movement(books.fetchone())
 
-    def settlements(self, *, since: dt.datetime, now: dt.datetime) -> list[Movement]:
+    def settlements(self, *, since: dt.datetime, now: dt.datetime, after: str = "") -> list[Settled]:
         """Movements that were paid, failed or returned since then."""
         with _books() as books:
             books.execute(_SETTLE, [RETURNS_AFTER, now])
-            books.execute(
-                f"{_READ} WHERE changed_at >= %s AND state IN ('paid', 'failed', 'returned') ORDER BY id", [since]
-            )
-            return [_movement(row) for row in books.fetchall()]
+            books.execute(_LIST, [since, int(after or 0), PAGE])
+            return [_settled(str(row[0]), _movement(row[1:])) for row in books.fetchall()]
 
     def parse_event(self, raw: bytes, headers: Mapping[str, str], *, now: dt.datetime) -> list[ProviderEvent]:
         """It sends none, so whatever comes is somebody else's."""
@@ -191,6 +196,10 @@ def _account(order: Order) -> str:
     if order.method_type == "sandbox":
         return order.details["account"]
     return payout_details.masked(order.method_type, order.details)
+
+
+def _settled(position: str, movement: Movement) -> Settled:
+    return Settled(position, movement.key, lambda: movement)
 
 
 def _movement(row: tuple[str, str, str, int, str, str]) -> Movement:

@@ -28,11 +28,13 @@ from payments.providers.port import (
     Order,
     ProviderEvent,
     ProviderUnavailable,
+    Settled,
     Standing,
     Verdict,
 )
 
 NAME: Final = "sepa_file"
+PAGE: Final = 500
 _STANDINGS: Final = {
     BankTransfer.Status.FILED: Standing.ACCEPTED,
     BankTransfer.Status.ACCEPTED: Standing.IN_TRANSIT,
@@ -83,12 +85,12 @@ class SepaFileProvider:
         _outside_a_transaction()
         return _movement(bank_files.bar(provider=self.name, key=key, now=now))
 
-    def settlements(self, *, since: dt.datetime, now: dt.datetime) -> list[Movement]:
+    def settlements(self, *, since: dt.datetime, now: dt.datetime, after: str = "") -> list[Settled]:
         """Transfers that were booked, refused or sent back since then."""
         decided = (BankTransfer.Status.BOOKED, BankTransfer.Status.RETURNED, BankTransfer.Status.REJECTED)
         with unit_of_work(bank_files.CLERK):
             rows = BankTransfer.objects.filter(provider=self.name, changed_at__gte=since, status__in=decided)
-            return [_movement(row) for row in rows.order_by("pk")]
+            return [_settled(row) for row in rows.filter(pk__gt=int(after or 0)).order_by("pk")[:PAGE]]
 
     def parse_event(self, raw: bytes, headers: Mapping[str, str], *, now: dt.datetime) -> list[ProviderEvent]:
         """Banks leave files in the channel; whoever knocks over HTTP is not the bank."""
@@ -149,6 +151,11 @@ def _is_out(row: BankTransfer) -> bool:
     if row.status == BankTransfer.Status.FILED:
         return row.file is not None and row.file.status in BankFile.MAY_BE_EXECUTED
     return row.status not in {BankTransfer.Status.WAITING, BankTransfer.Status.BARRED}
+
+
+def _settled(row: BankTransfer) -> Settled:
+    movement = _movement(row)
+    return Settled(str(row.pk), row.key, lambda: movement)
 
 
 def _movement(row: BankTransfer) -> Movement:

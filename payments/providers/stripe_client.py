@@ -6,10 +6,11 @@ The client retries nothing by itself: what may be repeated, and under which key,
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 import stripe
 import structlog
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 
 from payments.providers.port import Answer, ProviderUnavailable, Refused, Verdict
@@ -24,6 +25,19 @@ zero-decimal and special cases): an amount of ours would be a hundredth of itsel
 CONNECT_SECONDS: Final = 5.0
 _GONE: Final = frozenset({"account_invalid", "resource_missing"})
 log = structlog.get_logger(__name__)
+
+
+class _Requests(stripe.RequestsClient):
+    """Stripe's own, which takes the end of a worker's time for a broken connection, and would let it work on."""
+
+    def request(self, *args: Any, **options: Any) -> Any:
+        """Raises SoftTimeLimitExceeded as such."""
+        try:
+            return super().request(*args, **options)
+        except stripe.APIConnectionError as error:
+            if isinstance(error.__cause__, SoftTimeLimitExceeded):
+                raise error.__cause__ from None
+            raise
 
 
 def client() -> stripe.StripeClient:
@@ -45,7 +59,7 @@ def _client(key: str, base: str, seconds: float) -> stripe.StripeClient:
         stripe_version=API_VERSION,
         base_addresses={"api": base},
         max_network_retries=0,
-        http_client=stripe.RequestsClient(timeout=(CONNECT_SECONDS, seconds)),
+        http_client=_Requests(timeout=(CONNECT_SECONDS, seconds)),
     )
 
 

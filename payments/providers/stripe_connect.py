@@ -17,7 +17,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar, Final
 
 import stripe
@@ -35,6 +36,7 @@ from payments.providers.port import (
     Payee,
     PayeeStanding,
     ProviderEvent,
+    Settled,
     Standing,
     Verdict,
 )
@@ -86,13 +88,20 @@ class StripeConnectProvider:
             return advance(transfer, now=now)
         return Movement(key, Standing.CANCELLED, "", 0, "", code="cancelled")
 
-    def settlements(self, *, since: dt.datetime, now: dt.datetime) -> list[Movement]:
-        """Every transfer since then, by the platform's balance transactions, with what Stripe took for it."""
+    def settlements(self, *, since: dt.datetime, now: dt.datetime, after: str = "") -> list[Settled]:
+        """Transfers since then, the newest first, by the platform's balance transactions, with what Stripe took for each.
+
+        The list tells of transfers alone: whether the bank was paid is asked of the expert's account. Transfers that were
+        made by hand have no key: reconciliation finds them in the balance.
+        """
         payouts = Payouts(since=int(since.timestamp()))
         return [
-            advance(line["source"], now=now, fee_minor=line["fee"], payouts=payouts)
-            for line in _balance_lines(since)
-            if key_of(line["source"])  # others were made by hand: reconciliation finds them in the balance
+            Settled(
+                line["id"],
+                key_of(line["source"]),
+                partial(advance, line["source"], now=now, fee_minor=line["fee"], payouts=payouts),
+            )
+            for line in _balance_lines(since, after)
         ]
 
     def parse_event(self, raw: bytes, headers: Mapping[str, str], *, now: dt.datetime) -> list[ProviderEvent]:
@@ -187,17 +196,16 @@ def _find(key: str) -> Thing | None:
     return mine[-1] if mine else None  # newest first: the first one made is the one we know
 
 
-def _balance_lines(since: dt.datetime) -> Iterator[Thing]:
-    """Lines of the platform's balance about transfers, each with its transfer. Raises ProviderUnavailable."""
+def _balance_lines(since: dt.datetime, after: str) -> list[Thing]:
+    """A page of the platform's balance about transfers, each line with its transfer. Raises ProviderUnavailable."""
     params: Any = {
         "type": "transfer",
         "created": {"gte": int(since.timestamp())},
         "limit": PAGE,
         "expand": ["data.source"],
-    }
+    } | ({"starting_after": after} if after else {})
     try:
-        for line in client().v1.balance_transactions.list(params).auto_paging_iter():
-            yield line.to_dict()
+        return [line.to_dict() for line in client().v1.balance_transactions.list(params).data]
     except stripe.StripeError as error:
         raise unavailable(error) from error
 

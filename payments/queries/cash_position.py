@@ -11,7 +11,8 @@ from django.db import connection
 from core import scope
 from payments import accounts
 
-PAYOUTS: Final = ("payout_settled", "payout_returned", "provider_fee", "provider_credit", "provider_debit")
+PAID_OUT: Final = ("payout_settled", "payout_returned")
+PAYOUTS: Final = (*PAID_OUT, "provider_fee", "provider_credit", "provider_debit")
 """What a provider without statements can be asked about."""
 
 _LEGS = """

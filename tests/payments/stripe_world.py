@@ -19,7 +19,7 @@ from payments import jobs
 from payments.models import InboundEvent, PayeeAccount, Payout, PayoutAttempt
 from payments.operations.payee import onboarding, payees, tax_profiles
 from payments.operations.rails import stuck
-from payments.providers.port import Order
+from payments.providers.port import Movement, Order, Provider
 from payments.queries import ledger_findings
 from tests.payments import ledger_story as story
 from tests.payments.ledger_story import LONG_AGO, NOW, SYSTEM
@@ -167,6 +167,16 @@ def all_at_once(fake: Fake, event: dict[str, Any], times: int) -> list[int]:
         statuses = list(pool.map(lambda _n: fake.deliver(event), range(times)))
     connection.ensure_connection()
     return statuses
+
+
+def all_settled(provider: Provider, *, since: dt.datetime, now: dt.datetime) -> list[Movement]:
+    """Everything that a provider settled, page by page to the end."""
+    movements: list[Movement] = []
+    after = ""
+    while lines := provider.settlements(since=since, now=now, after=after):
+        movements += [line.hear() for line in lines]
+        after = lines[-1].position
+    return movements
 
 
 def order_of(payout: Payout) -> Order:

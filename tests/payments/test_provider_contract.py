@@ -24,7 +24,7 @@ from payments.providers.sepa_file import SepaFileProvider
 from payments.providers.stripe_connect import StripeConnectProvider
 from tests.payments import bank_world as world
 from tests.payments.ledger_story import NOW
-from tests.payments.stripe_world import fake
+from tests.payments.stripe_world import all_settled, fake
 from tests.stripe_fake.server import Fake
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -206,13 +206,28 @@ def test_settlements_say_what_changed_and_only_since_then(bench: Bench) -> None:
     bench.provider.submit(orders, now=NOW)
     bench.work()
     since = NOW - dt.timedelta(days=1)
-    movements = {movement.key: movement for movement in bench.provider.settlements(since=since, now=NOW)}
+    movements = {movement.key: movement for movement in all_settled(bench.provider, since=since, now=NOW)}
     assert {key: (one.standing, one.amount_minor) for key, one in movements.items()} == {
         orders[0].key: (Standing.PAID, 100),
         orders[1].key: (Standing.PAID, 200),
     }
     assert len({one.movement_id for one in movements.values()}) == 2
     assert bench.provider.settlements(since=NOW + dt.timedelta(days=1), now=NOW) == []
+
+
+def test_settlements_go_on_behind_any_line_while_others_come(bench: Bench) -> None:
+    orders = [bench.order(minor) for minor in (100, 200, 300)]
+    bench.provider.submit(orders, now=NOW)
+    bench.work()
+    since = NOW - dt.timedelta(days=1)
+    lines = bench.provider.settlements(since=since, now=NOW)
+    assert sorted(line.key for line in lines) == sorted(order.key for order in orders)
+    assert [line.hear().key for line in lines] == [line.key for line in lines]
+    bench.provider.submit([bench.order(400)], now=NOW)
+    bench.work()
+    for n, line in enumerate(lines, 1):
+        behind = bench.provider.settlements(since=since, now=NOW, after=line.position)
+        assert [other.key for other in behind][: len(lines) - n] == [other.key for other in lines[n:]]
 
 
 def test_nobody_knocks_with_a_forged_event(bench: Bench) -> None:

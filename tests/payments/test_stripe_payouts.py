@@ -21,6 +21,7 @@ from tests.payments.stripe_world import (
     MINUTE,
     ON_CONNECTED,
     alarms,
+    all_settled,
     assert_the_books_hold,
     attempts,
     break_once,
@@ -247,7 +248,8 @@ def test_what_stripe_takes_for_a_transfer_is_told(fake: Fake) -> None:
     to_be_paid(fake)
     now = start()
     work(now)
-    (movement,) = StripeConnectProvider().settlements(since=now - DAY, now=now)
+    (line,) = StripeConnectProvider().settlements(since=now - DAY, now=now)
+    movement = line.hear()
     assert (movement.amount_minor, movement.currency, movement.fee_minor) == (AMOUNT, "USD", 25)
     for days in (1, 2):
         work(now + days * DAY, settle=True)
@@ -297,6 +299,6 @@ def test_a_balance_that_is_read_by_pages_is_read_to_the_end(fake: Fake, monkeypa
     now = start()
     work(now)
     fake.books.settle()
-    movements = StripeConnectProvider().settlements(since=now - DAY, now=now)
+    movements = all_settled(StripeConnectProvider(), since=now - DAY, now=now)
     assert {movement.standing for movement in movements} == {"paid"}
     assert len(movements) == 3

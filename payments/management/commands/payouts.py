@@ -52,7 +52,7 @@ class Command(BaseCommand):
         """The providers are asked outside of any transaction; what they know better is written down on the way."""
         now = clock.now()
         tracking.follow_settlements(now=now)
-        keys = [movement.key for movements in tracking.settled_lately(now=now).values() for movement in movements]
+        keys = tracking.settled_lately(now=now)
         try:
             with unit_of_work(COMMAND, reason=reason):
                 sending_latch.open_again(keys=keys, reason=reason, by=by, now=now, despite=despite)

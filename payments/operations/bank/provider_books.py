@@ -5,18 +5,16 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final
 
 import structlog
 from billiard.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
-from django.db.models import Exists, Min, OuterRef
+from django.db.models import Exists, OuterRef
 
 from core import sweeps
 from core.public import unit_of_work
 from core.wake import wake
-from payments import turns
 from payments.models import (
     BankFile,
     BankMessage,
@@ -29,14 +27,12 @@ from payments.models import (
 )
 from payments.operations.bank import bank_files, bank_matching, bank_messages, day_close, reconciliation
 from payments.operations.bank.reconciliation import RECONCILER
-from payments.operations.rails import tracking
+from payments.operations.rails import rounds, tracking
+from payments.operations.rails.rounds import LONGEST_LOOK_BACK, LOOK_BACK
 from payments.operations.runs import statement_chain
-from payments.providers import registry
-from payments.providers.port import Movement, ProviderUnavailable
 from payments.providers.sepa_file import NAME as BANK
 
 JOB: Final = "payments.reconcile"
-LONGEST_LOOK_BACK: Final = dt.timedelta(days=90)
 log = structlog.get_logger(__name__)
 
 
@@ -64,7 +60,7 @@ def _follow_bank(count: int, *, now: dt.datetime) -> None:
 
 def _is_behind(*, now: dt.datetime) -> bool:
     """Whether the bank decided about a payout that does not say so, or told of money that nobody looked at."""
-    lately = BankTransfer.objects.filter(provider=BANK, changed_at__gte=now - tracking.LOOK_BACK)
+    lately = BankTransfer.objects.filter(provider=BANK, changed_at__gte=now - LOOK_BACK)
     decided = (BankTransfer.Status.BOOKED, BankTransfer.Status.REJECTED, BankTransfer.Status.RETURNED)
     told = Exists(lately.filter(status__in=decided, key=OuterRef("idem_key")))
     back = lately.filter(status=BankTransfer.Status.RETURNED).values("key")
@@ -103,47 +99,36 @@ def reconcile(*, provider: str, now: dt.datetime) -> None:
     """One provider: take down what it settled, match it, look for what is missing, close days.
 
     What is taken down and matched is kept, some at a time; where more is left than a job has time for, another run goes
-    on, and days are closed by the one that comes to the end. Days stay open while a provider that has to be asked does
-    not answer: silence is not its word.
+    on, and days are closed by the one that comes to the end. Days that a provider which has to be asked was not asked
+    about since they are over stay open: silence is not its word.
     """
-    movements = _settlements(provider, now)
-    ends, last, moved = time.monotonic() + sweeps.SECONDS, 0, 0
-    for key, some in _taken_and_matched(provider, movements or [], now):
+    began, last, moved = time.monotonic(), 0, 0
+    if provider != BANK:
+        tracking.follow_settlements(now=now, only=provider, ends=began + sweeps.SECONDS / 2)
+    heard = now if provider == BANK else rounds.heard_at(provider=provider)
+    for key, some in _matched(provider, now):
         last, moved = key, moved + some
-        if moved and time.monotonic() >= ends:
+        if moved and time.monotonic() >= began + sweeps.SECONDS:
             wake(JOB)
             return
-    with _turn(provider):
+    with reconciliation.turn(provider=provider):
         bank_matching.match_some(provider=provider, after=last, now=now)  # what came since
         for currency in day_close.accounts_of(provider):
             statement_chain.check(provider=provider, currency=currency, now=now)
-            day_close.find_missing(provider=provider, currency=currency, now=now)
-            if movements is not None:
-                day_close.close_days(provider=provider, currency=currency, now=now)
+            if heard is not None:
+                day_close.find_missing(provider=provider, currency=currency, heard=heard, now=now)
+                day_close.close_days(provider=provider, currency=currency, heard=heard, now=now)
 
 
-def _taken_and_matched(provider: str, movements: list[Movement], now: dt.datetime) -> Iterator[tuple[int, int]]:
-    """Some after the others, each kept whatever comes after them: the key of the last that was looked at, how many moved."""
-    for start in range(0, len(movements), bank_matching.TOGETHER):
-        some = movements[start : start + bank_matching.TOGETHER]
-        with _turn(provider):
-            taken = reconciliation.take_settlements(provider=provider, movements=some, now=now)
-        yield 0, taken
+def _matched(provider: str, now: dt.datetime) -> Iterator[tuple[int, int]]:
+    """Some after the others, each kept whatever comes after them: the key of the last that was looked at, how many."""
     last = 0
     while True:
-        with _turn(provider):
+        with reconciliation.turn(provider=provider):
             last, matched = bank_matching.match_some(provider=provider, after=last, now=now)
         if not last:
             return
         yield last, matched
-
-
-@contextmanager
-def _turn(provider: str) -> Iterator[None]:
-    """One worker at a time: what comes while another closes days is counted before they close, or on the day after."""
-    with unit_of_work(RECONCILER):
-        turns.take(f"reconcile.{provider}")
-        yield
 
 
 def alarm(*, now: dt.datetime) -> list[str]:
@@ -170,32 +155,3 @@ def alarm(*, now: dt.datetime) -> list[str]:
         log.error("bank_statement_missing", last=latest.day.isoformat())
         said.append("bank_statement_missing")
     return said
-
-
-def _settlements(provider: str, now: dt.datetime) -> list[Movement] | None:
-    """What a provider without statements settled lately; None when it cannot be asked."""
-    if provider == BANK:
-        return []
-    try:
-        return registry.provider(provider).settlements(since=_since(provider, now), now=now)
-    except ProviderUnavailable as error:
-        log.warning("provider_unavailable", provider=provider, error=str(error))
-        return None
-
-
-def _since(provider: str, now: dt.datetime) -> dt.datetime:
-    """Two weeks ago, or when the first payout was paid of which we never took down the movement.
-
-    The rounds may have stood still for longer than that: an outage, or a clock that was moved on.
-    """
-    told = ProviderEntry.objects.filter(provider=provider, kind=ProviderEntry.Kind.PAYOUT, key=OuterRef("idem_key"))
-    untold = PayoutAttempt.objects.filter(
-        ~Exists(told),
-        payout__provider=provider,
-        payout__paid_at__gte=now - LONGEST_LOOK_BACK,
-        outcome=PayoutAttempt.Outcome.ACCEPTED,
-    )
-    with unit_of_work(RECONCILER):
-        first: dt.datetime | None = untold.aggregate(first=Min("payout__paid_at"))["first"]
-    usual = now - tracking.LOOK_BACK
-    return min(usual, first - dt.timedelta(days=1)) if first else usual

@@ -7,7 +7,8 @@ posted here; `bank_matching` lays movements beside the journal, and people decid
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import structlog
@@ -15,7 +16,8 @@ from django.db.models import Max
 from django.utils.translation import gettext as _
 
 from core import states
-from core.public import Principal
+from core.public import Principal, unit_of_work
+from payments import turns
 from payments.models import (
     BankMessage,
     BankStatement,
@@ -51,14 +53,23 @@ def take_report(*, message: BankMessage, report: Report, now: dt.datetime) -> in
 
 
 def take_settlements(*, provider: str, movements: Iterable[Movement], now: dt.datetime) -> int:
-    """Take down what a provider without statements settled; how many movements are new.
+    """Take down what a provider without statements settled, in a unit of work; how many movements are new.
 
     They count on today; on the first open day, when a worker with a later clock has closed today already.
     """
-    told = {_reference(one, side[1]): (one, side) for one in movements for side in _sides(one)}
-    known = ProviderEntry.objects.filter(provider=provider, reference__in=told).values_list("reference", flat=True)
-    fresh = told.keys() - set(known)  # two weeks of the others are told again each hour
-    return sum([_settled(provider, one, *side, now) for name, (one, side) in told.items() if name in fresh])
+    with turn(provider=provider):
+        told = {_reference(one, side[1]): (one, side) for one in movements for side in _sides(one)}
+        known = ProviderEntry.objects.filter(provider=provider, reference__in=told)
+        fresh = told.keys() - set(known.values_list("reference", flat=True))  # the others are told again each hour
+        return sum([_settled(provider, one, *side, now) for name, (one, side) in told.items() if name in fresh])
+
+
+@contextmanager
+def turn(*, provider: str) -> Iterator[None]:
+    """One worker at a time: what comes while another closes days is counted before they close, or on the day after."""
+    with unit_of_work(RECONCILER):
+        turns.take(f"reconcile.{provider}")
+        yield
 
 
 def _reference(movement: Movement, ending: str) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import structlog
@@ -12,19 +14,19 @@ from billiard.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q
 
-from core import states
-from core.money import Money
+from core import states, sweeps
 from core.public import Principal, unit_of_work
-from core.wake import wake_after_commit
+from core.wake import wake, wake_after_commit
 from payments.models import Payout, PayoutAttempt, PayoutMethod
-from payments.operations.bank import bank_charges
-from payments.operations.rails import payouts, sending, sending_latch
+from payments.operations.bank import reconciliation
+from payments.operations.rails import payouts, rounds, sending, sending_latch, settled
+from payments.operations.rails.rounds import LOOK_BACK
 from payments.operations.runs.pay_runs import note_progress
 from payments.providers import registry
 from payments.providers.port import Answer, Movement, Provider, ProviderUnavailable, Standing, Verdict
+from payments.providers.sepa_file import NAME as BANK
 
 BATCH: Final = 100
-FOLLOWED_TOGETHER: Final = 500
 SILENCES: Final = 3
 """After so many questions without any answer one after the other, a provider is left alone for a while."""
 AHEAD: Final = dt.timedelta(microseconds=1)
@@ -33,8 +35,8 @@ ASK_AGAIN: Final = dt.timedelta(minutes=5)
 LONGEST_WAIT: Final = dt.timedelta(hours=6)
 PATIENCE: Final = 12
 """What has been under way for an hour is asked about every five minutes, for a day every two hours."""
-LOOK_BACK: Final = dt.timedelta(days=14)
-"""How long after a payment its return is looked for."""
+ROUNDS: Final = "payments.follow_settlements"
+"""The job that goes on with a provider's round; its name is its argument."""
 
 TRACKER: Final = Principal.system("payments.track_payouts")
 log = structlog.get_logger(__name__)
@@ -126,65 +128,62 @@ def _is_told(provider: str, keys: list[str], *, now: dt.datetime) -> bool:
     return True
 
 
-def follow_settlements(*, now: dt.datetime, only: str = "") -> int:
-    """Read what providers settled lately, and catch up with whatever no answer told us: above all, returned money."""
-    moved = 0
-    for name in [only] if only else _paying(now=now):
+def follow_settlements(*, now: dt.datetime, only: str = "", begins: bool = True, ends: float | None = None) -> None:
+    """Go round what providers settled lately, catch up with whatever no answer told us, and take it down.
+
+    What does not fit before ``ends`` (of the monotonic clock; a sweep's time unless told) is left to another run of the
+    job, which goes on with the provider's round behind the line where this one stopped, and ``begins`` none.
+    """
+    names, ends = [only] if only else _paying(now=now), ends or time.monotonic() + sweeps.SECONDS
+    for n, name in enumerate(names):
         try:
-            movements = _settlements(name, now=now)
-            with unit_of_work(TRACKER):
-                sending_latch.fall_before_strangers([movement.key for movement in movements], now=now)
-            for start in range(0, len(movements), FOLLOWED_TOGETHER):
-                moved += _catch_up(name, movements[start : start + FOLLOWED_TOGETHER], now=now)
+            is_cut = _go_round(name, begins=begins, ends=ends, now=now)
         except SoftTimeLimitExceeded:
+            if rounds.is_asking(provider=name):  # else its list alone took all the time, and would again
+                wake(ROUNDS, name)
+            for behind in names[n + 1 :]:
+                rounds.begin(provider=behind, now=now)
+                wake(ROUNDS, behind)
             raise
-        except Exception:  # the other providers' money comes back all the same
-            log.exception("settlements_not_followed", provider=name)
-    return moved
+        if is_cut:
+            wake(ROUNDS, name)
 
 
-def _catch_up(name: str, movements: list[Movement], *, now: dt.datetime) -> int:
-    """Follow some movements; one by one where one of them cannot be followed. How many payouts moved."""
+def _go_round(name: str, *, begins: bool, ends: float, now: dt.datetime) -> bool:
+    """Whether something is left. What breaks is this provider's: the others' money comes back all the same."""
+    write, look = partial(_write_down, name, now=now), partial(_look, now=now)
+    try:
+        return rounds.walk(provider=name, write=write, look=look, ends=ends, begins=begins, now=now)
+    except SoftTimeLimitExceeded:
+        raise
+    except ProviderUnavailable as error:
+        log.warning("provider_unavailable", provider=name, error=str(error))
+    except Exception:
+        log.exception("settlements_not_followed", provider=name)
+    return False
+
+
+def _look(keys: list[str], *, now: dt.datetime) -> None:
+    with unit_of_work(TRACKER):
+        sending_latch.fall_before_strangers(keys, now=now)
+
+
+def _write_down(name: str, movements: list[Movement], *, now: dt.datetime) -> None:
+    """Follow some movements and take them down; one by one where one of them cannot be."""
     try:
         with unit_of_work(TRACKER):
-            moved = _apply(name, _news(name, movements), now=now)
-            _book_fees(name, movements, now=now)
-            return moved
+            _apply(name, settled.news(name, movements), now=now)
+            settled.book_fees(name, movements, now=now)
+        if name != BANK:  # whose movements come with its statements
+            reconciliation.take_settlements(provider=name, movements=movements, now=now)
     except SoftTimeLimitExceeded:
         raise
     except Exception:
-        if len(movements) > 1:
-            return sum(_catch_up(name, [movement], now=now) for movement in movements)
-        log.exception("settlement_not_followed", provider=name, key=movements[0].key)
-        return 0
-
-
-def _news(name: str, movements: list[Movement]) -> dict[str, Movement]:
-    """Movements whose payouts do not stand there yet, by key: two weeks of the others need no lock."""
-    told = {movement.key: movement for movement in movements}
-    ours = PayoutAttempt.objects.filter(idem_key__in=told, payout__provider=name).select_related("payout")
-    return {one.idem_key: told[one.idem_key] for one in ours if not _is_followed(one.payout, told[one.idem_key])}
-
-
-def _is_followed(payout: Payout, movement: Movement) -> bool:
-    if (movement.amount_minor, movement.currency) != (payout.amount_minor, payout.currency):
-        return False
-    if payout.status == Payout.Status.PAID:
-        return movement.standing not in {Standing.RETURNED, Standing.FAILED}
-    return payout.status in {Payout.Status.RETURNED, Payout.Status.FAILED, Payout.Status.CANCELLED}
-
-
-def _book_fees(name: str, movements: list[Movement], *, now: dt.datetime) -> None:
-    """What a provider took for our movements, each once: the movement's id is the fee's reference."""
-    charged = {movement.key: movement for movement in movements if movement.fee_minor > 0}
-    ours = PayoutAttempt.objects.filter(idem_key__in=charged, payout__provider=name).order_by("pk")
-    for key in ours.values_list("idem_key", flat=True):
-        movement = charged[key]
-        amount = Money(movement.fee_minor, movement.currency)
-        try:
-            bank_charges.fee(provider=name, reference=movement.movement_id, amount=amount, now=now)
-        except bank_charges.ChargeRecorded:  # must not keep returned money from its owners
-            log.error("provider_fee_differs", provider=name, reference=movement.movement_id)
+        if len(movements) == 1:
+            log.exception("settlement_not_followed", provider=name, key=movements[0].key)
+            return
+        for movement in movements:
+            _write_down(name, [movement], now=now)
 
 
 def look_up(name: str, keys: list[str], *, now: dt.datetime) -> None:
@@ -208,9 +207,15 @@ def look_up(name: str, keys: list[str], *, now: dt.datetime) -> None:
         raise _NotBarred("; ".join(f"{key}: {error}" for key, error in sorted(refusals.items())[:SILENCES]))
 
 
-def settled_lately(*, now: dt.datetime) -> dict[str, list[Movement]]:
-    """What each provider that we pay through settled within LOOK_BACK; those that do not answer are left out."""
-    return {name: movements for name in _paying(now=now) if (movements := _settlements(name, now=now))}
+def settled_lately(*, now: dt.datetime) -> list[str]:
+    """Keys of what providers that we pay through settled within LOOK_BACK; those that do not answer are left out."""
+    found: list[str] = []
+    for name in _paying(now=now):
+        try:
+            found.extend(rounds.keys(provider=name, since=now - LOOK_BACK, now=now))
+        except ProviderUnavailable as error:
+            log.warning("provider_unavailable", provider=name, error=str(error))
+    return found
 
 
 def _paying(*, now: dt.datetime) -> list[str]:
@@ -219,14 +224,6 @@ def _paying(*, now: dt.datetime) -> list[str]:
         names = set(PayoutMethod.objects.values_list("provider", flat=True).distinct())
         lately = Payout.objects.filter(created_at__gte=now - LOOK_BACK)
         return sorted(names | set(lately.values_list("provider", flat=True).distinct()))
-
-
-def _settlements(name: str, *, now: dt.datetime) -> list[Movement]:
-    try:
-        return list(registry.provider(name).settlements(since=now - LOOK_BACK, now=now))
-    except ProviderUnavailable as error:
-        log.warning("provider_unavailable", provider=name, error=str(error))
-        return []
 
 
 def _take(*, now: dt.datetime) -> _Batch | None:

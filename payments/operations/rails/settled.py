@@ -1,0 +1,42 @@
+"""What is new in movements that a provider settled: payouts that do not stand there yet, and fees."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import structlog
+
+from core.money import Money
+from payments.models import Payout, PayoutAttempt
+from payments.operations.bank import bank_charges
+from payments.providers.port import Movement, Standing
+
+log = structlog.get_logger(__name__)
+
+
+def news(name: str, movements: list[Movement]) -> dict[str, Movement]:
+    """Movements whose payouts do not stand there yet, by key: two weeks of the others need no lock."""
+    told = {movement.key: movement for movement in movements}
+    ours = PayoutAttempt.objects.filter(idem_key__in=told, payout__provider=name).select_related("payout")
+    return {one.idem_key: told[one.idem_key] for one in ours if not _is_followed(one.payout, told[one.idem_key])}
+
+
+def _is_followed(payout: Payout, movement: Movement) -> bool:
+    if (movement.amount_minor, movement.currency) != (payout.amount_minor, payout.currency):
+        return False
+    if payout.status == Payout.Status.PAID:
+        return movement.standing not in {Standing.RETURNED, Standing.FAILED}
+    return payout.status in {Payout.Status.RETURNED, Payout.Status.FAILED, Payout.Status.CANCELLED}
+
+
+def book_fees(name: str, movements: list[Movement], *, now: dt.datetime) -> None:
+    """What a provider took for our movements, each once: the movement's id is the fee's reference."""
+    charged = {movement.key: movement for movement in movements if movement.fee_minor > 0}
+    ours = PayoutAttempt.objects.filter(idem_key__in=charged, payout__provider=name).order_by("pk")
+    for key in ours.values_list("idem_key", flat=True):
+        movement = charged[key]
+        amount = Money(movement.fee_minor, movement.currency)
+        try:
+            bank_charges.fee(provider=name, reference=movement.movement_id, amount=amount, now=now)
+        except bank_charges.ChargeRecorded:  # must not keep returned money from its owners
+            log.error("provider_fee_differs", provider=name, reference=movement.movement_id)
