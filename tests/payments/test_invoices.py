@@ -10,24 +10,21 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from billiard.exceptions import SoftTimeLimitExceeded
-from celery import current_app
 from django.db import connection
 from django.db.models import Sum
 from pypdf import PdfReader
 
-from core import clock, sweeps
+from core import clock
 from core.money import Money, fee_for
 from core.public import Event
 from payments import jobs
 from payments.models import CreditNote, DocumentSeries, Invoice, Posting
-from payments.operations.labs import credit_notes, funding, invoices
+from payments.operations.labs import credit_notes, invoices
 from payments.operations.pay import adjustments, clawbacks
 from tests.payments import hours_world as hours
 from tests.payments import ledger_story as story
 from tests.payments import paper_world as papers
-from tests.payments.hours_world import HOUR, MONDAY, World, platform
-from tests.payments.ledger_story import SYSTEM
+from tests.payments.hours_world import HOUR, World, platform
 from tests.payments.test_money_desk import Desk
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -287,42 +284,6 @@ def test_two_jobs_at_once_bill_once(world: World) -> None:
         assert (numbers, DocumentSeries.objects.get().last_number) == ([1, 2, 3], 3)
     for one in (world, *others):
         assert_papers_equal_the_journal(one)
-
-
-def test_books_that_take_all_the_time_there_is_keep_no_others_from_their_invoice(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Neither those of other labs, nor those of the same one in another currency."""
-    others = [papers.with_extras(papers.build(name)) for name in ("Bob", "Cleo")]
-    with platform():
-        funding.announce(tenant_id=world.tenant.pk, amount=Money(5_000, "ZAR"), by=SYSTEM, now=MONDAY)
-    woken: list[tuple[int, str]] = []
-    billed: list[tuple[int, str]] = []
-    real = invoices.issue
-
-    def slow(**asked: Any) -> Any:
-        billed.append((asked["tenant_id"], asked["currency"]))
-        if billed[-1] == (world.tenant.pk, "USD"):
-            raise SoftTimeLimitExceeded
-        return real(**asked)
-
-    monkeypatch.setattr(current_app, "send_task", lambda _name, args, **_options: woken.append(args))
-    monkeypatch.setattr(invoices, "issue", slow)
-    with pytest.raises(SoftTimeLimitExceeded):
-        invoices.issue_due(now=NOVEMBER_ENDS)
-    monkeypatch.setattr(sweeps, "SECONDS", 0.0)  # one lab's books in one currency fit into each run
-    with clock.frozen(NOVEMBER_ENDS):
-        for run in range(3):
-            jobs.issue_invoices(*woken[run])
-    books = list(dict.fromkeys(billed))  # of each month
-    assert books == [
-        (world.tenant.pk, "USD"),
-        (world.tenant.pk, "ZAR"),
-        (others[0].tenant.pk, "USD"),
-        (others[1].tenant.pk, "USD"),
-    ]
-    assert woken == books[:3]
-    assert [papers_of(one)[0] != [] for one in (world, *others)] == [False, True, True]
 
 
 def test_sandboxes_and_idle_labs_are_not_billed() -> None:

@@ -11,17 +11,21 @@ from typing import Any
 
 import pytest
 import structlog
+from billiard.exceptions import SoftTimeLimitExceeded
+from celery import current_app
 from django.core.management import call_command
 
-from core import clock
+from core import clock, sweeps
+from core.money import Money
 from payments import jobs
 from payments.billing_calendar import Month
 from payments.models import Invoice
-from payments.operations.labs import invoices
+from payments.operations.labs import funding, invoices
 from payments.operations.pay import adjustments
 from tests.payments import hours_world as hours
 from tests.payments import paper_world as papers
-from tests.payments.hours_world import HOUR, World, platform
+from tests.payments.hours_world import HOUR, MONDAY, World, platform
+from tests.payments.ledger_story import SYSTEM
 from tests.payments.test_invoices import (
     DECEMBER,
     JANUARY,
@@ -178,3 +182,39 @@ def test_a_lab_that_cannot_be_billed_holds_nobody_up_and_alarms(world: World) ->
     assert papers_of(owes)[0][0].status == "paid"
     run_job(JANUARY + LATER)
     assert [row.period_start.month for row in papers_of(world)[0]] == [11, 12]
+
+
+def test_books_that_take_all_the_time_there_is_keep_no_others_from_their_invoice(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither those of other labs, nor those of the same one in another currency."""
+    others = [papers.with_extras(papers.build(name)) for name in ("Bob", "Cleo")]
+    with platform():
+        funding.announce(tenant_id=world.tenant.pk, amount=Money(5_000, "ZAR"), by=SYSTEM, now=MONDAY)
+    woken: list[tuple[int, str]] = []
+    billed: list[tuple[int, str]] = []
+    real = invoices.issue
+
+    def slow(**asked: Any) -> Any:
+        billed.append((asked["tenant_id"], asked["currency"]))
+        if billed[-1] == (world.tenant.pk, "USD"):
+            raise SoftTimeLimitExceeded
+        return real(**asked)
+
+    monkeypatch.setattr(current_app, "send_task", lambda _name, args, **_options: woken.append(args))
+    monkeypatch.setattr(invoices, "issue", slow)
+    with pytest.raises(SoftTimeLimitExceeded):
+        invoices.issue_due(now=NOVEMBER_ENDS)
+    monkeypatch.setattr(sweeps, "SECONDS", 0.0)  # one lab's books in one currency fit into each run
+    with clock.frozen(NOVEMBER_ENDS):
+        for run in range(3):
+            jobs.issue_invoices(*woken[run])
+    books = list(dict.fromkeys(billed))  # of each month
+    assert books == [
+        (world.tenant.pk, "USD"),
+        (world.tenant.pk, "ZAR"),
+        (others[0].tenant.pk, "USD"),
+        (others[1].tenant.pk, "USD"),
+    ]
+    assert woken == books[:3]
+    assert [papers_of(one)[0] != [] for one in (world, *others)] == [False, True, True]
