@@ -6,10 +6,11 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.utils import model_ngettext
 from django.db import DataError, IntegrityError, models, transaction
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -20,10 +21,16 @@ from django.utils.translation import ngettext
 
 from core.money import Money
 from core.problems import DomainError, constraint_error
+from core.row_facts import facts_of
+from core.templatetags.core_money import money_text
 
 Text = str | Promise
 LISTED = 50
 """So many rows a confirmation names one by one."""
+TOLD: Final = object()
+"""What an act returns that has said itself what became of the row."""
+PROPOSED: Final = "proposed"
+"""The state of what waits for another person."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,8 @@ class Question:
     asks: Text
     about: Callable[[Any], str]
     each: Callable[[Any, str], Money] | None
+    effect: Text
+    which: Text
 
     def answered(self, request: HttpRequest) -> dict[str, str] | None:
         """The answers by name; None while anything is missing or was not among the choices."""
@@ -95,9 +104,11 @@ def ask(model_admin: Any, asked: Asked, question: Question, line: str = "") -> H
     context = {
         **model_admin.admin_site.each_context(request),
         "title": question.description,
+        "effect": question.effect,
         "opts": model_admin.opts,
         "action": asked.action,
-        "rows": [(question.about(row), money) for row, money in zip(rows[:LISTED], moved, strict=False)],
+        "rows": [_line(model_admin, asked, question, *line) for line in zip(rows[:LISTED], moved, strict=False)],
+        "what": model_ngettext(model_admin.opts, len(rows)),
         "count": len(rows),
         "is_cut": len(rows) > LISTED,
         "sums": _sums(filter(None, moved)),
@@ -108,11 +119,22 @@ def ask(model_admin: Any, asked: Asked, question: Question, line: str = "") -> H
         "has_changed": bool(request.POST.get("figures")) and not was_shown,
         "missing": was_shown and not line,
         "choices": question.choices() if question.choices else [],
+        "which": question.which or _("Which one"),
         "asks": question.asks,
         "checkbox": ACTION_CHECKBOX_NAME,
         "selected": [row.pk for row in rows],
     }
     return TemplateResponse(request, "admin/confirm.html", context)
+
+
+def _line(
+    model_admin: Any, asked: Asked, question: Question, row: Any, moved: Money | None
+) -> tuple[str, Money | None, list[tuple[str, str]]]:
+    """What is said of a row, what it moves, and, unless its own words say it all, what its list shows."""
+    text = question.about(row)
+    if question.about is not str:
+        return text, moved, []
+    return text, moved, facts_of(model_admin, asked.request, row, but=(text, *text.split(maxsplit=1), str(moved)))
 
 
 def _sums(amounts: Iterable[Money]) -> list[Money]:
@@ -135,16 +157,44 @@ def unseen_line(asked: Asked, question: Question, answers: dict[str, str]) -> st
 def act_on(
     model_admin: Any,
     asked: Asked,
+    question: Question,
     queryset: models.QuerySet[Any],
-    method: Callable[..., None],
-    extra: dict[str, str],
+    method: Callable[..., object],
+    answers: dict[str, str],
 ) -> None:
-    """Do it to each row that was shown by itself, and say how many were done."""
+    """Do it to each row that was shown by itself, and say what was done and what waits for another person."""
     request = asked.request
-    rows = queryset.filter(pk__in=[row.pk for row in asked.rows]).order_by("pk")
-    done = sum(told(request, partial(method, model_admin, request, obj, **extra), about=f"{obj}: ") for obj in rows)
+    done: list[Money | None] = []
+    waiting: list[Money | None] = []
+    for row in queryset.filter(pk__in=[row.pk for row in asked.rows]).order_by("pk"):
+        moved = question.moves(row, answers.get("given", ""))
+        made: list[object] = []
+        act = partial(_keep, made, partial(method, model_admin, request, row, **answers))
+        if told(request, act, about=f"{row}: ") and made != [TOLD]:
+            (waiting if is_proposed(made[0]) else done).append(moved)
     if done:
-        messages.success(request, ngettext("%(n)d done.", "%(n)d done.", done) % {"n": done})
+        messages.success(request, _("“%(act)s”: %(n)d done%(sums)s.") % _counted(question, done))
+    if waiting:
+        text = ngettext(
+            "“%(act)s”: %(n)d proposed%(sums)s. Nothing has happened yet: another person has to approve it.",
+            "“%(act)s”: %(n)d proposed%(sums)s. Nothing has happened yet: another person has to approve them.",
+            len(waiting),
+        )
+        messages.info(request, text % _counted(question, waiting))
+
+
+def is_proposed(made: object) -> bool:
+    """Whether what an act made is only a proposal, and waits for another person."""
+    return getattr(made, "status", None) == PROPOSED
+
+
+def _keep(made: list[object], act: Callable[[], object]) -> None:
+    made.append(act())
+
+
+def _counted(question: Question, moved: list[Money | None]) -> dict[str, Any]:
+    sums = "".join(f", {money_text(money)}" for money in _sums(filter(None, moved)))
+    return {"act": question.description, "n": len(moved), "sums": sums}
 
 
 def told(request: HttpRequest, act: Callable[[], object], *, about: str = "") -> bool:

@@ -123,6 +123,8 @@ class CadreAdmin(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
     list_before_template = change_form_before_template = "admin/told.html"
     """Shows ``told``, a line above a list or a row, and ``way``, the label and the address of a page beside it."""
     warn_unsaved_form = False
+    asked_with: Sequence[str] = ()
+    """What a page that asks tells of a row beside the columns of the list."""
 
     def get_list_display(self, request: HttpRequest) -> Sequence[Any]:
         """Bare numbers written out."""
@@ -245,40 +247,59 @@ class ReadOnlyInline(TabularInline):  # type: ignore[misc]  # unfold ships no ty
 def confirmed(
     *,
     description: Text,
+    effect: Text,
     permission: str | Collection[str],
     reason: bool = False,
     amount: Callable[[Any], Money | None] | None = None,
     choices: Callable[[], Sequence[tuple[str, Text]]] | None = None,
+    which: Text = "",
     asks: Text = "",
     about: Callable[[Any], str] = str,
     each: Callable[[Any, str], Money] | None = None,
-) -> Callable[[Callable[..., None]], Callable[..., HttpResponse | None]]:
+    proof: Callable[[HttpRequest], HttpResponse | None] | None = None,
+) -> Callable[[Callable[..., object]], Callable[..., HttpResponse | None]]:
     """Make ``method(self, request, obj, *, reason, choice, given)`` an action that shows count and sum before it acts.
 
-    ``permission`` is one, or several of which one is enough; ``reason`` asks for a text, ``choices`` for one of several
-    codes, ``asks`` labels a line to fill in ("Amount"), ``amount`` gives the money an object moves, ``about`` says in a
-    line what is asked about it, ``each`` says what the filled-in line moves of one object: of several, their sum is shown
-    before anything is done. A code that was not among the choices is asked for again, and so is what does not come from
-    the page as it would be shown now. Each object is its own savepoint: what is refused is told, the rest is done.
+    ``effect`` says what will happen: to whom, who else has to approve, who is told. One of ``permission`` is enough;
+    ``reason`` asks for a text, ``choices`` for one of several codes (``which`` labels them), ``asks`` labels a line to
+    fill in; ``amount`` gives the money an object moves, ``about`` a line about it instead of its list's columns, ``each``
+    what the filled-in line moves of one object: of several, their sum is shown before anything is done. ``proof`` leads
+    to where somebody proves who he is, before anything is asked. A code that was not offered is asked for again, as is
+    what does not come from the page as it would be shown now. The method returns what it made, so that a proposal is
+    not told as done, or TOLD where it said so itself.
     """
-    question = Question(description, permission, reason, amount, choices, asks, about, each)
+    question = Question(description, permission, reason, amount, choices, asks, about, each, effect, which)
 
-    def decorate(method: Callable[..., None]) -> Callable[..., HttpResponse | None]:
+    def decorate(method: Callable[..., object]) -> Callable[..., HttpResponse | None]:
         @admin.action(description=cast(str, description))
         @wraps(method)
         def action(self: Any, request: HttpRequest, queryset: models.QuerySet[Any]) -> HttpResponse | None:
-            if not holds(request, permission):
-                raise PermissionDenied
-            asked = Asked(request, self.opts.label, method.__name__, list(queryset))
-            answers = question.answered(request) if request.POST.get("confirmed") else None
-            if answers is None or not question.was_shown(asked):
-                return ask(self, asked, question)
-            if line := unseen_line(asked, question, answers):
-                return ask(self, asked, question, line)
-            act_on(self, asked, queryset, method, answers)
-            return None
+            return (proof(request) if proof and holds(request, permission) else None) or _pressed(
+                self, request, queryset, method, question
+            )
 
         action.needs = permission  # type: ignore[attr-defined]  # read by get_actions
+        action.question = question  # type: ignore[attr-defined]  # what it asks, for whoever lists the buttons
         return action
 
     return decorate
+
+
+def _pressed(
+    page: Any,
+    request: HttpRequest,
+    queryset: models.QuerySet[Any],
+    method: Callable[..., object],
+    question: Question,
+) -> HttpResponse | None:
+    """Ask, or act on each object in a savepoint of its own: what is refused is told, the rest is done."""
+    if not holds(request, question.permission):
+        raise PermissionDenied
+    asked = Asked(request, page.opts.label, method.__name__, list(queryset))
+    answers = question.answered(request) if request.POST.get("confirmed") else None
+    if answers is None or not question.was_shown(asked):
+        return ask(page, asked, question)
+    if line := unseen_line(asked, question, answers):
+        return ask(page, asked, question, line)
+    act_on(page, asked, question, queryset, method, answers)
+    return None

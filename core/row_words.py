@@ -1,7 +1,7 @@
 """How the desk writes what a row keeps as bare numbers: amounts with their currency, times as people write them.
 
 A model's field of minor units, seconds, basis points or a period of time becomes a column of the same name, so every list
-and page says it alike. A field that is something else stays what it is.
+and page says it alike; and one whose name is no word that people use gets a heading that is. Others stay what they are.
 """
 
 from __future__ import annotations
@@ -25,6 +25,23 @@ from core.money import Money
 NOTHING: Final = "–"
 MINUTE: Final = "%Y-%m-%d %H:%M"
 TIME: Final = _("time")
+HEADINGS: Final = {
+    "public_id": _("ID"),
+    "source_id": _("caused by"),
+    "seq": _("no."),
+    "iso_week": _("week"),
+    "local_day": _("day"),
+    "line_count": _("people"),
+    "pays_on": _("payday"),
+    "masked": _("account"),
+    "masked_tax_id": _("tax number"),
+    "vat_id": _("VAT id"),
+    "vat_confirmed_at": _("VAT id confirmed"),
+    "end_to_end_id": _("order"),
+    "idem_key": _("key at the provider"),
+    "sha256": _("SHA-256"),
+}
+"""What fields are called whose names are for programs."""
 
 
 def worded(model: type[models.Model], names: Iterable[Any]) -> list[Any]:
@@ -45,7 +62,7 @@ def _column(model: type[models.Model], name: str) -> Any:
         return name
     write = _writer(field)
     if write is None:
-        return name
+        return _called(name) if name in HEADINGS else name
 
     @admin.display(description=lazy(_label, str)(field), ordering=name, empty_value=NOTHING)
     def column(row: models.Model) -> str:
@@ -60,6 +77,17 @@ def _column(model: type[models.Model], name: str) -> Any:
     return column
 
 
+def _called(name: str) -> Any:
+    """The same value under a heading of its own."""
+
+    @admin.display(description=HEADINGS[name], ordering=name, empty_value=NOTHING)
+    def column(row: models.Model) -> Any:
+        return getattr(row, name)
+
+    column.__name__ = name
+    return column
+
+
 def _writer(field: Any) -> Callable[[Any, Any], str] | None:
     if isinstance(field, DateTimeRangeField):
         return _period
@@ -71,7 +99,7 @@ def _writer(field: Any) -> Callable[[Any, Any], str] | None:
 def _label(field: Any) -> str:
     """Without the unit, which stands with the figure now."""
     label = str(field.verbose_name)
-    for unit in (" minor", " seconds", " bp"):
+    for unit in (" minor", " seconds", " bp", " (bp)", " (s)"):
         label = label.removesuffix(unit)
     return str(TIME) if label == "seconds" else label
 

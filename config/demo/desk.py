@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ _CODE_PERIOD = 30  # seconds, as RFC 6238 has it
 _CODE_MARGIN = 1.5
 _CODE_ATTEMPTS = 2
 _MOST_REDIRECTS = 8
+DONE = re.compile(r"\d+ done[.,]")
+"""What the desk says when something was done."""
 
 
 class Refused(RuntimeError):
@@ -69,10 +72,10 @@ class Desk:
         if "reason" in form.fields:
             filled["reason"] = reason
         if "choice" in form.choices:
-            filled["choice"] = choice or form.choices["choice"][0]
+            filled["choice"] = choice or next(filter(None, form.choices["choice"]))
         answer = self._follow(self._submit(where, filled))
         done = forms.read(answer.text)
-        if answer.status != 200 or " done." not in done.text:
+        if answer.status != 200 or DONE.search(done.text) is None:
             raise Refused(f"{self.email}: {action} on {change_list} was not done.\n{done.text[:2000]}")
         return done.text
 

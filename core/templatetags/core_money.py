@@ -13,10 +13,14 @@ from core.money import Money
 register = template.Library()
 
 
+def money_text(value: Money) -> str:
+    """The amount in the reader's language, as plain text."""
+    return str(format_currency(value.decimal, value.currency, locale=to_locale(get_language() or "en")))
+
+
 @register.simple_tag
 def money(value: Money | None) -> SafeString | str:
     """The amount in the reader's language, never reordered by the right-to-left text around it."""
     if value is None:
         return "–"
-    text = format_currency(value.decimal, value.currency, locale=to_locale(get_language() or "en"))
-    return format_html('<bdi dir="ltr">{}</bdi>', text)
+    return format_html('<bdi dir="ltr">{}</bdi>', money_text(value))

@@ -75,13 +75,26 @@ class AppealAdmin(CadreAdmin):
         links = [(documents.download_path(file) or "#", file) for file in files]
         return format_html_join(", ", '<a href="{}">{}</a>', links) or "–"
 
-    @confirmed(description=_("Answer, as the side that decided"), permission=DECIDE, reason=True)
+    @confirmed(
+        description=_("Answer, as the side that decided"),
+        effect=_(
+            "The expert and whoever decides read the answer. The clock goes on: an appeal that nobody decides in time "
+            "is won."
+        ),
+        permission=DECIDE,
+        reason=True,
+    )
     def answer(self, request: HttpRequest, appeal: Appeal, *, reason: str) -> None:
         """The clock goes on."""
         appeals.answer(appeal=appeal, text=reason, by=staff(request), now=clock.now())
 
     @confirmed(
         description=_("Decide"),
+        effect=_(
+            "What was contested is undone or stands, as you choose. The expert is told the reason. Whoever made the "
+            "decision, or approved it, cannot decide the appeal."
+        ),
+        which=_("Outcome: the decision that was contested is"),
         permission=DECIDE,
         reason=True,
         choices=lambda: [(outcome.value, outcome.label) for outcome in appeals.OUTCOMES],

@@ -64,19 +64,36 @@ class ExpertAdmin(CadreAdmin):
         return format_html("<ul>{}</ul>", format_html_join("", "<li>{} {} {}: {} {} → {}</li>", rows))
 
     @confirmed(
-        description=_("Set the tier"), permission=SET_TIER, reason=True, choices=lambda: list(Expert.Tier.choices)
+        description=_("Set the tier"),
+        effect=_(
+            "The tier stays what you say until somebody lets the rule decide again. An expert whose tier changes is "
+            "told the reason."
+        ),
+        which=_("Tier"),
+        permission=SET_TIER,
+        reason=True,
+        choices=lambda: list(Expert.Tier.choices),
     )
     def set_tier(self, request: HttpRequest, expert: Expert, *, reason: str, choice: str) -> None:
         """A person's word over the rule's."""
         tiers.override(expert=expert, tier=choice, reason=reason, by=staff(request), now=clock.now())
 
-    @confirmed(description=_("Let the rule decide the tier"), permission=SET_TIER)
+    @confirmed(
+        description=_("Let the rule decide the tier"),
+        effect=_("The tier becomes what the rule says, now and later. An expert whose tier changes is told."),
+        permission=SET_TIER,
+    )
     def return_tier_to_rule(self, request: HttpRequest, expert: Expert) -> None:
         """Take a person's word back."""
         tiers.return_to_rule(expert=expert, by=staff(request), now=clock.now())
 
     @confirmed(
-        description=_("Restrict"), permission=RESTRICT, reason=True, choices=lambda: list(Restriction.Kind.choices)
+        description=_("Restrict"),
+        effect=_("The restriction holds from now on. The expert is told the reason and may contest it."),
+        which=_("What is not allowed"),
+        permission=RESTRICT,
+        reason=True,
+        choices=lambda: list(Restriction.Kind.choices),
     )
     def restrict(self, request: HttpRequest, expert: Expert, *, reason: str, choice: str) -> None:
         """With a decision that he can contest."""
@@ -93,7 +110,9 @@ class RestrictionAdmin(CadreAdmin):
     list_select_related = ("expert", "decision")
     actions = ("lift",)
 
-    @confirmed(description=_("Lift"), permission=RESTRICT)
+    @confirmed(
+        description=_("Lift"), effect=_("The restriction ends now, and the expert is told."), permission=RESTRICT
+    )
     def lift(self, request: HttpRequest, restriction: Restriction) -> None:
         """It ends now."""
         restrictions.lift(restriction=restriction, by=staff(request), now=clock.now())

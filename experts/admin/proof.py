@@ -47,17 +47,36 @@ class VerificationAdmin(CadreAdmin):
             return f"{claim.document} ({claim.document.get_status_display()})"
         return format_html('<a href="{}">{}</a>', path, claim.document)
 
-    @confirmed(description=_("Verify"), permission=VERIFY, reason=True)
+    @confirmed(
+        description=_("Verify"),
+        effect=_("The claim counts from now on, and the tier follows. The expert reads the reason."),
+        permission=VERIFY,
+        reason=True,
+    )
     def verify(self, request: HttpRequest, claim: Credential, *, reason: str) -> None:
         """It is what it says."""
         verifications.verify(claim=claim, reason=reason, by=staff(request), now=clock.now())
 
-    @confirmed(description=_("Reject"), permission=VERIFY, reason=True, choices=lambda: REASONS)
+    @confirmed(
+        description=_("Reject"),
+        effect=_("The claim does not count. The expert is told the reason and may contest it."),
+        which=_("Ground"),
+        permission=VERIFY,
+        reason=True,
+        choices=lambda: REASONS,
+    )
     def reject(self, request: HttpRequest, claim: Credential, *, reason: str, choice: str) -> None:
         """It is not what it says."""
         _refuse(request, claim, VerificationStatus.REJECTED, reason, choice)
 
-    @confirmed(description=_("Revoke"), permission=VERIFY, reason=True, choices=lambda: REASONS)
+    @confirmed(
+        description=_("Revoke"),
+        effect=_("The claim counts no longer, and the tier follows. The expert is told the reason and may contest it."),
+        which=_("Ground"),
+        permission=VERIFY,
+        reason=True,
+        choices=lambda: REASONS,
+    )
     def revoke(self, request: HttpRequest, claim: Credential, *, reason: str, choice: str) -> None:
         """It was, and is not any more."""
         _refuse(request, claim, VerificationStatus.REVOKED, reason, choice)

@@ -75,7 +75,17 @@ class ContractAdmin(CadreAdmin):
     inlines = (SnapshotInline, AmendmentInline, PauseInline, AcknowledgementInline)
     actions = ("pause", "resume", "end")
 
-    @confirmed(description=_("Pause"), permission=MANAGE, reason=True, choices=lambda: PAUSES)
+    @confirmed(
+        description=_("Pause"),
+        effect=_(
+            "The expert cannot work under this contract until it is resumed. The expert is told the reason and may "
+            "contest it; the lab is told that it stands still."
+        ),
+        which=_("Ground"),
+        permission=MANAGE,
+        reason=True,
+        choices=lambda: PAUSES,
+    )
     def pause(self, request: HttpRequest, contract: Contract, *, reason: str, choice: str) -> None:
         """As a decision that can be contested."""
         contracts.pause(
@@ -86,12 +96,26 @@ class ContractAdmin(CadreAdmin):
             now=clock.now(),
         )
 
-    @confirmed(description=_("Resume"), permission=MANAGE)
+    @confirmed(
+        description=_("Resume"),
+        effect=_("The expert can work under this contract again, and is told; so is the lab."),
+        permission=MANAGE,
+    )
     def resume(self, request: HttpRequest, contract: Contract) -> None:
         """Give access back."""
         contracts.resume(contract=contract, now=clock.now())
 
-    @confirmed(description=_("End"), permission=MANAGE, reason=True, choices=lambda: ENDS)
+    @confirmed(
+        description=_("End"),
+        effect=_(
+            "The contract ends after the notice that was promised, and at once for a violation; what was worked is "
+            "paid. The expert is told the reason and may contest it."
+        ),
+        which=_("Ground"),
+        permission=MANAGE,
+        reason=True,
+        choices=lambda: ENDS,
+    )
     def end(self, request: HttpRequest, contract: Contract, *, reason: str, choice: str) -> None:
         """As a decision that can be contested; the notice runs first, except for a violation."""
         contracts.end(
@@ -113,7 +137,11 @@ class AmendmentAdmin(CadreAdmin):
     list_select_related = ("contract", "tenant")
     actions = ("withdraw",)
 
-    @confirmed(description=_("Withdraw"), permission=MANAGE)
+    @confirmed(
+        description=_("Withdraw"),
+        effect=_("The proposed terms are off the table: the present ones go on. The expert is told."),
+        permission=MANAGE,
+    )
     def withdraw(self, request: HttpRequest, amendment: Amendment) -> None:
         """Before the expert has answered."""
         amendments.withdraw(amendment=amendment, now=clock.now())

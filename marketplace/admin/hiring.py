@@ -50,17 +50,29 @@ class OpeningAdmin(CadreAdmin):
     inlines = (RequirementInline, MatchInline)
     actions = ("open", "pause", "close")
 
-    @confirmed(description=_("Open"), permission=RUN)
+    @confirmed(
+        description=_("Open"), effect=_("Experts can apply, and offers can be made, from now on."), permission=RUN
+    )
     def open(self, request: HttpRequest, opening: Opening) -> None:
         """Take people."""
         openings.open_(opening=opening, now=clock.now())
 
-    @confirmed(description=_("Pause"), permission=RUN)
+    @confirmed(
+        description=_("Pause"),
+        effect=_("Nobody is taken for a while; offers that are out cannot be accepted meanwhile."),
+        permission=RUN,
+    )
     def pause(self, request: HttpRequest, opening: Opening) -> None:
         """Take nobody for a while."""
         openings.pause(opening=opening, now=clock.now())
 
-    @confirmed(description=_("Close, withdrawing offers"), permission=RUN)
+    @confirmed(
+        description=_("Close, withdrawing offers"),
+        effect=_(
+            "Nobody is taken any more. Offers that are out are withdrawn, and their experts are told; contracts go on."
+        ),
+        permission=RUN,
+    )
     def close(self, request: HttpRequest, opening: Opening) -> None:
         """Take nobody any more."""
         closing.close_opening(opening=opening, now=clock.now())
@@ -86,17 +98,31 @@ class ApplicationAdmin(CadreAdmin):
     ordering = ("submitted_at",)
     actions = ("review", "waitlist", "offer", "reject")
 
-    @confirmed(description=_("Take into review"), permission=DECIDE)
+    @confirmed(
+        description=_("Take into review"),
+        effect=_("The expert sees that somebody looks at the application."),
+        permission=DECIDE,
+    )
     def review(self, request: HttpRequest, application: Application) -> None:
         """The expert sees that somebody looks at it."""
         applications.start_review(application=application, now=clock.now())
 
-    @confirmed(description=_("Waitlist"), permission=DECIDE)
+    @confirmed(
+        description=_("Waitlist"),
+        effect=_("The application is kept for when a seat comes free, and the expert is told."),
+        permission=DECIDE,
+    )
     def waitlist(self, request: HttpRequest, application: Application) -> None:
         """Keep it for later."""
         applications.waitlist(application=application, now=clock.now())
 
-    @confirmed(description=_("Extend an offer"), permission=DECIDE)
+    @confirmed(
+        description=_("Extend an offer"),
+        effect=_(
+            "The expert gets an offer at the card's rate and the lab's terms. Accepting it sets the lab's money aside."
+        ),
+        permission=DECIDE,
+    )
     def offer(self, request: HttpRequest, application: Application) -> None:
         """At the card's rate and the lab's terms."""
         offers.extend(
@@ -106,7 +132,14 @@ class ApplicationAdmin(CadreAdmin):
             now=clock.now(),
         )
 
-    @confirmed(description=_("Reject"), permission=DECIDE, reason=True, choices=lambda: REASONS)
+    @confirmed(
+        description=_("Reject"),
+        effect=_("The application is turned down. The expert is told the reason and may contest it."),
+        which=_("Ground"),
+        permission=DECIDE,
+        reason=True,
+        choices=lambda: REASONS,
+    )
     def reject(self, request: HttpRequest, application: Application, *, reason: str, choice: str) -> None:
         """As a decision that can be contested."""
         applications.reject(
@@ -144,7 +177,15 @@ class OfferAdmin(CadreAdmin):
     inlines = (DocumentInline,)
     actions = ("withdraw",)
 
-    @confirmed(description=_("Withdraw"), permission="marketplace.withdraw_offer", amount=reserve_of)
+    @confirmed(
+        description=_("Withdraw"),
+        effect=_(
+            "The offer can no longer be accepted, and the expert is told. The amount here is what accepting it would "
+            "have set aside."
+        ),
+        permission="marketplace.withdraw_offer",
+        amount=reserve_of,
+    )
     def withdraw(self, request: HttpRequest, offer: Offer) -> None:
         """Before it is accepted."""
         offers.withdraw(offer=offer, now=clock.now())

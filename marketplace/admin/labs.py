@@ -22,7 +22,15 @@ class LabAdmin(CadreAdmin):
     list_select_related = ("tenant",)
     actions = ("issue_key",)
 
-    @confirmed(description=_("Issue an API key with all rights"), permission="marketplace.issue_key", reason=True)
+    @confirmed(
+        description=_("Issue an API key with all rights"),
+        effect=_(
+            "For a lab that can make no key itself. The key has all rights of the lab; it stands on the next page and "
+            "nowhere else, and the lab's admins are told."
+        ),
+        permission="marketplace.issue_key",
+        reason=True,
+    )
     def issue_key(self, request: HttpRequest, lab: Lab, *, reason: str) -> None:
         """For a lab that can make none itself; its admins hear of it. The secret is on the next page and nowhere else."""
         minted = api_keys.issue_in_need(lab=lab, by=staff(request), reason=reason, now=clock.now())
@@ -66,17 +74,31 @@ class ProjectAdmin(CadreAdmin):
     inlines = (InstructionInline,)
     actions = ("launch", "pause", "resume")
 
-    @confirmed(description=_("Launch"), permission="marketplace.run_project")
+    @confirmed(
+        description=_("Launch"),
+        effect=_("Experts can claim the project's work from now on."),
+        permission="marketplace.run_project",
+    )
     def launch(self, request: HttpRequest, project: Project) -> None:
         """Let work begin."""
         projects.launch(project=project, now=clock.now())
 
-    @confirmed(description=_("Pause"), permission="marketplace.run_project")
+    @confirmed(
+        description=_("Pause"),
+        effect=_(
+            "Nobody can claim new work of the project; contracts stay, and work that is under way is finished and paid."
+        ),
+        permission="marketplace.run_project",
+    )
     def pause(self, request: HttpRequest, project: Project) -> None:
         """Stop new work."""
         projects.pause(project=project, now=clock.now())
 
-    @confirmed(description=_("Resume"), permission="marketplace.run_project")
+    @confirmed(
+        description=_("Resume"),
+        effect=_("Experts can claim the project's work again."),
+        permission="marketplace.run_project",
+    )
     def resume(self, request: HttpRequest, project: Project) -> None:
         """Let work go on."""
         projects.resume(project=project, now=clock.now())

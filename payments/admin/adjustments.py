@@ -11,7 +11,7 @@ from core import clock
 from core.desk import CadreAdmin, confirmed, register_queue, staff
 from core.money import Money
 from core.problems import FieldError, InvalidInput
-from payments.admin.staff import require_proof
+from payments.admin.staff import fresh_proof, require_proof
 from payments.models import Adjustment, AdjustmentProposal, Debt, LoneAct, Payee, PlatformPay, WriteOff
 from payments.operations.pay import clawbacks, four_eyes, platform_pay, write_offs
 
@@ -70,16 +70,22 @@ class AdjustmentAdmin(CadreAdmin):
 
     @confirmed(
         description=_("Take back from the expert, for the lab"),
+        effect=_(
+            "What is taken back goes to the lab with the fee on it, and is set off against the expert's later pay, never "
+            "collected. The expert is told the reason and may contest it. Above the threshold another person has to "
+            "approve it first."
+        ),
         permission=ADJUST,
         reason=True,
         amount=amount_of,
         asks=_("How much to take back of each, such as 150.00"),
         each=lambda row, given: money_from(given, row.currency),
+        proof=fresh_proof,
     )
-    def take_back(self, request: HttpRequest, row: Adjustment, *, reason: str, given: str) -> None:
+    def take_back(self, request: HttpRequest, row: Adjustment, *, reason: str, given: str) -> object:
         """Of a bonus, with its fee; above the threshold another person approves. Takes a fresh proof."""
         require_proof(request)
-        clawbacks.claw_back(
+        return clawbacks.claw_back(
             source=row,
             amount=money_from(given, row.currency),
             reason=reason,
@@ -103,11 +109,21 @@ class PlatformPayAdmin(CadreAdmin):
         """Signed."""
         return str(amount_of(row))
 
-    @confirmed(description=_("Take back from the expert"), permission=ADJUST, reason=True, amount=amount_of)
-    def take_back(self, request: HttpRequest, row: PlatformPay, *, reason: str) -> None:
+    @confirmed(
+        description=_("Take back from the expert"),
+        effect=_(
+            "All of it, once: set off against the expert's later pay, never collected. The expert is told the reason "
+            "and may contest it. Above the threshold another person has to approve it first."
+        ),
+        permission=ADJUST,
+        reason=True,
+        amount=amount_of,
+        proof=fresh_proof,
+    )
+    def take_back(self, request: HttpRequest, row: PlatformPay, *, reason: str) -> object:
         """All of it, once; with a fresh proof."""
         require_proof(request)
-        platform_pay.take_back(pay=row, reason=reason, decided_by=staff(request), now=clock.now())
+        return platform_pay.take_back(pay=row, reason=reason, decided_by=staff(request), now=clock.now())
 
 
 @admin.register(Payee)
@@ -121,15 +137,20 @@ class PayeeAdmin(CadreAdmin):
 
     @confirmed(
         description=_("Pay a bonus from the platform"),
+        effect=_(
+            "The expert is owed the bonus at the platform's cost, gets it with the next pay run, and is told the "
+            "reason. Above the threshold, added up over everybody, another person has to approve it first."
+        ),
         permission=ADJUST,
         reason=True,
         asks=_("Amount for each, such as 150.00 USD"),
         each=lambda _row, given: money_from(given),
+        proof=fresh_proof,
     )
-    def pay_bonus(self, request: HttpRequest, row: Payee, *, reason: str, given: str) -> None:
+    def pay_bonus(self, request: HttpRequest, row: Payee, *, reason: str, given: str) -> object:
         """Above the threshold, added up over everybody, another person approves. Takes a fresh proof."""
         require_proof(request)
-        platform_pay.pay_bonus(
+        return platform_pay.pay_bonus(
             expert=row, amount=money_from(given), reason=reason, decided_by=staff(request), now=clock.now()
         )
 
@@ -164,10 +185,21 @@ class DebtAdmin(CadreAdmin):
         """How much."""
         return str(debt_of(row))
 
-    @confirmed(description=_("Propose to write off"), permission=WRITE_OFF, reason=True, amount=debt_of)
-    def write_off(self, request: HttpRequest, row: Debt, *, reason: str) -> None:
+    @confirmed(
+        description=_("Propose to write off"),
+        effect=_(
+            "Nothing happens yet: another person has to approve it first, under “Proposals”. Then the debt is gone "
+            "and the platform bears the loss; an expert is told."
+        ),
+        permission=WRITE_OFF,
+        reason=True,
+        amount=debt_of,
+    )
+    def write_off(self, request: HttpRequest, row: Debt, *, reason: str) -> object:
         """All of it, once another person approves."""
-        write_offs.propose(account=row, amount=debt_of(row), reason=reason, proposed_by=staff(request), now=clock.now())
+        return write_offs.propose(
+            account=row, amount=debt_of(row), reason=reason, proposed_by=staff(request), now=clock.now()
+        )
 
 
 @admin.register(WriteOff)
@@ -209,18 +241,41 @@ class AdjustmentProposalAdmin(CadreAdmin):
         """What its proposer did alone lately that counts with it."""
         return str(Money(row.before_minor, row.currency)) if row.before_minor else "–"
 
-    @confirmed(description=_("Approve, as the second person"), permission=APPROVE, amount=amount_of)
+    @confirmed(
+        description=_("Approve, as the second person"),
+        effect=_(
+            "It takes effect at once. You can approve neither what you proposed nor what you gain by. Whoever it "
+            "concerns is told as if one person had done it."
+        ),
+        permission=APPROVE,
+        amount=amount_of,
+        proof=fresh_proof,
+    )
     def approve(self, request: HttpRequest, row: AdjustmentProposal) -> None:
         """It takes effect at once; with a fresh proof of who approves."""
         require_proof(request)
         four_eyes.approve(proposal=row, decided_by=staff(request), side=PLATFORM, now=clock.now())
 
-    @confirmed(description=_("Refuse"), permission=APPROVE, reason=True, amount=amount_of)
+    @confirmed(
+        description=_("Refuse"),
+        effect=_(
+            "It does not happen. An expert who would have gained by a correction is told the reason and may contest "
+            "it. You cannot decide about your own proposal."
+        ),
+        permission=APPROVE,
+        reason=True,
+        amount=amount_of,
+    )
     def refuse(self, request: HttpRequest, row: AdjustmentProposal, *, reason: str) -> None:
         """It does not happen."""
         four_eyes.refuse(proposal=row, decided_by=staff(request), side=PLATFORM, note=reason, now=clock.now())
 
-    @confirmed(description=_("Withdraw my own"), permission=PROPOSING, amount=amount_of)
+    @confirmed(
+        description=_("Withdraw my own"),
+        effect=_("It does not happen. Only the person who proposed it can withdraw it."),
+        permission=PROPOSING,
+        amount=amount_of,
+    )
     def withdraw(self, request: HttpRequest, row: AdjustmentProposal) -> None:
         """By whoever proposed it."""
         four_eyes.withdraw(proposal=row, by=staff(request), side=PLATFORM, now=clock.now())

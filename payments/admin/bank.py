@@ -7,13 +7,12 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import Exists, OuterRef, QuerySet, Sum
 from django.http import HttpRequest, HttpResponse
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from core import clock
+from core.confirming import TOLD
 from core.desk import CadreAdmin, ReadOnlyInline, confirmed, register_queue, staff
 from core.money import Money
-from payments.admin.asking import say_what_waits
 from payments.admin.staff import fresh_proof, recently_authenticated
 from payments.models import BankFile, BankStatement, BankTransfer
 from payments.operations.bank import bank_trouble as bank_trouble_acts
@@ -97,11 +96,15 @@ class BankFileAdmin(CadreAdmin):
 
     @confirmed(
         description=gettext_lazy("Propose to send the refused payouts again"),
+        effect=gettext_lazy(
+            "One proposal for every payout that the bank refused in this file; another person with the same right "
+            "approves each. Then the money goes to the account that the expert uses now."
+        ),
         permission=DECIDE,
         reason=True,
         amount=undecided_total,
     )
-    def send_again(self, request: HttpRequest, row: BankFile, *, reason: str) -> None:
+    def send_again(self, request: HttpRequest, row: BankFile, *, reason: str) -> object:
         """Every payout that the bank refused in this file, to the method its expert has now; somebody else approves."""
         proposed, left_out = bank_trouble_acts.propose_again(
             file=row,
@@ -110,9 +113,15 @@ class BankFileAdmin(CadreAdmin):
             by=staff(request),
             now=clock.now(),
         )
-        messages.success(request, _("%(n)d payouts wait for another person's approval.") % {"n": proposed})
+        told = ngettext(
+            "%(n)d payout waits for another person's approval.",
+            "%(n)d payouts wait for another person's approval.",
+            proposed,
+        )
+        messages.info(request, told % {"n": proposed})
         for text in left_out[:SHOWN]:
             messages.warning(request, text)
+        return TOLD
 
     @admin.display(description=gettext_lazy("total"), ordering="total_minor")
     def total(self, row: BankFile) -> str:
@@ -121,14 +130,17 @@ class BankFileAdmin(CadreAdmin):
 
     @confirmed(
         description=gettext_lazy("The bank has it in writing: not executed"),
+        effect=gettext_lazy(
+            "The file's payouts fail, and what they pay is owed again. Only say so with the bank's word in writing: "
+            "what the bank executes after all is paid twice. A large file takes another person's approval first."
+        ),
         permission=HANDLE,
         reason=True,
         amount=total_of,
     )
-    def give_up(self, request: HttpRequest, row: BankFile, *, reason: str) -> None:
+    def give_up(self, request: HttpRequest, row: BankFile, *, reason: str) -> object:
         """Its payouts fail, and what they pay is owed again; of a large file only when somebody else approves."""
-        made = silent_files.not_executed(file=row, reason=reason, by=staff(request), now=clock.now())
-        say_what_waits(request, made, about=row)
+        return silent_files.not_executed(file=row, reason=reason, by=staff(request), now=clock.now())
 
 
 @admin.register(BankTransfer)

@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core import clock
+from core.confirming import TOLD
 from core.desk import CadreAdmin, confirmed, register_queue, staff
 from core.vault import CannotOpen
 from payments.admin.staff import fresh_proof
@@ -101,34 +102,70 @@ class BankMessageAdmin(CadreAdmin):
         answer: HttpResponse | None = proof or super().response_action(request, queryset)
         return answer
 
-    @confirmed(description=gettext_lazy("Admit files that another person brought"), permission=HANDLE, about=in_short)
-    def admit(self, request: HttpRequest, row: BankMessage) -> None:
+    @confirmed(
+        description=gettext_lazy("Admit files that another person brought"),
+        effect=gettext_lazy(
+            "The files count like the bank's own from now on: what they say was paid, refused or received is booked. "
+            "You cannot admit what you brought."
+        ),
+        permission=HANDLE,
+        about=in_short,
+    )
+    def admit(self, request: HttpRequest, row: BankMessage) -> object:
         """They count like the bank's own from now on, unless they cannot be used any more."""
         say_what_became(request, files_by_hand.admit(message=row, by=staff(request), now=clock.now()))
+        return TOLD
 
     @confirmed(
-        description=gettext_lazy("Refuse files that a person brought"), permission=HANDLE, reason=True, about=in_short
+        description=gettext_lazy("Refuse files that a person brought"),
+        effect=gettext_lazy("The files never count. Whoever brought one may take it back like this."),
+        permission=HANDLE,
+        reason=True,
+        about=in_short,
     )
     def turn_away(self, request: HttpRequest, row: BankMessage, *, reason: str) -> None:
         """They never count. Whoever brought one may take it back like this."""
         files_by_hand.turn_away(message=row, reason=reason, by=staff(request), now=clock.now())
 
-    @confirmed(description=gettext_lazy("Read refused files again"), permission=HANDLE)
+    @confirmed(
+        description=gettext_lazy("Read refused files again"),
+        effect=gettext_lazy(
+            "The files are read once more, now that what stood in the way is mended; one that is refused again stays "
+            "as it is."
+        ),
+        permission=HANDLE,
+    )
     def read_again(self, request: HttpRequest, row: BankMessage) -> None:
         """What stood in the way is mended; one that is refused again stays as it is."""
         bank_trouble_acts.read_again(message=row, by=staff(request), now=clock.now())
 
-    @confirmed(description=gettext_lazy("Apply waiting files now"), permission=HANDLE)
+    @confirmed(
+        description=gettext_lazy("Apply waiting files now"),
+        effect=gettext_lazy(
+            "What the files say is booked now, without waiting for the job; what still stands in the way is told."
+        ),
+        permission=HANDLE,
+    )
     def apply_again(self, request: HttpRequest, row: BankMessage) -> None:
         """Instead of waiting for the job; what stands in the way is told."""
         bank_trouble_acts.apply_again(message=row, now=clock.now())
 
-    @confirmed(description=gettext_lazy("Refused files: nothing is left to do"), permission=HANDLE, reason=True)
+    @confirmed(
+        description=gettext_lazy("Refused files: nothing is left to do"),
+        effect=gettext_lazy("The files leave the queue with your reason. Nothing is booked."),
+        permission=HANDLE,
+        reason=True,
+    )
     def settle(self, request: HttpRequest, row: BankMessage, *, reason: str) -> None:
         """With what was done: the bank sent it anew, or it was not ours."""
         bank_trouble_acts.settle(message=row, note=reason, by=staff(request), now=clock.now())
 
-    @confirmed(description=gettext_lazy("Give up files that cannot be applied"), permission=HANDLE, reason=True)
+    @confirmed(
+        description=gettext_lazy("Give up files that cannot be applied"),
+        effect=gettext_lazy("What the files say is never booked: the bank has to send it anew."),
+        permission=HANDLE,
+        reason=True,
+    )
     def give_up(self, request: HttpRequest, row: BankMessage, *, reason: str) -> None:
         """What they say is lost to the books; the bank has to send it anew."""
         bank_trouble_acts.give_up(message=row, note=reason, by=staff(request), now=clock.now())

@@ -26,6 +26,7 @@ from core.desk import CadreAdmin, ReadOnlyInline
 from core.money import Money
 from core.public import Tenant
 from payments.accounts import AccountKey
+from payments.admin.asking import asking
 from payments.admin.periods import periods
 from payments.models import Account, JournalEntry, Posting
 from payments.models.ledger import event_in_words
@@ -60,9 +61,13 @@ class PeriodForm(forms.Form):
 class WatermarkForm(forms.Form):
     """How far, and from where."""
 
-    since = forms.IntegerField(required=False, min_value=0)
-    until = forms.IntegerField(required=False, min_value=0)
-    as_of = forms.DateTimeField(required=False)
+    since = forms.IntegerField(label=gettext_lazy("after entry"), required=False, min_value=0)
+    until = forms.IntegerField(label=gettext_lazy("up to entry"), required=False, min_value=0)
+    as_of = forms.DateTimeField(
+        label=gettext_lazy("or as of (UTC)"),
+        required=False,
+        widget=forms.DateTimeInput(attrs={"placeholder": "2026-11-30 23:59"}),
+    )
 
 
 class PostingInline(ReadOnlyInline):
@@ -138,8 +143,18 @@ class JournalEntryAdmin(CadreAdmin):
             raise PermissionDenied
         form = PeriodForm(request.POST or None)
         if request.method != "POST" or not form.is_valid():
-            context = {**self.admin_site.each_context(request), "opts": self.opts, "title": _("Export the journal")}
-            return TemplateResponse(request, "payments/admin/ask.html", {**context, "form": form})
+            return asking(
+                self,
+                request,
+                title=_("Export the journal"),
+                effect=_(
+                    "A CSV file with every leg that was booked on these days (UTC, both included), in the order of "
+                    "booking."
+                ),
+                form=form,
+                back=reverse("admin:payments_journalentry_changelist"),
+                button=_("Download"),
+            )
         days = form.cleaned_data
         # A streaming generator would run after the scope is gone: the file is complete before the answer begins.
         spool = tempfile.TemporaryFile()  # noqa: SIM115  # FileResponse closes it

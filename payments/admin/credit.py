@@ -15,8 +15,8 @@ from core import clock
 from core.desk import CadreAdmin, confirmed, register_queue, staff
 from core.money import Money
 from core.public import Tenant
-from payments.admin.asking import MoneyForm, ask
-from payments.admin.staff import require_proof
+from payments.admin.asking import MoneyForm, ask, say_what_waits
+from payments.admin.staff import fresh_proof, require_proof
 from payments.models import CreditLimit
 from payments.operations.labs import credit
 
@@ -68,20 +68,30 @@ class CreditLimitAdmin(CadreAdmin):
 
     def propose_view(self, request: HttpRequest) -> HttpResponse:
         """Nothing changes before somebody else approves."""
-        return ask(
-            self,
-            request,
-            title=_("Propose a credit limit"),
-            form=LimitForm,
-            permission=PROPOSE,
-            act=lambda values: credit.propose(
+
+        def act(values: dict[str, Any]) -> CreditLimit:
+            made = credit.propose(
                 tenant=values["lab"],
                 limit=values["money"],
                 last_day=values["last_day"],
                 reason=values["reason"],
                 by=staff(request),
                 now=clock.now(),
+            )
+            say_what_waits(request, made, about=f"{made.tenant}: {limit_of(made)}")
+            return made
+
+        return ask(
+            self,
+            request,
+            title=_("Propose a credit limit"),
+            form=LimitForm,
+            effect=_(
+                "Nothing changes yet: another person has to approve it. Then it replaces the lab's former limit in "
+                "this currency; zero takes credit away."
             ),
+            permission=PROPOSE,
+            act=act,
             then=reverse("admin:payments_creditlimit_changelist"),
         )
 
@@ -90,13 +100,28 @@ class CreditLimitAdmin(CadreAdmin):
         """With its currency."""
         return str(limit_of(row))
 
-    @confirmed(description=gettext_lazy("Approve: in force from now on"), permission=APPROVE, amount=limit_of)
+    @confirmed(
+        description=gettext_lazy("Approve: in force from now on"),
+        effect=gettext_lazy(
+            "This limit replaces the lab's former one in its currency at once, and the lab is told. You cannot "
+            "approve your own proposal."
+        ),
+        permission=APPROVE,
+        amount=limit_of,
+        proof=fresh_proof,
+    )
     def approve(self, request: HttpRequest, row: CreditLimit) -> None:
         """By somebody else than the proposer, with a fresh proof of who he is."""
         require_proof(request)
         credit.approve(limit=row, by=staff(request), now=clock.now())
 
-    @confirmed(description=gettext_lazy("Refuse"), permission=APPROVE, reason=True, amount=limit_of)
+    @confirmed(
+        description=gettext_lazy("Refuse"),
+        effect=gettext_lazy("The proposal is dropped and the former limit stays. The reason is kept with it."),
+        permission=APPROVE,
+        reason=True,
+        amount=limit_of,
+    )
     def refuse(self, request: HttpRequest, row: CreditLimit, *, reason: str) -> None:
         """The former limit stays."""
         credit.refuse(limit=row, reason=reason, by=staff(request), now=clock.now())

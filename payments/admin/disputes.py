@@ -87,6 +87,10 @@ class DisputeAdmin(CadreAdmin):
 
     @confirmed(
         description=_("Uphold: what the lab proposes counts"),
+        effect=_(
+            "Only the time that the lab proposes counts and is paid. The expert is told the reason and may contest "
+            "it; the lab is told what counts."
+        ),
         permission=DISPUTE,
         reason=True,
         amount=contested,
@@ -98,6 +102,10 @@ class DisputeAdmin(CadreAdmin):
 
     @confirmed(
         description=_("Uphold in part"),
+        effect=_(
+            "The time that you name counts and is paid: more than the lab proposes, less than was logged. The expert "
+            "is told the reason and may contest it; the lab is told what counts."
+        ),
         permission=DISPUTE,
         reason=True,
         asks=HOW_MUCH,
@@ -110,6 +118,9 @@ class DisputeAdmin(CadreAdmin):
 
     @confirmed(
         description=_("Overturn: all of it counts"),
+        effect=_(
+            "All of the logged time counts and is paid. The expert reads the reason; the lab is told what counts."
+        ),
         permission=DISPUTE,
         reason=True,
         amount=contested,

@@ -14,8 +14,8 @@ from django.utils.translation import gettext_lazy
 
 from core import clock
 from core.desk import CadreAdmin, staff
-from core.money import EXPONENTS, Money
-from payments.admin.asking import ReasonedForm, ask, say_what_waits
+from core.money import Money
+from payments.admin.asking import CURRENCIES, ReasonedForm, ask, say_what_waits
 from payments.admin.periods import periods
 from payments.models import BankCharge, ExchangeInstruction, FxConversion, FxExchange, FxQuote
 from payments.operations.bank import bank_charges
@@ -25,14 +25,16 @@ from payments.queries import fx_results
 
 QUOTE = "payments.quote_fx"
 CHARGE = "payments.record_charge"
-_CODES = [(code, code) for code in sorted(EXPONENTS)]
+
+
+_PROVIDERS = gettext_lazy("By its name in the books, such as sepa_file or stripe_connect.")
 
 
 class QuoteForm(forms.Form):
     """A pair, its rate, and how long it holds."""
 
-    sell = forms.ChoiceField(label=gettext_lazy("sell"), choices=_CODES)
-    buy = forms.ChoiceField(label=gettext_lazy("buy"), choices=_CODES)
+    sell = forms.ChoiceField(label=gettext_lazy("sell"), choices=CURRENCIES)
+    buy = forms.ChoiceField(label=gettext_lazy("buy"), choices=CURRENCIES)
     rate = forms.DecimalField(
         label=gettext_lazy("rate"),
         max_digits=24,
@@ -48,7 +50,7 @@ class QuoteForm(forms.Form):
 class FeeForm(ReasonedForm):
     """What a bank took, and how it names it."""
 
-    provider = forms.CharField(label=gettext_lazy("provider"), max_length=30)
+    provider = forms.CharField(label=gettext_lazy("provider"), max_length=30, help_text=_PROVIDERS)
     reference = forms.CharField(label=gettext_lazy("the bank's reference"), max_length=80)
 
 
@@ -56,7 +58,7 @@ class CoverForm(FeeForm):
     """What we sold at a bank, and what we got."""
 
     bought_amount = forms.CharField(label=gettext_lazy("bought"), max_length=20)
-    bought_currency = forms.ChoiceField(label=gettext_lazy("bought currency"), choices=_CODES)
+    bought_currency = forms.ChoiceField(label=gettext_lazy("bought currency"), choices=CURRENCIES)
 
     def clean(self) -> dict[str, Any]:
         """Both amounts, exactly."""
@@ -132,7 +134,7 @@ class FxQuoteAdmin(_Linked):
         """From this instant on; the first of a pair, and one far from the last, once another person approves."""
         now = clock.now()
 
-        def act(values: dict[str, Any]) -> None:
+        def act(values: dict[str, Any]) -> object:
             offered = quotes.Offered(
                 sell=values["sell"],
                 buy=values["buy"],
@@ -143,10 +145,22 @@ class FxQuoteAdmin(_Linked):
             )
             made = quotes.quote(offered=offered, reason=values["reason"], by=staff(request), now=now)
             say_what_waits(request, made, about=offered)
+            return made
 
-        then = reverse("admin:payments_fxquote_changelist")
-        title = _("Quote a rate")
-        return ask(self, request, title=title, form=QuoteForm, permission=QUOTE, act=act, then=then, proven=True)
+        return ask(
+            self,
+            request,
+            title=_("Quote a rate"),
+            effect=_(
+                "Labs and experts exchange at this rate from now on. The first rate of a pair, and one far from the "
+                "last, takes another person's approval first."
+            ),
+            form=QuoteForm,
+            permission=QUOTE,
+            act=act,
+            then=reverse("admin:payments_fxquote_changelist"),
+            proven=True,
+        )
 
 
 @admin.register(FxConversion)
@@ -233,19 +247,31 @@ class BankChargeAdmin(_Linked):
 
     def fee_view(self, request: HttpRequest) -> HttpResponse:
         """A fee from the bank's statement."""
-        return self._record(request, _("Record a fee"), FeeForm)
+        effect = _("The fee is booked as the platform's cost, from our money at the provider.")
+        return self._record(request, _("Record a fee"), FeeForm, effect)
 
     def exchange_view(self, request: HttpRequest) -> HttpResponse:
         """An exchange of our own money."""
-        return self._record(request, _("Record an exchange"), CoverForm)
+        effect = _("What was sold leaves our money at the provider, and what was bought comes to it.")
+        return self._record(request, _("Record an exchange"), CoverForm, effect)
 
-    def _record(self, request: HttpRequest, title: str, form: type[FeeForm]) -> HttpResponse:
+    def _record(self, request: HttpRequest, title: str, form: type[FeeForm], effect: str) -> HttpResponse:
         """With a reason and a fresh proof; above the threshold another person approves."""
 
-        def act(values: dict[str, Any]) -> None:
+        def act(values: dict[str, Any]) -> object:
             charge = Charge(values["provider"], values["reference"], values["money"], values.get("got"))
             made = bank_charges.by_hand(charge=charge, reason=values["reason"], by=staff(request), now=clock.now())
             say_what_waits(request, made, about=charge)
+            return made
 
-        then = reverse("admin:payments_bankcharge_changelist")
-        return ask(self, request, title=title, form=form, permission=CHARGE, act=act, then=then, proven=True)
+        return ask(
+            self,
+            request,
+            title=title,
+            effect=f"{effect} {_('Above the threshold another person has to approve it first.')}",
+            form=form,
+            permission=CHARGE,
+            act=act,
+            then=reverse("admin:payments_bankcharge_changelist"),
+            proven=True,
+        )

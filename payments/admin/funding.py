@@ -16,7 +16,7 @@ from core import clock
 from core.desk import CadreAdmin, confirmed, register_queue, staff
 from core.money import Money
 from payments.admin.asking import ReasonedForm, ask, say_what_waits
-from payments.admin.staff import require_proof
+from payments.admin.staff import fresh_proof, require_proof
 from payments.models import Funding, FundsReservation, Refund
 from payments.operations.labs import funding, refunds
 from payments.operations.labs import funding_by_hand as by_hand
@@ -62,30 +62,66 @@ class FundingAdmin(CadreAdmin):
         href = reverse("admin:payments_funding_arrived", args=[row.pk])
         return format_html('<a href="{}">{}</a>', href, gettext("Another amount arrived"))
 
-    @confirmed(description=_("Confirm: the transfer has arrived"), permission=CONFIRM, reason=True, amount=amount_of)
-    def confirm(self, request: HttpRequest, row: Funding, *, reason: str) -> None:
+    @confirmed(
+        description=_("Confirm: the transfer has arrived"),
+        effect=_(
+            "The whole announced amount becomes the lab's balance at once: it pays the lab's debt first, then fills "
+            "its reservations. A large amount that no entry of the bank shows takes another person's approval first. "
+            "The lab is told."
+        ),
+        permission=CONFIRM,
+        reason=True,
+        amount=amount_of,
+        proof=fresh_proof,
+    )
+    def confirm(self, request: HttpRequest, row: Funding, *, reason: str) -> object:
         """The money is on the account; a large amount that no entry of the bank shows takes a second person."""
         require_proof(request)
-        made = by_hand.confirm(row=row, received=None, reason=reason, by=staff(request), now=clock.now())
-        say_what_waits(request, made, about=row)
+        return by_hand.confirm(row=row, received=None, reason=reason, by=staff(request), now=clock.now())
 
-    @confirmed(description=_("Close: the transfer will not come"), permission=CONFIRM, reason=True, amount=amount_of)
+    @confirmed(
+        description=_("Close: the transfer will not come"),
+        effect=_("The announcement is closed; nothing was ever booked. The lab is told."),
+        permission=CONFIRM,
+        reason=True,
+        amount=amount_of,
+    )
     def fail(self, request: HttpRequest, row: Funding, *, reason: str) -> None:
         """Nothing was ever spent of it."""
         funding.fail(funding=row, reason=reason, by=staff(request), now=clock.now())
 
-    @confirmed(description=_("Reverse: the bank took it back"), permission=CONFIRM, reason=True, amount=amount_of)
-    def reverse(self, request: HttpRequest, row: Funding, *, reason: str) -> None:
+    @confirmed(
+        description=_("Reverse: the bank took it back"),
+        effect=_(
+            "The money is taken from the lab's balance; what it has used of it becomes its debt. A large amount takes "
+            "another person's approval first. The lab is told."
+        ),
+        permission=CONFIRM,
+        reason=True,
+        amount=amount_of,
+        proof=fresh_proof,
+    )
+    def reverse(self, request: HttpRequest, row: Funding, *, reason: str) -> object:
         """What is not left of it becomes the lab's debt; a large amount takes a second person."""
         require_proof(request)
-        made = by_hand.reverse(row=row, reason=reason, by=staff(request), now=clock.now())
-        say_what_waits(request, made, about=row)
+        return by_hand.reverse(row=row, reason=reason, by=staff(request), now=clock.now())
 
-    @confirmed(description=_("Refund: give the unused part back"), permission=REFUND, reason=True, amount=amount_of)
-    def refund(self, request: HttpRequest, row: Funding, *, reason: str) -> None:
+    @confirmed(
+        description=_("Refund: give the unused part back"),
+        effect=_(
+            "The lab gets back at most what it has neither used nor reserved, and never more than this transfer "
+            "brought: the amount here is the most that it can be. Above the threshold another person has to approve "
+            "it first. The lab is told."
+        ),
+        permission=REFUND,
+        reason=True,
+        amount=amount_of,
+        proof=fresh_proof,
+    )
+    def refund(self, request: HttpRequest, row: Funding, *, reason: str) -> object:
         """At most what the lab neither used nor reserved; above the threshold somebody else approves it."""
         require_proof(request)
-        refunds.refund(funding=row, reason=reason, by=staff(request), now=clock.now())
+        return refunds.refund(funding=row, reason=reason, by=staff(request), now=clock.now())
 
     def get_urls(self) -> list[URLPattern]:
         """The page for a transfer of another amount."""
@@ -96,18 +132,31 @@ class FundingAdmin(CadreAdmin):
         """Less or more than announced has arrived: what arrived is the lab's."""
         row = get_object_or_404(Funding, pk=pk)
 
-        def act(values: dict[str, Any]) -> None:
+        def act(values: dict[str, Any]) -> object:
             made = by_hand.confirm(
                 row=row, received=values["money"], reason=values["reason"], by=staff(request), now=clock.now()
             )
             say_what_waits(request, made, about=row)
+            return made
 
         title = gettext("%(reference)s: what has arrived (announced: %(amount)s)") % {
             "reference": row.reference,
             "amount": amount_of(row),
         }
-        then = reverse("admin:payments_funding_changelist")
-        return ask(self, request, title=title, form=ReasonedForm, permission=CONFIRM, act=act, then=then, proven=True)
+        return ask(
+            self,
+            request,
+            title=title,
+            effect=gettext(
+                "What has arrived becomes the lab's balance at once, and the lab is told. A large amount that no "
+                "entry of the bank shows takes another person's approval first."
+            ),
+            form=ReasonedForm,
+            permission=CONFIRM,
+            act=act,
+            then=reverse("admin:payments_funding_changelist"),
+            proven=True,
+        )
 
 
 @admin.register(Refund)
@@ -130,13 +179,25 @@ class RefundAdmin(CadreAdmin):
     list_select_related = ("tenant", "proposed_by", "decided_by")
     actions = ("approve", "refuse")
 
-    @confirmed(description=_("Approve: the money goes back"), permission=APPROVE, amount=amount_of)
+    @confirmed(
+        description=_("Approve: the money goes back"),
+        effect=_("The money goes back to the lab at once, and the lab is told. You cannot approve your own proposal."),
+        permission=APPROVE,
+        amount=amount_of,
+        proof=fresh_proof,
+    )
     def approve(self, request: HttpRequest, row: Refund) -> None:
         """By somebody else than the proposer, with a fresh proof of who he is."""
         require_proof(request)
         refunds.approve(refund=row, by=staff(request), now=clock.now())
 
-    @confirmed(description=_("Refuse"), permission=APPROVE, reason=True, amount=amount_of)
+    @confirmed(
+        description=_("Refuse"),
+        effect=_("The money stays on the lab's balance. The lab reads the reason, and not who decided."),
+        permission=APPROVE,
+        reason=True,
+        amount=amount_of,
+    )
     def refuse(self, request: HttpRequest, row: Refund, *, reason: str) -> None:
         """The money stays the lab's balance."""
         refunds.refuse(refund=row, reason=reason, by=staff(request), now=clock.now())

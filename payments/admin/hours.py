@@ -15,7 +15,7 @@ from core.money import Money, fee_for, pay_for
 from core.problems import InvalidInput
 from payments.admin.adjustments import ADJUST, money_from
 from payments.admin.periods import WeekFilter, periods
-from payments.admin.staff import require_proof
+from payments.admin.staff import fresh_proof, require_proof
 from payments.models import Overage, TimeEntry, Timesheet
 from payments.models.timesheet import TimesheetQuerySet
 from payments.operations.hours import counted_hours, overages, timesheets
@@ -42,6 +42,18 @@ def cost_of_week(sheet: Timesheet) -> Money | None:
         for price in [price_of(entry)]
     ]
     return Money.total(costs, costs[0].currency) if costs else None
+
+
+def week_of(sheet: Timesheet) -> str:
+    """What a confirmation says about a week: whose, for whom, and how long; the sum beside it is what counts of it now."""
+    return gettext("%(id)s: %(expert)s, %(week)s, for %(lab)s (%(project)s). Billable: %(worked)s") % {
+        "id": sheet.public_id,
+        "expert": sheet.expert,
+        "week": sheet.iso_week,
+        "lab": sheet.tenant,
+        "project": sheet.contract.project,
+        "worked": format_clock(vars(sheet).get("total_seconds", 0)),
+    }
 
 
 def cost_of_seconds(entry: TimeEntry, seconds: int) -> Money:
@@ -129,7 +141,16 @@ class TimesheetAdmin(CadreAdmin):
             return "–"
         return str(Money(row["total_minor"] + row["total_fee_minor"], row["pay_currency"]))
 
-    @confirmed(description=_("Approve for the lab"), permission=APPROVE, amount=cost_of_week)
+    @confirmed(
+        description=_("Approve for the lab"),
+        effect=_(
+            "The hours of the week are owed to the expert from now on, and the lab pays them with the fee: all but what "
+            "is contested, or over a cap and undecided."
+        ),
+        permission=APPROVE,
+        amount=cost_of_week,
+        about=week_of,
+    )
     def approve(self, request: HttpRequest, sheet: Timesheet) -> None:
         """Its hours are owed from now on."""
         timesheets.approve(timesheet=sheet, decided_by=staff(request), by=principal_of(request), now=clock.now())
@@ -163,34 +184,46 @@ class TimeEntryAdmin(CadreAdmin):
 
     @confirmed(
         description=_("Correct approved hours"),
+        effect=_(
+            "The hours are booked anew with what you say; the difference is paid or set off later. The expert is told "
+            "the reason, and may contest hours that are taken away. Above the threshold another person has to approve "
+            "it first."
+        ),
         permission=CORRECT,
         reason=True,
         asks=WORDS,
         about=stretch,
         amount=lambda entry: Money(price_of(entry).gross_minor, entry.snapshot.currency),
+        proof=fresh_proof,
     )
-    def correct(self, request: HttpRequest, entry: TimeEntry, *, reason: str, given: str) -> None:
+    def correct(self, request: HttpRequest, entry: TimeEntry, *, reason: str, given: str) -> object:
         """By an adjustment: the journal is reversed and posted anew, the entry stays as it was approved. Takes a fresh proof."""
         require_proof(request)
         words = {"all": counted_hours.measured(entry), "none": 0}
         counted = words[given] if given in words else time_from(given)
-        adjustments.request_correction(
+        return adjustments.request_correction(
             entry=entry, counted=counted, reason=reason, decided_by=staff(request), now=clock.now()
         )
 
     @confirmed(
         description=_("Take pay back for the lab"),
+        effect=_(
+            "What is taken back goes to the lab with the fee on it, and is set off against the expert's later pay, never "
+            "collected. The expert is told the reason and may contest it. Above the threshold another person has to "
+            "approve it first."
+        ),
         permission=ADJUST,
         reason=True,
         asks=_("How much to take back of each, such as 150.00"),
         each=lambda entry, given: money_from(given, entry.snapshot.currency),
         about=stretch,
         amount=lambda entry: Money(price_of(entry).gross_minor, entry.snapshot.currency),
+        proof=fresh_proof,
     )
-    def take_back(self, request: HttpRequest, entry: TimeEntry, *, reason: str, given: str) -> None:
+    def take_back(self, request: HttpRequest, entry: TimeEntry, *, reason: str, given: str) -> object:
         """With the fee on it; netted against later pay, never collected. Takes a fresh proof."""
         require_proof(request)
-        clawbacks.claw_back(
+        return clawbacks.claw_back(
             source=entry,
             amount=money_from(given, entry.snapshot.currency),
             reason=reason,
@@ -222,6 +255,7 @@ class OverageAdmin(CadreAdmin):
 
     @confirmed(
         description=_("Approve for the lab"),
+        effect=_("The time counts and is paid with its week, and the lab pays for it. The expert is told."),
         permission=OVERAGE,
         amount=lambda overage: cost_of_seconds(overage.entry, overage.seconds),
     )
@@ -231,6 +265,9 @@ class OverageAdmin(CadreAdmin):
 
     @confirmed(
         description=_("Decline"),
+        effect=_(
+            "The time is not paid and stays visible as disallowed. The expert is told the reason and may contest it."
+        ),
         permission=OVERAGE,
         reason=True,
         amount=lambda overage: cost_of_seconds(overage.entry, overage.seconds),

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from django.contrib import admin, messages
 from django.http import HttpRequest
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from core import clock
+from core.confirming import TOLD
 from core.desk import CadreAdmin, ReadOnlyInline, confirmed, staff
 from core.money import Money
 from payments.admin.staff import require_proof
-from payments.models import AdjustmentProposal, CreditNote, DocumentSeries, Invoice, LabBillingProfile
+from payments.models import CreditNote, DocumentSeries, Invoice, LabBillingProfile
 from payments.operations.labs import credit_notes, invoices
 
 ISSUE = "payments.issue_invoice"
@@ -58,17 +58,21 @@ class InvoiceAdmin(CadreAdmin):
 
     @confirmed(
         description=gettext_lazy("Credit: give the fee or everything back"),
+        effect=gettext_lazy(
+            "A credit note is issued over what is left of the part that you choose, with its VAT; the lab has the "
+            "money at once, and experts keep their pay. The amount here is that of the whole invoice. Above the "
+            "threshold another person has to approve it first. The lab is told."
+        ),
+        which=gettext_lazy("What is given back"),
         permission=ISSUE,
         reason=True,
         amount=total_of,
         choices=lambda: credit_notes.PARTS,
     )
-    def credit(self, request: HttpRequest, row: Invoice, *, reason: str, choice: str) -> None:
+    def credit(self, request: HttpRequest, row: Invoice, *, reason: str, choice: str) -> object:
         """Experts keep their pay; above the threshold another person approves. Money: with a fresh proof of who he is."""
         require_proof(request)
-        made = credit_notes.credit(invoice=row, part=choice, reason=reason, by=staff(request), now=clock.now())
-        if isinstance(made, AdjustmentProposal):
-            messages.info(request, _("%(invoice)s: another person has to approve it.") % {"invoice": row.reference})
+        return credit_notes.credit(invoice=row, part=choice, reason=reason, by=staff(request), now=clock.now())
 
 
 @admin.register(CreditNote)
@@ -96,11 +100,20 @@ class LabBillingProfileAdmin(CadreAdmin):
     list_select_related = ("tenant",)
     actions = ("issue_now",)
 
-    @confirmed(description=gettext_lazy("Issue the invoices of months that are over"), permission=ISSUE)
-    def issue_now(self, request: HttpRequest, row: LabBillingProfile) -> None:
+    @confirmed(
+        description=gettext_lazy("Issue the invoices of months that are over"),
+        effect=gettext_lazy(
+            "Every month that is over and not billed yet is billed now, as the hourly job would do it. An issued "
+            "invoice never changes. The lab is told."
+        ),
+        permission=ISSUE,
+    )
+    def issue_now(self, request: HttpRequest, row: LabBillingProfile) -> object:
         """Without waiting for the hourly job."""
         made = invoices.issue_due(now=clock.now(), tenant_id=row.tenant_id)
-        messages.info(request, _("%(n)d papers issued.") % {"n": made})
+        told = ngettext("%(lab)s: %(n)d paper issued.", "%(lab)s: %(n)d papers issued.", made)
+        messages.info(request, told % {"lab": row.legal_name, "n": made})
+        return TOLD
 
 
 @admin.register(DocumentSeries)

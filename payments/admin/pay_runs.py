@@ -53,17 +53,40 @@ class PayRunAdmin(CadreAdmin):
         """With its currency."""
         return str(total_of(row))
 
-    @confirmed(description=gettext_lazy("Calculate again"), permission=PREPARE, amount=total_of)
+    @confirmed(
+        description=gettext_lazy("Calculate again"),
+        effect=gettext_lazy(
+            "All lines are computed again and the run waits for release anew; held lines stay held. You become its "
+            "preparer, so somebody else has to release it."
+        ),
+        permission=PREPARE,
+        amount=total_of,
+    )
     def recalculate(self, request: HttpRequest, row: PayRun) -> None:
         """A run that was sent back."""
         pay_runs.recalculate(run=row, by=staff(request), now=clock.now())
 
-    @confirmed(description=gettext_lazy("Send back"), permission=RELEASE, reason=True, amount=total_of)
+    @confirmed(
+        description=gettext_lazy("Send back"),
+        effect=gettext_lazy("Nothing is paid: whoever prepares computes the run again. Experts are told nothing."),
+        permission=RELEASE,
+        reason=True,
+        amount=total_of,
+    )
     def send_back(self, request: HttpRequest, row: PayRun, *, reason: str) -> None:
         """To whoever prepares."""
         pay_runs.send_back(run=row, reason=reason, by=staff(request))
 
-    @confirmed(description=gettext_lazy("Cancel"), permission=PREPARE, reason=True, amount=total_of)
+    @confirmed(
+        description=gettext_lazy("Cancel"),
+        effect=gettext_lazy(
+            "The run is given up for good. What everybody is owed stays owed and goes into the next run; everybody in "
+            "it is told the reason and the next payday."
+        ),
+        permission=PREPARE,
+        reason=True,
+        amount=total_of,
+    )
     def cancel(self, request: HttpRequest, row: PayRun, *, reason: str) -> None:
         """Everybody's money stays payable."""
         pay_runs.cancel(run=row, reason=reason, by=staff(request), now=clock.now())
@@ -158,12 +181,25 @@ class PayRunLineAdmin(CadreAdmin):
         """With its currency."""
         return "–" if row.previous_minor is None else str(Money(row.previous_minor, row.run.currency))
 
-    @confirmed(description=gettext_lazy("Hold"), permission=RELEASE, reason=True, amount=amount_of)
+    @confirmed(
+        description=gettext_lazy("Hold"),
+        effect=gettext_lazy(
+            "This pay is left out of the release and stays owed. The expert is told the reason and may contest it."
+        ),
+        permission=RELEASE,
+        reason=True,
+        amount=amount_of,
+    )
     def hold(self, request: HttpRequest, row: PayRunLine, *, reason: str) -> None:
         """Kept out of the release."""
         pay_run_holds.hold(line=row, reason=reason, by=staff(request), now=clock.now())
 
-    @confirmed(description=gettext_lazy("Put back"), permission=RELEASE, amount=amount_of)
+    @confirmed(
+        description=gettext_lazy("Put back"),
+        effect=gettext_lazy("This pay is released with the run again, and the expert is told."),
+        permission=RELEASE,
+        amount=amount_of,
+    )
     def put_back(self, request: HttpRequest, row: PayRunLine) -> None:
         """Into the release."""
         pay_run_holds.release(line=row, by=staff(request), now=clock.now())

@@ -35,7 +35,14 @@ class PayoutMethodAdmin(CadreAdmin):
         response: HttpResponse = super().changelist_view(request, extra)
         return response
 
-    @confirmed(description=_("Verify: the account is the expert's"), permission=VERIFY)
+    @confirmed(
+        description=_("Verify: the account is the expert's"),
+        effect=_(
+            "Money is sent to this account from now on, once its waiting time is over. Only verify what you have seen "
+            "proof of."
+        ),
+        permission=VERIFY,
+    )
     def verify(self, request: HttpRequest, row: PayoutMethod) -> None:
         """Proof was seen."""
         payees.verify_method(method=row, by=staff(request), now=clock.now())

@@ -69,7 +69,8 @@ class PayoutAdmin(Traced, CadreAdmin):
     )
     list_filter = ("status", StuckFilter, ContestedFilter, "currency", "provider", periods("run__pays_on", _("payday")))
     search_fields = ("public_id", "provider_reference", "expert__public_id", "expert__legal_name", "run__public_id")
-    list_select_related = ("expert", "run")
+    list_select_related = ("expert", "run", "payout_method")
+    asked_with = ("payout_method",)
     inlines = (AttemptInline,)
     actions = ("retry", "resume", "cancel", *Traced.actions)
 
@@ -83,20 +84,48 @@ class PayoutAdmin(Traced, CadreAdmin):
         """With its currency."""
         return str(amount_of(row))
 
-    @confirmed(description=_("Propose to send again"), permission=DECIDE, reason=True, amount=amount_of)
-    def retry(self, request: HttpRequest, row: Payout, *, reason: str) -> None:
+    @confirmed(
+        description=_("Propose to send again"),
+        effect=_(
+            "Nothing is sent yet: another person with the same right approves it first, under “Decisions about "
+            "payouts”. Then the money goes to the account that the expert uses now, and the expert is told."
+        ),
+        permission=DECIDE,
+        reason=True,
+        amount=amount_of,
+    )
+    def retry(self, request: HttpRequest, row: Payout, *, reason: str) -> object:
         """A failed one, to the method that the expert has now; somebody else approves."""
-        propose(request, row, PayoutDecision.Act.RETRY, reason)
+        return propose(request, row, PayoutDecision.Act.RETRY, reason)
 
-    @confirmed(description=_("Propose to let it go on"), permission=DECIDE, reason=True, amount=amount_of)
-    def resume(self, request: HttpRequest, row: Payout, *, reason: str) -> None:
+    @confirmed(
+        description=_("Propose to let it go on"),
+        effect=_(
+            "Nothing is sent yet: another person with the same right approves it first, under “Decisions about "
+            "payouts”. Then the money goes to the account that it was released to, and the expert is told."
+        ),
+        permission=DECIDE,
+        reason=True,
+        amount=amount_of,
+    )
+    def resume(self, request: HttpRequest, row: Payout, *, reason: str) -> object:
         """A held one, to the method it was released to; somebody else approves."""
-        propose(request, row, PayoutDecision.Act.RESUME, reason)
+        return propose(request, row, PayoutDecision.Act.RESUME, reason)
 
-    @confirmed(description=_("Cancel: leave it to the next run"), permission=DECIDE, reason=True, amount=amount_of)
-    def cancel(self, request: HttpRequest, row: Payout, *, reason: str) -> None:
+    @confirmed(
+        description=_("Cancel: leave it to the next run"),
+        effect=_(
+            "What is owed stays owed and goes into the next pay run. This happens at once where no provider has heard "
+            "of the payout; otherwise another person with the same right approves it first. The expert is told the "
+            "reason and may contest it."
+        ),
+        permission=DECIDE,
+        reason=True,
+        amount=amount_of,
+    )
+    def cancel(self, request: HttpRequest, row: Payout, *, reason: str) -> object:
         """What is owed stays owed; once a provider heard of it, somebody else approves."""
-        propose(request, row, PayoutDecision.Act.CANCEL, reason)
+        return propose(request, row, PayoutDecision.Act.CANCEL, reason)
 
 
 @admin.register(PayoutDecision)
@@ -127,14 +156,31 @@ class PayoutDecisionAdmin(CadreAdmin):
         answer: HttpResponse | None = fresh_proof(request) or super().response_action(request, queryset)
         return answer
 
-    @confirmed(description=_("Approve"), permission=DECIDE, amount=lambda row: amount_of(row.payout))
+    @confirmed(
+        description=_("Approve"),
+        effect=_(
+            "What was proposed is done at once: money that is sent cannot be called back. You cannot approve your own "
+            "proposal. The expert is told."
+        ),
+        permission=DECIDE,
+        amount=lambda row: amount_of(row.payout),
+    )
     def approve(self, request: HttpRequest, row: PayoutDecision) -> None:
         """By another person than who proposed it."""
         payout_decisions.approve(
             decision=row, recently_authenticated=recently_authenticated(request), by=staff(request), now=clock.now()
         )
 
-    @confirmed(description=_("Refuse"), permission=DECIDE, reason=True, amount=lambda row: amount_of(row.payout))
+    @confirmed(
+        description=_("Refuse"),
+        effect=_(
+            "The payout stays as it is. You cannot decide about your own proposal. The reason is kept with it; the "
+            "expert is told nothing."
+        ),
+        permission=DECIDE,
+        reason=True,
+        amount=lambda row: amount_of(row.payout),
+    )
     def refuse(self, request: HttpRequest, row: PayoutDecision, *, reason: str) -> None:
         """The payout stays as it is."""
         payout_decisions.refuse(decision=row, reason=reason, by=staff(request), now=clock.now())

@@ -24,7 +24,11 @@ class InboundEventAdmin(CadreAdmin):
     exclude = ("raw",)
     actions = ("handle_again",)
 
-    @confirmed(description=_("Handle failed events again"), permission=DECIDE)
+    @confirmed(
+        description=_("Handle failed events again"),
+        effect=_("What the provider says is asked for once more, and booked if it can be handled now."),
+        permission=DECIDE,
+    )
     def handle_again(self, request: HttpRequest, row: InboundEvent) -> None:
         """What stood in the way is gone."""
         inbox.handle_again(event=row, now=clock.now())

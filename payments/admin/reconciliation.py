@@ -12,8 +12,7 @@ from core import clock
 from core.confirming import Text
 from core.desk import CadreAdmin, confirmed, register_queue, staff
 from core.money import Money
-from payments.admin.asking import say_what_waits
-from payments.admin.staff import require_proof
+from payments.admin.staff import fresh_proof, require_proof
 from payments.models import DayClose, Funding, ProviderEntry, ReconciliationItem
 from payments.operations.bank import reconciliation_acts as acts
 
@@ -71,31 +70,63 @@ class ReconciliationItemAdmin(CadreAdmin):
         return str(amount_of(row))
 
     @confirmed(
-        description=_("It is this funding of a lab"), permission=RECONCILE, amount=amount_of, choices=pending_fundings
+        description=_("It is this funding of a lab"),
+        effect=_(
+            "The transfer that you choose settles with what came, and the lab is told. A large amount that the bank "
+            "does not name takes another person's approval first."
+        ),
+        which=_("Which transfer it is"),
+        permission=RECONCILE,
+        amount=amount_of,
+        choices=pending_fundings,
+        proof=fresh_proof,
     )
-    def give_to_funding(self, request: HttpRequest, row: ReconciliationItem, *, choice: str) -> None:
+    def give_to_funding(self, request: HttpRequest, row: ReconciliationItem, *, choice: str) -> object:
         """The funding settles with what came; a large one that the bank does not name only when another approves."""
         require_proof(request)
-        made = acts.give_to_funding(item=row, reference=choice, by=staff(request), now=clock.now())
-        say_what_waits(request, made, about=row)
+        return acts.give_to_funding(item=row, reference=choice, by=staff(request), now=clock.now())
 
     @confirmed(
-        description=_("Post it: say what it was"), permission=RECONCILE, reason=True, amount=amount_of, choices=places
+        description=_("Post it: say what it was"),
+        effect=_(
+            "Our books get the movement that the provider's have, on the account that you choose. A large amount "
+            "takes another person's approval first."
+        ),
+        which=_("What it was"),
+        permission=RECONCILE,
+        reason=True,
+        amount=amount_of,
+        choices=places,
+        proof=fresh_proof,
     )
-    def post(self, request: HttpRequest, row: ReconciliationItem, *, reason: str, choice: str) -> None:
+    def post(self, request: HttpRequest, row: ReconciliationItem, *, reason: str, choice: str) -> object:
         """Our books get the movement that the provider's have; a large one only when somebody else approves."""
         require_proof(request)
-        made = acts.post(item=row, place=choice, reason=reason, by=staff(request), now=clock.now())
-        say_what_waits(request, made, about=row)
+        return acts.post(item=row, place=choice, reason=reason, by=staff(request), now=clock.now())
 
-    @confirmed(description=_("Take over the opening balance"), permission=RECONCILE, reason=True, amount=amount_of)
-    def take_over(self, request: HttpRequest, row: ReconciliationItem, *, reason: str) -> None:
+    @confirmed(
+        description=_("Take over the opening balance"),
+        effect=_(
+            "The provider's opening balance is booked as the platform's own money. A large amount takes another "
+            "person's approval first."
+        ),
+        permission=RECONCILE,
+        reason=True,
+        amount=amount_of,
+        proof=fresh_proof,
+    )
+    def take_over(self, request: HttpRequest, row: ReconciliationItem, *, reason: str) -> object:
         """As the platform's own money; a large one only when somebody else approves."""
         require_proof(request)
-        made = acts.take_over(item=row, reason=reason, by=staff(request), now=clock.now())
-        say_what_waits(request, made, about=row)
+        return acts.take_over(item=row, reason=reason, by=staff(request), now=clock.now())
 
-    @confirmed(description=_("Explain: nothing is to be posted"), permission=RECONCILE, reason=True, amount=amount_of)
+    @confirmed(
+        description=_("Explain: nothing is to be posted"),
+        effect=_("Nothing is booked; the difference is closed with your reason, which auditors read."),
+        permission=RECONCILE,
+        reason=True,
+        amount=amount_of,
+    )
     def explain(self, request: HttpRequest, row: ReconciliationItem, *, reason: str) -> None:
         """A person has looked."""
         acts.explain(item=row, reason=reason, by=staff(request), now=clock.now())
@@ -119,15 +150,20 @@ class ProviderEntryAdmin(CadreAdmin):
 
     @confirmed(
         description=_("From suspense: it is this funding of a lab"),
+        effect=_(
+            "The posting to suspense is reversed, the transfer that you choose settles with the money, and the lab is "
+            "told. A large amount takes another person's approval first."
+        ),
+        which=_("Which transfer it is"),
         permission=RECONCILE,
         amount=amount_of,
         choices=pending_fundings,
+        proof=fresh_proof,
     )
-    def give_suspense_to_funding(self, request: HttpRequest, row: ProviderEntry, *, choice: str) -> None:
+    def give_suspense_to_funding(self, request: HttpRequest, row: ProviderEntry, *, choice: str) -> object:
         """The posting to suspense is reversed, and the funding settles; a large one only when another approves."""
         require_proof(request)
-        made = acts.give_suspense_to_funding(entry=row, reference=choice, by=staff(request), now=clock.now())
-        say_what_waits(request, made, about=row)
+        return acts.give_suspense_to_funding(entry=row, reference=choice, by=staff(request), now=clock.now())
 
 
 @admin.register(DayClose)

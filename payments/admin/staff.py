@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from allauth.account.authentication import get_authentication_records
 from django.conf import settings
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -23,7 +24,7 @@ def recently_authenticated(request: HttpRequest) -> bool:
 
 def prove_again(request: HttpRequest) -> HttpResponse:
     """To the page that asks for a proof, and back."""
-    return HttpResponseRedirect(f"{reverse('account_reauthenticate')}?{urlencode({'next': request.path})}")
+    return HttpResponseRedirect(f"{reverse('account_reauthenticate')}?{urlencode({'next': request.get_full_path()})}")
 
 
 def require_proof(request: HttpRequest) -> None:
@@ -34,4 +35,8 @@ def require_proof(request: HttpRequest) -> None:
 
 def fresh_proof(request: HttpRequest) -> HttpResponse | None:
     """Where to prove who you are, when the last proof is too old; None when it is not."""
-    return None if recently_authenticated(request) else prove_again(request)
+    if recently_authenticated(request):
+        return None
+    if request.method == "POST":
+        messages.info(request, _("Money may move by this: prove who you are first. Then press the button again."))
+    return prove_again(request)

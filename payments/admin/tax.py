@@ -11,7 +11,7 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -20,6 +20,7 @@ from core.desk import CadreAdmin, confirmed, register_queue, staff
 from core.money import Money
 from core.public import Event, User
 from payments import tax
+from payments.admin.asking import asking
 from payments.admin.staff import prove_again, recently_authenticated
 from payments.models import BackupWithholding, OwedInvoice, TaxProfile
 from payments.operations.payee import backup_withholding, tax_profiles
@@ -66,6 +67,10 @@ class TaxProfileAdmin(CadreAdmin):
 
     @confirmed(
         description=gettext_lazy("Confirm VAT id (reason: number of the VIES consultation)"),
+        effect=gettext_lazy(
+            "The VAT id counts as confirmed from now on: invoices of this business can be written in its name. The "
+            "expert is told."
+        ),
         permission=CONFIRM,
         reason=True,
     )
@@ -74,7 +79,15 @@ class TaxProfileAdmin(CadreAdmin):
         tax_profiles.confirm_vat(profile=row, consultation=reason, by=staff(request), now=clock.now())
 
     @confirmed(
-        description=gettext_lazy("Start backup withholding"), permission=WITHHOLD, reason=True, choices=lambda: CAUSES
+        description=gettext_lazy("Start backup withholding"),
+        effect=gettext_lazy(
+            "Tax is kept back from every payout calculated from now on. The expert is told the reason and may contest "
+            "it."
+        ),
+        which=gettext_lazy("Cause"),
+        permission=WITHHOLD,
+        reason=True,
+        choices=lambda: CAUSES,
     )
     def withhold(self, request: HttpRequest, row: TaxProfile, *, reason: str, choice: str) -> None:
         """From the next calculation on."""
@@ -117,9 +130,15 @@ class TaxProfileAdmin(CadreAdmin):
             return prove_again(request)
         form = PurposeForm(request.POST or None)
         if request.method != "POST" or not form.is_valid():
-            title = _("Export full tax numbers, %(year)s") % {"year": year}
-            context = {**self.admin_site.each_context(request), "opts": self.opts, "title": title, "form": form}
-            return TemplateResponse(request, "payments/admin/ask.html", context)
+            return asking(
+                self,
+                request,
+                title=_("Export full tax numbers, %(year)s") % {"year": year},
+                effect=_("A CSV file with every form that is due for the year, for whoever files them."),
+                form=form,
+                back=reverse("admin:payments_nec_year", args=[year]),
+                button=_("Download"),
+            )
         totals = [total for total in nec_totals(year=year) if total.is_reportable]
         file = _nec_csv(totals).encode()
         tax_profiles.note_export(
@@ -145,7 +164,15 @@ class BackupWithholdingAdmin(CadreAdmin):
     list_select_related = ("expert", "started_by")
     actions = ("end",)
 
-    @confirmed(description=gettext_lazy("End backup withholding"), permission=WITHHOLD, reason=True)
+    @confirmed(
+        description=gettext_lazy("End backup withholding"),
+        effect=gettext_lazy(
+            "Nothing is kept back from the next calculation on; what was kept back stays with the tax authority. The "
+            "expert is told."
+        ),
+        permission=WITHHOLD,
+        reason=True,
+    )
     def end(self, request: HttpRequest, row: BackupWithholding, *, reason: str) -> None:
         """From the next calculation on."""
         backup_withholding.end(spell=row, reason=reason, by=staff(request), now=clock.now())
@@ -221,6 +248,7 @@ class OwedInvoiceAdmin(CadreAdmin):
 
     @confirmed(
         description=gettext_lazy("His own invoice is here"),
+        effect=gettext_lazy("The payout counts as invoiced under this number; we write no invoice for it any more."),
         permission=CONFIRM,
         amount=gross_of,
         asks=gettext_lazy("Number of his invoice"),
@@ -229,7 +257,13 @@ class OwedInvoiceAdmin(CadreAdmin):
         """With its number."""
         owed_invoices.received(row=row, reference=given, by=staff(request), now=clock.now())
 
-    @confirmed(description=gettext_lazy("Try again to write it"), permission=CONFIRM)
+    @confirmed(
+        description=gettext_lazy("Try again to write it"),
+        effect=gettext_lazy(
+            "The invoice is written now if nothing stands in the way any more; otherwise it goes on waiting."
+        ),
+        permission=CONFIRM,
+    )
     def look_again(self, request: HttpRequest, row: OwedInvoice) -> None:
         """When settings or keys were put right."""
         self_billing.issue(payout_id=row.payout_id, now=clock.now())

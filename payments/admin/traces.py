@@ -29,9 +29,9 @@ def amount_of(row: Payout) -> Money:
     return Money(row.amount_minor, row.currency)
 
 
-def propose(request: HttpRequest, row: Payout, act: str, reason: str) -> None:
-    """Put an act on a payout before another person."""
-    payout_decisions.propose(
+def propose(request: HttpRequest, row: Payout, act: str, reason: str) -> PayoutDecision | None:
+    """Put an act on a payout before another person; None where it needs nobody else and is done."""
+    return payout_decisions.propose(
         payout=row,
         act=act,
         reason=reason,
@@ -104,6 +104,11 @@ class Traced(CadreAdmin):
 
     @confirmed(
         description=_("Answer the expert: did it arrive?"),
+        effect=_(
+            "The expert's appeal is decided by this, and the expert reads the reason. No money moves yet: where it did not "
+            "arrive, another person has to approve first that it is booked back."
+        ),
+        which=_("What the bank says"),
         permission=DECIDE,
         reason=True,
         choices=lambda: list(traces.ANSWERS.items()),
@@ -122,15 +127,33 @@ class Traced(CadreAdmin):
         if proposed is not None:
             messages.success(request, _("Another person has to approve that it is booked back."))
 
-    @confirmed(description=_("Propose to book it back as lost"), permission=DECIDE, reason=True, amount=amount_of)
-    def lost(self, request: HttpRequest, row: Payout, *, reason: str) -> None:
+    @confirmed(
+        description=_("Propose to book it back as lost"),
+        effect=_(
+            "Nothing is booked yet: another person with the same right approves it first, under “Decisions about "
+            "payouts”. Then the amount is owed to the expert again, and the expert is told."
+        ),
+        permission=DECIDE,
+        reason=True,
+        amount=amount_of,
+    )
+    def lost(self, request: HttpRequest, row: Payout, *, reason: str) -> object:
         """What its expert contested with success: it is owed again once somebody else approves."""
-        propose(request, row, PayoutDecision.Act.LOST, reason)
+        return propose(request, row, PayoutDecision.Act.LOST, reason)
 
-    @confirmed(description=_("Propose that it arrived after all"), permission=DECIDE, reason=True, amount=amount_of)
-    def arrived(self, request: HttpRequest, row: Payout, *, reason: str) -> None:
+    @confirmed(
+        description=_("Propose that it arrived after all"),
+        effect=_(
+            "Nothing changes yet: another person with the same right approves it first, under “Decisions about payouts”. "
+            "Then the expert is told that it arrived, and may contest that. Give the bank's reference as the reason."
+        ),
+        permission=DECIDE,
+        reason=True,
+        amount=amount_of,
+    )
+    def arrived(self, request: HttpRequest, row: Payout, *, reason: str) -> object:
         """With the bank's reference; once somebody else approves, its expert is told, and may contest that."""
-        propose(request, row, PayoutDecision.Act.ARRIVED, reason)
+        return propose(request, row, PayoutDecision.Act.ARRIVED, reason)
 
 
 register_queue(

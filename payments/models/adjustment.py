@@ -111,4 +111,4 @@ class Adjustment(TenantModel):
         )
 
     def __str__(self) -> str:
-        return f"{self.public_id} {self.kind}"
+        return f"{self.public_id} {self.get_kind_display()}"

@@ -104,4 +104,4 @@ class LoneAct(CadreModel):
         triggers = (WithinThreshold(name="within_threshold"), guards.Refuse(name="append_only"))
 
     def __str__(self) -> str:
-        return f"{self.sort} {self.pk}"
+        return f"{self.get_sort_display()} {self.pk}"

@@ -75,7 +75,7 @@ class PlatformPay(CadreModel):
         )
 
     def __str__(self) -> str:
-        return f"{self.public_id} {self.kind}"
+        return f"{self.public_id} {self.get_kind_display()}"
 
 
 class WriteOff(CadreModel):
@@ -122,6 +122,9 @@ class Debt(Account):
         verbose_name = _("debt")
         verbose_name_plural = _("debts")
         permissions = (("write_off_debt", "Can propose to write off a debt"),)
+
+    def __str__(self) -> str:
+        return str(self.expert or self.tenant)
 
 
 class Payee(Expert):

@@ -200,7 +200,7 @@ class AdjustmentProposal(CadreModel):
         triggers = (TwoPeople(name="two_people"),)
 
     def __str__(self) -> str:
-        return f"{self.public_id} {self.act}"
+        return f"{self.public_id} {self.get_act_display()}"
 
     @property
     def is_proposed(self) -> bool:

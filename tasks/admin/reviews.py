@@ -88,17 +88,33 @@ class SubmissionAdmin(CadreAdmin):
             },
         )
 
-    @confirmed(description=_("Accept"), permission=REVIEW)
+    @confirmed(description=_("Accept"), effect=_("The work is taken, and counts for the task."), permission=REVIEW)
     def accept(self, request: HttpRequest, work: Submission) -> None:
         """It is good."""
         decide(request, work, Review.Outcome.ACCEPT)
 
-    @confirmed(description=_("Ask for rework"), permission=REVIEW, reason=True, choices=lambda: REASONS)
+    @confirmed(
+        description=_("Ask for rework"),
+        effect=_("The same expert revises the work and reads the reason."),
+        which=_("Ground"),
+        permission=REVIEW,
+        reason=True,
+        choices=lambda: REASONS,
+    )
     def request_rework(self, request: HttpRequest, work: Submission, *, reason: str, choice: str) -> None:
         """The same expert revises it."""
         decide(request, work, Review.Outcome.REQUEST_REWORK, reason=reason, code=choice)
 
-    @confirmed(description=_("Reject"), permission=REVIEW, reason=True, choices=lambda: REASONS)
+    @confirmed(
+        description=_("Reject"),
+        effect=_(
+            "The work is not taken; its hours stay as they are. The expert is told the reason and may contest it."
+        ),
+        which=_("Ground"),
+        permission=REVIEW,
+        reason=True,
+        choices=lambda: REASONS,
+    )
     def reject(self, request: HttpRequest, work: Submission, *, reason: str, choice: str) -> None:
         """It is not taken; hours stay, and the expert may appeal."""
         decide(request, work, Review.Outcome.REJECT, reason=reason, code=choice)

@@ -65,7 +65,7 @@ def test_a_verifier_sees_the_queue_asks_himself_and_verifies(desk: Desk, ada: Ap
     assert "/api/v1/expert/downloads/" in page
 
     asked = desk.act("credential", "verify", credential.pk)
-    assert "This concerns 1 row" in asked.content.decode()
+    assert "This concerns 1 credential" in asked.content.decode()
     assert Credential.objects.get().status == "pending"
     desk.act("credential", "verify", credential.pk, confirmed="yes", reason="")
     assert Credential.objects.get().status == "pending"
@@ -138,7 +138,7 @@ def test_only_what_was_offered_can_be_chosen(desk: Desk, ada: Api, credential: C
         ("credential", "reject", credential.pk),
     ):
         asked = desk.act(model, action, pk, confirmed="yes", reason="I made this up.", choice="archangel")
-        assert "This concerns 1 row" in asked.content.decode()
+        assert f"This concerns 1 {model}" in asked.content.decode()
     assert Expert.objects.get().tier == "generalist"
     assert not Restriction.objects.exists()
     assert not Decision.objects.exists()

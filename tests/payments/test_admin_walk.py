@@ -123,7 +123,9 @@ def cost_of(client: Client, url: str) -> int:
     return len(queries)
 
 
-BARE = re.compile(r">\s*[A-Z][a-z ]*\b(?:minor|seconds|bp)\s*<|\d{4}-\d\d-\d\d \d\d:\d\d(?! UTC|:)|\d\d:\d\d:\d\d\.\d+")
+BARE = re.compile(
+    r">\s*(?:Public id|Seq|Iso week|Line count|Source id|Vat id|Masked\b[a-z ]*|Idem key)\s*<|>\s*[A-Z][a-z ]*\b(?:minor|seconds|bp)\s*<|\d{4}-\d\d-\d\d \d\d:\d\d(?! UTC|:)|\d\d:\d\d:\d\d\.\d+"
+)
 """A heading that names a unit of storage, an instant without its zone, or one as the database writes it."""
 
 

@@ -239,6 +239,7 @@ def test_an_old_proof_approves_no_credit() -> None:
     session["account_authentication_methods"] = []
     session.save()
     desk.prove(seconds_ago=601)
-    assert "Prove again" in desk.act("creditlimit", "approve", row.pk, confirmed="yes").content.decode()
+    page = desk.act("creditlimit", "approve", row.pk, confirmed="yes")
+    assert page.redirect_chain[0][0].startswith("/accounts/reauthenticate/?next=")
     with platform():
         assert CreditLimit.objects.get().status == "proposed"

@@ -80,7 +80,7 @@ def test_weeks_are_approved_after_count_and_sum_were_shown(desk: Desk) -> None:
         assert desk.client.get(f"{ADMIN}/timesheet/{sheets[0].pk}/change/").status_code == 200
         assert desk.client.get(f"{ADMIN}/timeentry/").status_code == 200
     asked = desk.act("timesheet", "approve", *sheets)
-    assert "This concerns 2 rows" in asked
+    assert "This concerns 2 timesheets" in asked
     assert "286.00" in asked
     with platform():
         assert Timesheet.objects.filter(status="submitted").count() == 2
@@ -164,7 +164,7 @@ def test_a_form_that_saw_no_page_or_another_is_shown_the_page(desk: Desk) -> Non
     form = {"confirmed": "yes", "reason": "It was hard."}
     for seal in ("", *seals):
         told = desk.act("overage", "approve", overage, **form, figures=seal)
-        assert "This concerns 1 row" in told
+        assert "This concerns 1 overage" in told
         assert ">It was hard.</textarea>" in told or "textarea" not in told
         assert ("have changed since the page was shown" in told) == bool(seal)
         with platform():
@@ -185,7 +185,7 @@ def test_rows_that_left_the_list_meanwhile_are_told_before_the_rest_is_done(desk
     sent = {**body, "confirmed": "yes", "figures": browser.seal_in(asked)}
     with clock.frozen(LATER):
         told = desk.client.post(f"{ADMIN}/{queue}", sent).content.decode()
-    assert "This concerns 1 row" in told
+    assert "This concerns 1 timesheet" in told
     assert "have changed since the page was shown" in told
     with platform():
         assert Timesheet.objects.get(pk=sheets[1].pk).status == "submitted"

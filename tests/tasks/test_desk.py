@@ -80,7 +80,7 @@ def test_a_reviewer_reads_confirms_and_accepts(reviewer: Tasks, staff: User) -> 
     assert "Names the risk of bleeding as the reason to ask." in page
     assert "holder@example.org" not in page
     asked = reviewer.act("submission", "accept", work.pk)
-    assert "This concerns 1 row" in asked
+    assert "This concerns 1 submission" in asked
     assert again(work).status == "submitted"
     reviewer.act("submission", "accept", work.pk, confirmed="yes")
     done = submission(work.public_id)
