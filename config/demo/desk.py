@@ -21,8 +21,8 @@ _CODE_PERIOD = 30  # seconds, as RFC 6238 has it
 _CODE_MARGIN = 1.5
 _CODE_ATTEMPTS = 2
 _MOST_REDIRECTS = 8
-DONE = re.compile(r"\d+ done[.,]")
-"""What the desk says when something was done."""
+DONE = re.compile(r"\d+ (?:done|proposed)[.,]")
+"""What the desk says when something was done, or waits for another person."""
 
 
 class Refused(RuntimeError):
