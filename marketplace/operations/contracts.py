@@ -155,8 +155,11 @@ def end(*, contract: Contract, reason: str, decided_by: User, explanation: str, 
 
 @transaction.atomic
 def end_with_project(*, contract: Contract, now: dt.datetime) -> Contract:
-    """End it because its project winds down; the notice runs first."""
-    locked = _give_notice(lock(contract), Contract.EndReason.PROJECT_ENDED, now=now)
+    """End it because its project winds down; the notice runs first. Who left meanwhile, or had his notice, stays so."""
+    locked = lock(contract)
+    if not states.can_move(locked, Contract.Status.ENDING):
+        return locked
+    locked = _give_notice(locked, Contract.EndReason.PROJECT_ENDED, now=now)
     _notify(locked, "contract.ending", _("The project ends: %(title)s"), now=now)
     return _finish_if_due(locked, now=now)
 

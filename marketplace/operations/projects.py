@@ -17,7 +17,7 @@ from core.problems import Conflict, FieldError, InvalidInput, map_constraint
 from core.public import Operation, Principal, unit_of_work
 from core.sweeps import sweep
 from marketplace import pay_policy, ports
-from marketplace.models import Contract, Project
+from marketplace.models import Contract, Opening, Project
 from marketplace.operations import board, budgets, closing, contracts
 
 COMPLETER = Principal.system("marketplace.complete_projects")
@@ -166,6 +166,8 @@ def _run_wind_down(operation: Operation, now: dt.datetime) -> None:
     by = Principal.system(WIND_DOWN)
     with unit_of_work(by):
         project = Project.objects.get(public_id=operation.params["project"])
+    with unit_of_work(by, reason=operation.public_id):
+        _stop_hiring(project, now=now)
     batch = AT_ONCE
     while batch == AT_ONCE:  # each is kept, whatever comes after it
         with unit_of_work(by, reason=operation.public_id):
@@ -176,10 +178,20 @@ def _run_wind_down(operation: Operation, now: dt.datetime) -> None:
     long_work.finish(operation, now=now, results=results)
 
 
-def _end_some(project: Project, *, now: dt.datetime) -> int:
-    """Hire nobody any more, and give notice to some of the contracts; how many."""
+def _stop_hiring(project: Project, *, now: dt.datetime) -> bool:
+    """Hire nobody any more; whether anybody could be.
+
+    In a transaction before those of the contracts: whoever leaves locks his contract first, and its opening then.
+    """
     locked = lock(project)
+    was_hiring = Opening.objects.filter(project=locked).exclude(status=Opening.Status.CLOSED).exists()
     closing.stop_hiring(project=locked, now=now)
+    return was_hiring
+
+
+def _end_some(project: Project, *, now: dt.datetime) -> int:
+    """Give notice to some of the contracts; how many were looked at."""
+    locked = lock(project)
     return len([contracts.end_with_project(contract=one, now=now) for one in _to_end(locked)[:AT_ONCE]])
 
 
@@ -198,7 +210,7 @@ def complete_due(*, now: dt.datetime, after: int = 0) -> int:
         project = Project.objects.get(pk=pk)
         at_it = Operation.objects.filter(kind=WIND_DOWN, finished_at=None, params__project=project.public_id)
         if _to_end(project).exists() and not at_it.exists():
-            return bool(_end_some(project, now=now))
+            return _stop_hiring(project, now=now) or bool(_end_some(project, now=now))
         if blockers(project=project):
             return False
         _move(project, Project.Status.COMPLETED, "completed", now=now)

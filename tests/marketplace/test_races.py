@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 
 import pytest
+from django.db import connection
 
-from core import clock, outbox
+from core import clock, long_work, outbox
 from core.problems import DomainError
-from core.public import Event, unit_of_work
+from core.public import Event, Principal, unit_of_work
 from marketplace.models import Amendment, Application, Contract, Exposure, Lab, Offer, Opening, RateSnapshot
-from marketplace.operations import amendments, closing, conflicts, contracts, offers
+from marketplace.operations import amendments, closing, conflicts, contracts, offers, projects
 from tests.concurrency.together import together
 from tests.core.api.conftest import Caller
 from tests.invariants import assert_money_is_whole
@@ -222,3 +225,37 @@ def as_expert(world: World, amendment: Amendment, act: Callable[..., object]) ->
 def as_platform(amendment: Amendment, act: Callable[..., object]) -> None:
     with platform():
         act(amendment=amendment, now=NOW)
+
+
+def test_whoever_leaves_while_his_project_winds_down_leaves_and_the_others_get_their_notice() -> None:
+    """He has his contract when the worker comes to it, and needs his opening, where his seat becomes free."""
+    project = make_project(make_lab())
+    ada, bob = (make_contract(make_opening(project), make_expert(f"{name}@example.org")) for name in ("ada", "bob"))
+    with platform():
+        operation = projects.wind_down(project=project, by=Principal.system("tests"), now=NOW)
+    with ThreadPoolExecutor(1) as pool:
+        with platform():
+            contracts.lock(ada)
+            worker = pool.submit(run_and_hang_up, operation.pk)
+            until_somebody_waits_for(worker)
+            contracts.leave(contract=ada, now=NOW)
+        worker.result()
+    assert (again(ada).status, again(bob).status) == ("ended", "ending")
+    assert (again(operation).state, again(ada.opening).status) == ("succeeded", "closed")
+
+
+def run_and_hang_up(operation_id: int) -> None:
+    try:
+        long_work.run(operation_id, now=NOW)
+    finally:
+        connection.close()
+
+
+def until_somebody_waits_for(worker: Future[None]) -> None:
+    with connection.cursor() as cursor:
+        while not worker.done():
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            if cursor.fetchone()[0]:
+                return
+            threading.Event().wait(0.01)
+    worker.result()
