@@ -32,7 +32,7 @@ from tests.stripe_fake.server import Asked, Fake
 __all__ = ["fake"]
 
 STRIPE = "stripe_connect"
-LIST, ACCOUNT = "/v1/balance_transactions", "/v1/payouts"
+ACCOUNT = "/v1/payouts"
 
 
 @pytest.fixture

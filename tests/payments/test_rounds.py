@@ -110,9 +110,7 @@ class TestAnyNumber:
                 tracking.follow_settlements(now=paid + DAY, only=STRIPE)
             fake.books.lines = keep
             counted.append(len(queries))
-        assert counted[1] - counted[0] <= 2 * 40, (
-            "statements for each account, transactions and their scopes counted in"
-        )
+        assert counted[1] - counted[0] <= 2 * 25, "statements for each account, with units of work and their scopes"
         assert sorted(Counter(asked_about(fake)).values()) == [1, 1, 2, 2]
 
     def test_one_walks_at_a_time_and_whoever_comes_meanwhile_leaves_it_to_him(
