@@ -45,6 +45,7 @@ class AccessTokenAdmin(CadreAdmin):
     """Keys, of which only a hash is stored."""
 
     list_display = ("prefix", "kind", "name", "tenant", "user", "expires_at", "revoked_at", "last_used_at")
+    list_select_related = ("tenant", "user")
     list_filter = ("kind",)
     search_fields = ("public_id", "prefix", "name")
     exclude = ("digest",)
@@ -55,6 +56,7 @@ class EventAdmin(CadreAdmin):
     """News."""
 
     list_display = ("name", "subject", "tenant", "actor", "occurred_at")
+    list_select_related = ("tenant",)
     list_filter = ("name",)
     search_fields = ("subject", "public_id")
 
@@ -72,5 +74,6 @@ class OperationAdmin(CadreAdmin):
     """Long work."""
 
     list_display = ("public_id", "kind", "state", "tenant", "total", "done", "failed", "created_at", "finished_at")
+    list_select_related = ("tenant",)
     list_filter = ("state", "kind")
     search_fields = ("public_id",)

@@ -24,7 +24,7 @@ from core.models.user import User
 from core.money import Money
 from core.principal import Kind, Principal
 from core.row_history import recent_history
-from core.row_words import worded
+from core.row_words import listed, worded
 
 M = TypeVar("M", bound=models.Model)
 
@@ -128,7 +128,7 @@ class CadreAdmin(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
 
     def get_list_display(self, request: HttpRequest) -> Sequence[Any]:
         """Bare numbers written out."""
-        return worded(self.model, super().get_list_display(request))
+        return listed(self.model, super().get_list_display(request))
 
     def get_fields(self, request: HttpRequest, obj: models.Model | None = None) -> Sequence[Any]:
         """Of a row that nobody edits, bare numbers written out."""

@@ -42,11 +42,17 @@ HEADINGS: Final = {
     "sha256": _("SHA-256"),
 }
 """What fields are called whose names are for programs."""
+RELATIONS: Final = {"tenant": _("lab")}
 
 
 def worded(model: type[models.Model], names: Iterable[Any]) -> list[Any]:
     """The same names, with a column for each field that is a bare number."""
     return [_column(model, name) if isinstance(name, str) else name for name in names]
+
+
+def listed(model: type[models.Model], names: Iterable[Any]) -> list[Any]:
+    """As ``worded``, for the columns of a list: of a page's fields, relations stay links."""
+    return [_called(name) if name in RELATIONS else name for name in worded(model, names)]
 
 
 def signed_clock(seconds: int) -> str:
@@ -77,10 +83,11 @@ def _column(model: type[models.Model], name: str) -> Any:
     return column
 
 
+@cache
 def _called(name: str) -> Any:
     """The same value under a heading of its own."""
 
-    @admin.display(description=HEADINGS[name], ordering=name, empty_value=NOTHING)
+    @admin.display(description=HEADINGS.get(name) or RELATIONS[name], ordering=name, empty_value=NOTHING)
     def column(row: models.Model) -> Any:
         return getattr(row, name)
 

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from core import clock
 from core.desk import CadreAdmin, ReadOnlyInline, confirmed, register_queue, staff
+from experts import evidence
 from experts.models import Appeal, AppealFile, Decision
 from experts.operations import appeals, documents
 
@@ -20,11 +21,19 @@ DECIDE = "experts.decide_appeal"
 class DecisionAdmin(CadreAdmin):
     """Acts that cost somebody money or access. Nobody can change them."""
 
+    exclude = ("evidence",)
+    readonly_fields = ("told_evidence",)
+
     list_display = ("public_id", "expert", "act", "subject", "reason_code", "decided_by", "decided_at", "answer_until")
     list_filter = ("act", "reason_code")
     search_fields = ("public_id", "subject", "expert__legal_name", "expert__public_id")
     list_select_related = ("expert", "decided_by")
     date_hierarchy = "decided_at"
+
+    @admin.display(description=_("evidence"))
+    def told_evidence(self, decision: Decision) -> str:
+        """What was put down, in words."""
+        return evidence.in_words(decision.evidence) or "–"
 
 
 class AppealFileInline(ReadOnlyInline):
@@ -66,7 +75,10 @@ class AppealAdmin(CadreAdmin):
     @admin.display(description=_("evidence of the decision"))
     def evidence(self, appeal: Appeal) -> str:
         """What the first decider put down."""
-        return "–" if appeal.decision is None else f"{appeal.decision.explanation} · {appeal.decision.evidence}"
+        if appeal.decision is None:
+            return "–"
+        told = (appeal.decision.explanation, evidence.in_words(appeal.decision.evidence))
+        return " · ".join(filter(None, told))
 
     @admin.display(description=_("downloads"))
     def downloads(self, appeal: Appeal) -> str:

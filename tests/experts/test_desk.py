@@ -127,6 +127,9 @@ def test_tier_and_restriction_with_a_reason(desk: Desk, ada: Api) -> None:
     desk.act("expert", "restrict", ada.expert.pk, confirmed="yes", reason="Shared a task.", choice="suspended")
     restriction = Restriction.objects.get()
     assert restriction.decision.explanation == "Shared a task."
+    told = desk.client.get(f"{ADMIN}/decision/{restriction.decision_id}/change/").content.decode()
+    assert "kind: suspended" in told
+    assert "{&quot;" not in told.replace(" ", "")
     desk.act("restriction", "lift", restriction.pk, confirmed="yes")
     assert Restriction.objects.get().ends_at is not None
 

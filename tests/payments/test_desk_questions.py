@@ -108,7 +108,7 @@ def test_a_refund_that_waits_says_so_and_shows_its_lab_and_proposer() -> None:
         row = Refund.objects.get()
         assert row.status == "proposed"
     asked = page_of(Desk("approve_refund").act("refund", "approve", row.pk))
-    for fact in (f"Tenant {lab}", f"Proposed by {one.user}", f"Reason {WHY}", "$9,000.00"):
+    for fact in (f"Lab {lab}", f"Proposed by {one.user}", f"Reason {WHY}", "$9,000.00"):
         assert fact in asked, fact
     with platform(), pytest.raises(OwnProposal):
         refunds.approve(refund=row, by=one.user, now=NOW)
@@ -171,3 +171,19 @@ def test_who_has_to_prove_himself_is_told_why_before_he_fills_anything_in() -> N
     assert answer["Location"].endswith("next=%2Fadmin%2Fpayments%2Fcreditlimit%2F%3Fstatus__exact%3Dproposed")
     desk.prove()
     assert "prove who you are first. Then press the button again." in page_of(desk.get("creditlimit/"))
+
+
+def test_an_empty_list_says_what_would_stand_there() -> None:
+    desk = Desk()
+    assert "No payouts yet They appear by themselves" in page_of(desk.get("payout/"))
+    assert "No payouts fit these filters In a queue that is good news: nothing waits." in page_of(
+        desk.get("payout/?status__exact=failed")
+    )
+
+
+def test_a_list_is_headed_by_words() -> None:
+    lab, desk = story.new_lab(), Desk()
+    arrived(lab, 500)
+    shown = page_of(desk.get("funding/"))
+    assert " Lab " in shown
+    assert "Tenant" not in shown
