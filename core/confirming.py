@@ -171,7 +171,7 @@ def act_on(
         made: list[object] = []
         act = partial(_keep, made, partial(method, model_admin, request, row, **answers))
         if told(request, act, about=f"{row}: ") and made != [TOLD]:
-            (waiting if is_proposed(made[0]) else done).append(moved)
+            (waiting if is_proposed(made[0]) else done).append(_came_to(made[0]) or moved)
     if done:
         messages.success(request, _("“%(act)s”: %(n)d done%(sums)s.") % _counted(question, done))
     if waiting:
@@ -186,6 +186,13 @@ def act_on(
 def is_proposed(made: object) -> bool:
     """Whether what an act made is only a proposal, and waits for another person."""
     return getattr(made, "status", None) == PROPOSED
+
+
+def _came_to(made: object) -> Money | None:
+    """What an act truly moved, where the row that it made says so: it may be less than the page's figure."""
+    kept = (getattr(made, name, None) for name in ("amount_minor", "total_minor"))
+    minor, currency = next(filter(None, kept), None), getattr(made, "currency", "")
+    return Money(abs(minor), currency) if minor and currency else None
 
 
 def _keep(made: list[object], act: Callable[[], object]) -> None:

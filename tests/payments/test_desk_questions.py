@@ -12,7 +12,7 @@ from core import clock
 from core.confirming import Question
 from core.money import Money
 from core.public import Tenant
-from payments.models import CreditLimit, PayoutMethod, PlatformPay, Refund
+from payments.models import CreditLimit, Funding, PayoutMethod, PlatformPay, Refund
 from payments.operations.labs import credit, funding, refunds
 from payments.operations.pay.four_eyes import OwnProposal
 from payments.operations.rails import payout_decisions
@@ -187,3 +187,17 @@ def test_a_list_is_headed_by_words() -> None:
     shown = page_of(desk.get("funding/"))
     assert " Lab " in shown
     assert "Tenant" not in shown
+
+
+def test_what_is_told_as_done_is_what_was_truly_moved() -> None:
+    """The page knows the most that can go back; less does where the lab has used some of it."""
+    lab, one = story.new_lab(funded=100_000), Desk("refund_lab")
+    story.earn(story.new_expert(), 20_000, lab=lab)
+    with platform():
+        row = Funding.objects.get(tenant=lab)
+    with clock.frozen(NOW):
+        told = page_of(one.act("funding", "refund", row.pk, confirmed="1", reason=WHY))
+    with platform():
+        made = Refund.objects.get()
+    assert 0 < made.amount_minor < 100_000
+    assert f"1 done, ${made.amount_minor / 100:.2f}." in told
