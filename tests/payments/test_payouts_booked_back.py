@@ -135,9 +135,9 @@ def test_what_arrived_after_all_is_a_decision_that_she_may_contest(ada: Expert) 
         propose("lost", one, at=DUE + 9 * DAY)
     filed = contest(ada, at=DUE + 9 * DAY)
     assert (filed.status_code, filed.json()["decision"]) == (201, decision.public_id)
-    with platform():
-        with pytest.raises(appeals.SameDecider):
-            answer("overturned", by=one, at=DUE + 9 * DAY)
+    for decided_so in (one, two):  # neither who wanted it nor who approved it
+        with platform(), pytest.raises(appeals.SameDecider):
+            answer("upheld", by=decided_so, at=DUE + 9 * DAY)
     with platform():
         answer("overturned", by=story.new_user("Three"), at=DUE + 9 * DAY)
     outbox.drain(now=DUE + 9 * DAY)

@@ -93,9 +93,11 @@ def _sides(movement: Movement) -> list[tuple[str, str, int]]:
 
 
 def _was_paid(key: str) -> bool:
-    """Whether the provider called it paid before, and we followed."""
+    """Whether the provider called it paid before, and we followed. An attempt with another after it failed unpaid."""
     payout = payout_of(key)
-    return payout is not None and payout.paid_at is not None
+    if payout is None or payout.paid_at is None:
+        return False
+    return payout.attempts.order_by("-n").values_list("idem_key", flat=True)[0] == key
 
 
 def _settled(provider: str, movement: Movement, kind: str, ending: str, minor: int, now: dt.datetime) -> bool:

@@ -36,11 +36,21 @@ class ArrivalNotContested(Conflict):
 
 
 def contestable(payout: Payout) -> Contestable | None:
-    """A payout that is paid, or under way for too long, and when that can be contested. No person decided about it."""
+    """A payout that is paid, or under way for too long, and when that can be contested; who said that it arrived, if two did."""
     window = payout_contests.window(payout)
     if window is None:
         return None
-    return Contestable(None, None, since=window.since, until=window.until, happened_at=payout.paid_at, in_part=False)
+    said = payout.decisions.filter(act=PayoutDecision.Act.ARRIVED, status=PayoutDecision.Status.APPROVED)
+    arrived_by = said.order_by("pk").last()
+    return Contestable(
+        None,
+        arrived_by.proposed_by_id if arrived_by else None,
+        approved_by_id=arrived_by.decided_by_id if arrived_by else None,
+        since=window.since,
+        until=window.until,
+        happened_at=payout.paid_at,
+        in_part=False,
+    )
 
 
 def require_contested(payout: Payout, act: str) -> None:

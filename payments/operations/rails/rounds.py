@@ -14,7 +14,7 @@ from typing import Final
 
 import structlog
 from billiard.exceptions import SoftTimeLimitExceeded
-from django.db.models import Exists, Min, OuterRef
+from django.db.models import Exists, Min, OuterRef, Q
 
 from core import sweeps
 from core.public import Principal, unit_of_work
@@ -164,17 +164,18 @@ def _note(row: SettlementRound, *, asking: str, now: dt.datetime) -> None:
 
 
 def _since(provider: str, now: dt.datetime) -> dt.datetime:
-    """Two weeks ago, or when the first payout was paid of which we never took down the movement.
+    """Before the first payout was sent that was paid within two weeks, or of which we never took down the movement.
 
-    The rounds may have stood still for longer than that: an outage, or a clock that was moved on.
+    The rounds may have stood still for longer than that: an outage, or a clock that was moved on. Lists say when money was
+    sent, and what an account held up for weeks was sent long before it was paid.
     """
     told = ProviderEntry.objects.filter(provider=provider, kind=ProviderEntry.Kind.PAYOUT, key=OuterRef("idem_key"))
-    untold = PayoutAttempt.objects.filter(
-        ~Exists(told),
+    usual = now - LOOK_BACK
+    looked_for = PayoutAttempt.objects.filter(
+        ~Exists(told) | Q(payout__paid_at__gte=usual),
         payout__provider=provider,
         payout__paid_at__gte=now - LONGEST_LOOK_BACK,
         outcome=PayoutAttempt.Outcome.ACCEPTED,
     )
-    first: dt.datetime | None = untold.aggregate(first=Min("payout__paid_at"))["first"]
-    usual = now - LOOK_BACK
+    first: dt.datetime | None = looked_for.aggregate(first=Min("first_sent_at"))["first"]
     return min(usual, first - dt.timedelta(days=1)) if first else usual

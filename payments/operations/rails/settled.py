@@ -5,20 +5,36 @@ from __future__ import annotations
 import datetime as dt
 
 import structlog
+from django.db.models import Exists, OuterRef
 
 from core.money import Money
 from payments.models import Payout, PayoutAttempt
 from payments.operations.bank import bank_charges
 from payments.providers.port import Movement, Standing
 
+_GIVEN = frozenset({Payout.Status.SUBMITTED, Payout.Status.IN_TRANSIT, Payout.Status.PAID})
+"""States in which the movement that the provider took is known."""
 log = structlog.get_logger(__name__)
 
 
 def news(name: str, movements: list[Movement]) -> dict[str, Movement]:
     """Movements whose payouts do not stand there yet, by key: two weeks of the others need no lock."""
-    told = {movement.key: movement for movement in movements}
-    ours = PayoutAttempt.objects.filter(idem_key__in=told, payout__provider=name).select_related("payout")
-    return {one.idem_key: told[one.idem_key] for one in ours if not _is_followed(one.payout, told[one.idem_key])}
+    told = {(movement.key, movement.movement_id): movement for movement in movements}
+    keys = {movement.key for movement in movements}
+    later = PayoutAttempt.objects.filter(payout=OuterRef("payout"), n__gt=OuterRef("n"))
+    current = PayoutAttempt.objects.filter(~Exists(later), idem_key__in=keys, payout__provider=name)
+    ours = {one.idem_key: one.payout for one in current.select_related("payout")}
+    fresh = [one for one in told.values() if one.key in ours and not _is_followed(ours[one.key], one)]
+    return {one.key: one for one in fresh if not _is_another(ours[one.key], one)}
+
+
+def _is_another(payout: Payout, movement: Movement) -> bool:
+    """Whether it is a second movement under the key: what becomes of that says nothing of the one that paid."""
+    known = payout.provider_reference if payout.status in _GIVEN else ""
+    if known in {"", movement.movement_id}:
+        return False
+    log.error("payout_moved_twice", payout=payout.public_id, known=known, movement=movement.movement_id)
+    return True
 
 
 def _is_followed(payout: Payout, movement: Movement) -> bool:
