@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from django.contrib.messages import get_messages
 
@@ -18,6 +18,8 @@ from tests.payments.ledger_story import NOW, SYSTEM
 from tests.payments.test_money_desk import ADMIN, PREPARE, RELEASE, Desk
 
 DONE = "done"
+PROPOSED = "proposed"
+TOLD: Final = {"success": DONE, "info": PROPOSED}
 Act = Callable[[], str]
 
 
@@ -28,14 +30,14 @@ class Clerk(Desk):
         super().__init__(*(permissions or (*PREPARE, *RELEASE)))
 
     def click(self, path: str, *, at: dt.datetime = NOW, **fields: str) -> str:
-        """One POST; "done", or what the desk told instead."""
+        """One POST; "done", "proposed" where somebody else has to approve, or what the desk told instead."""
         with clock.frozen(at):
             answer = browser.press(self.client, f"{ADMIN}/{path}", fields)
         assert answer.status_code in {200, 302}, (answer.status_code, answer.content[:500])
         said = list(get_messages(answer.wsgi_request))
         if not said:  # a page that asks for something goes on without a word once it was done
             return DONE if answer.status_code == 302 else "not done"
-        return DONE if said[-1].level_tag == "success" else str(said[-1].message)
+        return TOLD.get(said[-1].level_tag, str(said[-1].message))
 
     def button(self, model: str, action: str, pk: int, *, at: dt.datetime = NOW, **fields: str) -> str:
         """A confirmed action upon one row."""

@@ -29,7 +29,7 @@ from payments.models import (
 from payments.operations.hours import clocks
 from payments.operations.labs import funding
 from payments.operations.pay import milestones, referrals
-from tests.concurrency.at_once import DONE, Clerk, asked, doing
+from tests.concurrency.at_once import DONE, PROPOSED, Clerk, asked, doing
 from tests.concurrency.together import together
 from tests.invariants import assert_money_is_whole
 from tests.payments import hours_world as hours
@@ -207,7 +207,7 @@ def test_a_referral_that_reaches_its_hours_is_paid_once_whoever_notices(settings
 def proposed_write_off(clerk: Clerk, kind: str, **whose: Any) -> AdjustmentProposal:
     with platform():
         debt = Debt.objects.get(kind=kind, currency="USD", detail="", **whose)
-    assert clerk.button("debt", "write_off", debt.pk) == DONE
+    assert clerk.button("debt", "write_off", debt.pk) == PROPOSED
     with platform():
         return AdjustmentProposal.objects.get(status="proposed")
 

@@ -29,7 +29,7 @@ from payments.models import (
 from payments.operations.hours import clocks
 from payments.operations.labs import credit, funding, reservations
 from payments.operations.rails import payouts
-from tests.concurrency.at_once import DONE, Clerk, asked, doing
+from tests.concurrency.at_once import DONE, PROPOSED, Clerk, asked, doing
 from tests.concurrency.test_exchange_races import owed_dollars, quoted
 from tests.concurrency.together import together
 from tests.invariants import assert_money_is_whole
@@ -110,10 +110,10 @@ def test_a_refund_that_takes_two_people_is_decided_once(clerks: list[Clerk], set
         with platform():
             row = Funding.objects.get(tenant=lab)
         proposed = together([partial(clerk.button, "funding", "refund", row.pk) for clerk in clerks])
-        assert proposed.count(DONE) == 1, proposed
+        assert proposed.count(PROPOSED) == 1, proposed
         with platform():
             refund = Refund.objects.get(funding=row)
-        proposer = clerks[proposed.index(DONE)]
+        proposer = clerks[proposed.index(PROPOSED)]
         others = [clerk for clerk in clerks if clerk is not proposer]
         approvals = [partial(clerk.button, "refund", "approve", refund.pk) for clerk in (proposer, *others)]
         own, *approved, refused = together([*approvals, partial(others[0].button, "refund", "refuse", refund.pk)])
