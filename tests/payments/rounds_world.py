@@ -19,6 +19,7 @@ from tests.payments import ledger_story as story
 from tests.payments.ledger_story import SYSTEM
 from tests.payments.stripe_world import (
     AMOUNT,
+    DAY,
     HOUR,
     fake,
     onboarded,
@@ -55,6 +56,13 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     return hurry
 
 
+def morning(fake: Fake) -> dt.datetime:
+    """One o'clock of the next day, here and there: days close by the date, and hours from now may be another one."""
+    began = (start() + DAY).replace(hour=1, minute=0, second=0, microsecond=0)
+    fake.books.advance(began.timestamp() - fake.books.now())
+    return began
+
+
 def all_paid(fake: Fake, count: int, *, fee: int = 0) -> dt.datetime:
     """So many experts who were paid into accounts of their own; when Stripe said so."""
     fake.books.balances["", "usd"], fake.books.fee = count * 2 * AMOUNT, fee
@@ -62,7 +70,7 @@ def all_paid(fake: Fake, count: int, *, fee: int = 0) -> dt.datetime:
     for n in range(count):
         story.earn(onboarded(fake, f"Expert {n}"), AMOUNT, lab=lab)
     story.released_run()
-    now = start()
+    now = morning(fake)
     work(now)
     fake.books.settle()
     work(now + HOUR)

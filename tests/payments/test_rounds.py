@@ -32,6 +32,7 @@ from tests.payments.rounds_world import (
     go_on,
     hurried,
     in_order,
+    morning,
     reconcile,
     tick,
     while_asked,
@@ -45,7 +46,6 @@ from tests.payments.stripe_world import (
     break_once,
     fake,
     onboarded,
-    start,
     work,
 )
 from tests.payments.test_asking_providers import statuses
@@ -55,6 +55,8 @@ from tests.stripe_fake.server import Fake
 pytestmark = pytest.mark.django_db(transaction=True)
 
 __all__ = ["fake", "hurried", "woken"]
+
+WEEK = 7 * DAY
 
 
 class TestAnyNumber:
@@ -144,8 +146,8 @@ class TestTrouble:
         fake.books.balances["", "usd"] = 10 * AMOUNT
         lab = story.new_lab(funded=2 * AMOUNT)
         first, second = onboarded(fake, "Ada"), onboarded(fake, "Bob")
-        now = start()
-        for expert, at in ((first, now), (second, now + DAY)):
+        now = morning(fake)
+        for expert, at in ((first, now), (second, now + WEEK)):
             story.earn(expert, AMOUNT, lab=lab)
             story.released_run(now=at)
             work(at)
@@ -154,9 +156,9 @@ class TestTrouble:
             if expert is first:
                 reconcile(at + HOUR)
         break_once(fake, "timeout_not_executed", match=f"GET {ACCOUNT}")  # the newest one, Bob's
-        reconcile(now + 2 * DAY)
-        assert days() == [("closed", ""), ("open", "The provider has not told of 1 payout yet.")]
-        reconcile(now + 2 * DAY + HOUR)
+        reconcile(now + WEEK + DAY)
+        assert days() == [*[("closed", "")] * 7, ("open", "The provider has not told of 1 payout yet.")]
+        reconcile(now + WEEK + DAY + HOUR)
         assert {status for status, _why in days()} == {"closed"}
         assert_the_books_hold()
 

@@ -9,8 +9,8 @@ from payments.models import Payout, ProviderEntry
 from payments.operations.rails import payout_decisions
 from tests.payments import ledger_story as story
 from tests.payments.ledger_story import platform
-from tests.payments.rounds_world import all_paid, days, reconcile, tick
-from tests.payments.stripe_world import AMOUNT, DAY, HOUR, assert_the_books_hold, fake, onboarded, start, work
+from tests.payments.rounds_world import all_paid, days, morning, reconcile, tick
+from tests.payments.stripe_world import AMOUNT, DAY, HOUR, assert_the_books_hold, fake, onboarded, work
 from tests.payments.test_asking_providers import statuses
 from tests.stripe_fake.server import Fake
 
@@ -23,7 +23,7 @@ def test_what_was_under_way_for_weeks_is_heard_when_it_is_paid_and_when_it_comes
     """An account that Stripe stopped for three weeks: its transfer is older than the rounds look back."""
     story.earn(onboarded(fake), AMOUNT, lab=story.new_lab(funded=AMOUNT))
     story.released_run()
-    began = start()
+    began = morning(fake)
     work(began)
     paid = began + 20 * DAY
     assert statuses() == ["in_transit"]
@@ -60,7 +60,7 @@ def test_an_attempt_that_failed_never_left_though_the_one_after_it_was_paid(fake
     expert = onboarded(fake)
     story.earn(expert, AMOUNT, lab=story.new_lab(funded=AMOUNT))
     story.released_run()
-    began = start()
+    began = morning(fake)
     work(began)
     (payout,) = fake.books.payouts
     fake.books.fail_payout(payout, "no_account")
